@@ -1,0 +1,3 @@
+DROP TABLE table_version;
+DROP TABLE slice;
+DROP TABLE run;

@@ -1,0 +1,3 @@
+DROP TABLE bill;
+DROP TABLE delivery;
+DROP TABLE fingerprint;

@@ -1,0 +1,1 @@
+"""The sample company, one module per source."""

@@ -1,0 +1,146 @@
+/* model
+grain = "one row per electricity row of estimate.activity_quantity"
+kind  = "view"
+*/
+-- Location-based factor of own electricity (method point 9): eGRID subregion in the US (rev2 wins; the subregion from
+-- the activity, else by state, flagged approximate), DESNZ in GB, else Ember, flagged lifecycle. And the residual mix.
+WITH bought AS (
+    SELECT * FROM estimate.activity_quantity WHERE is_electricity
+),
+state_codes AS (
+    SELECT code, state
+    FROM (VALUES
+        ('AL', 'alabama'), ('AK', 'alaska'), ('AZ', 'arizona'), ('AR', 'arkansas'), ('CA', 'california'),
+        ('CO', 'colorado'), ('CT', 'connecticut'), ('DE', 'delaware'), ('DC', 'district of columbia'),
+        ('FL', 'florida'), ('GA', 'georgia'), ('HI', 'hawaii'), ('ID', 'idaho'), ('IL', 'illinois'),
+        ('IN', 'indiana'), ('IA', 'iowa'), ('KS', 'kansas'), ('KY', 'kentucky'), ('LA', 'louisiana'), ('ME', 'maine'),
+        ('MD', 'maryland'), ('MA', 'massachusetts'), ('MI', 'michigan'), ('MN', 'minnesota'), ('MS', 'mississippi'),
+        ('MO', 'missouri'), ('MT', 'montana'), ('NE', 'nebraska'), ('NV', 'nevada'), ('NH', 'new hampshire'),
+        ('NJ', 'new jersey'), ('NM', 'new mexico'), ('NY', 'new york'), ('NC', 'north carolina'),
+        ('ND', 'north dakota'), ('OH', 'ohio'), ('OK', 'oklahoma'), ('OR', 'oregon'), ('PA', 'pennsylvania'),
+        ('PR', 'puerto rico'), ('RI', 'rhode island'), ('SC', 'south carolina'), ('SD', 'south dakota'),
+        ('TN', 'tennessee'), ('TX', 'texas'), ('UT', 'utah'), ('VT', 'vermont'), ('VA', 'virginia'),
+        ('WA', 'washington'), ('WV', 'west virginia'), ('WI', 'wisconsin'), ('WY', 'wyoming')
+    ) AS listed (code, state)
+),
+state_subregions AS (
+    SELECT lower(e.us_state) AS state, c.code, min(upper(e.egrid_subregion)) AS subregion
+    FROM reference.us_state_egrid AS e
+    LEFT JOIN state_codes AS c ON c.state = lower(e.us_state)
+    GROUP BY lower(e.us_state), c.code
+),
+subregions AS (
+    SELECT
+        upper(subregion) AS subregion,
+        data_year,
+        factor_id,
+        edition LIKE '%rev2%' AS is_rev2,
+        co2e_ar5_kg_per_kwh,
+        co2_lb_per_mwh * 0.45359237 / 1000 AS co2_kg_per_kwh,
+        ch4_lb_per_mwh * 0.45359237 / 1000 AS ch4_kg_per_kwh,
+        n2o_lb_per_mwh * 0.45359237 / 1000 AS n2o_kg_per_kwh,
+        max(grid_gross_loss_fraction) OVER (PARTITION BY upper(subregion)) AS grid_gross_loss_fraction,
+        CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END AS quality_rank
+    FROM reference.egrid_subregion
+),
+us_places AS (
+    SELECT
+        b.activity_key,
+        b.activity_year,
+        COALESCE(direct.subregion, by_state.subregion) AS subregion,
+        direct.subregion IS NULL AS is_approximate
+    FROM bought AS b
+    LEFT JOIN (SELECT DISTINCT subregion FROM subregions) AS direct ON direct.subregion = upper(trim(b.region))
+    LEFT JOIN state_subregions AS by_state
+      ON by_state.code = upper(regexp_replace(trim(b.region), '^(US|us)-', '')) OR by_state.state = lower(trim(b.region))
+    WHERE b.country_iso2 = 'US'
+),
+offered AS (
+    SELECT
+        p.activity_key, p.activity_year, 1 AS basis_rank, CAST(s.data_year AS BIGINT) AS factor_year, s.factor_id,
+        NOT s.is_rev2 AS is_by_mass, CASE WHEN s.is_rev2 THEN 0 ELSE 1 END AS edition_rank,
+        s.co2e_ar5_kg_per_kwh AS kgco2e_per_kwh, s.co2_kg_per_kwh, s.ch4_kg_per_kwh, s.n2o_kg_per_kwh,
+        CAST(NULL AS DOUBLE) AS biogenic_kg_per_kwh, 'AR5' AS gwp_set,
+        greatest(s.quality_rank, CASE WHEN p.is_approximate THEN 2 ELSE 0 END) AS quality_rank,
+        CASE WHEN p.is_approximate THEN 'approximate' END AS flag,
+        s.grid_gross_loss_fraction
+    FROM us_places AS p
+    JOIN subregions AS s ON s.subregion = p.subregion
+    UNION ALL
+    SELECT
+        b.activity_key, b.activity_year, 1, f.factor_year, f.factor_id, f.is_by_mass, 0,
+        f.kgco2e_per_unit / f.canonical_multiplier, f.co2_kg_per_unit / f.canonical_multiplier,
+        f.ch4_kg_per_unit / f.canonical_multiplier, f.n2o_kg_per_unit / f.canonical_multiplier,
+        CAST(NULL AS DOUBLE), f.gwp_set, f.quality_rank, NULL, NULL
+    FROM bought AS b
+    JOIN estimate.activity_factor AS f
+      ON f.factor_region = b.country_iso2 AND f.category_text = 'uk electricity' AND f.activity_text = 'electricity: uk'
+    UNION ALL
+    SELECT
+        b.activity_key, b.activity_year, 2, g.year, g.factor_id, false, 0,
+        g.intensity_gco2e_per_kwh / 1000, NULL, NULL, NULL, NULL, NULL,
+        CASE g.quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END, 'lifecycle', NULL
+    FROM bought AS b
+    JOIN reference.countries AS c ON c.country_iso2 = b.country_iso2
+    JOIN reference.grid_intensity_country AS g ON g.country_iso3 = c.country_iso3
+    WHERE g.basis = 'average-production-lifecycle' AND g.accounting_method = 'location'
+),
+ranked AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY activity_key
+            ORDER BY basis_rank,
+                CASE WHEN factor_year = activity_year THEN 1 WHEN factor_year < activity_year THEN 2 ELSE 3 END,
+                abs(activity_year - factor_year), edition_rank, factor_id
+        ) AS choice
+    FROM offered
+    WHERE kgco2e_per_kwh IS NOT NULL OR is_by_mass
+),
+biogenic AS (
+    SELECT
+        b.activity_key,
+        f.biogenic_co2_kg_per_unit / f.canonical_multiplier AS biogenic_kg_per_kwh,
+        row_number() OVER (
+            PARTITION BY b.activity_key
+            ORDER BY CASE WHEN f.factor_year <= b.activity_year THEN 1 ELSE 2 END, abs(b.activity_year - f.factor_year)
+        ) AS choice
+    FROM bought AS b
+    JOIN estimate.activity_factor AS f
+      ON f.factor_region = b.country_iso2 AND f.is_outside_of_scopes AND f.activity_text = 'electricity: uk'
+),
+-- Residual mixes come from overlays only.
+residual AS (
+    SELECT
+        b.activity_key,
+        r.factor_id AS residual_factor_id,
+        r.intensity_gco2_per_kwh / 1000 AS residual_kgco2e_per_kwh,
+        row_number() OVER (
+            PARTITION BY b.activity_key
+            ORDER BY CASE WHEN r.year = b.activity_year THEN 1 WHEN r.year < b.activity_year THEN 2 ELSE 3 END,
+                abs(b.activity_year - r.year), r.factor_id
+        ) AS choice
+    FROM bought AS b
+    JOIN reference.residual_mix AS r
+      ON upper(r.area) = upper(trim(b.region)) OR upper(r.area) = b.country_iso2
+)
+SELECT
+    b.activity_key,
+    f.factor_id,
+    f.factor_year,
+    f.is_by_mass,
+    f.kgco2e_per_kwh,
+    f.co2_kg_per_kwh,
+    f.ch4_kg_per_kwh,
+    f.n2o_kg_per_kwh,
+    g.biogenic_kg_per_kwh,
+    f.gwp_set,
+    f.quality_rank,
+    f.flag,
+    f.grid_gross_loss_fraction,
+    r.residual_factor_id,
+    r.residual_kgco2e_per_kwh
+FROM bought AS b
+LEFT JOIN ranked AS f ON f.activity_key = b.activity_key AND f.choice = 1
+LEFT JOIN biogenic AS g ON g.activity_key = b.activity_key AND g.choice = 1
+LEFT JOIN residual AS r ON r.activity_key = b.activity_key AND r.choice = 1

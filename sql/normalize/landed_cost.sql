@@ -1,0 +1,18 @@
+/* model
+description = "What each delivered bill row costs, straight from the raw tables: the audit's own path to the money, without a join"
+grain = "one row per delivered line"
+kind = "view"
+*/
+SELECT tenant, source, export, period, COALESCE(clean_text("lineItem/CurrencyCode"), clean_text(line_item_currency_code)) AS currency,
+    COALESCE(money("lineItem/UnblendedCost"), money(line_item_unblended_cost)) AS billed_cost
+FROM raw.aws_cur
+UNION ALL
+SELECT tenant, source, export, period, clean_text(line_item_currency_code), money(line_item_unblended_cost) FROM raw.aws_cur_parquet
+UNION ALL
+SELECT tenant, source, export, period, clean_text(line_item_currency_code), money(line_item_unblended_cost) FROM raw.aws_cur2
+UNION ALL
+SELECT tenant, source, export, period, clean_text(line_item_currency_code), money(line_item_unblended_cost) FROM raw.aws_cur2_parquet
+UNION ALL
+SELECT tenant, source, export, period, clean_text("BillingCurrency"), money("BilledCost") FROM raw.focus
+UNION ALL
+SELECT tenant, source, export, period, clean_text("BillingCurrency"), money("BilledCost") FROM raw.focus_parquet

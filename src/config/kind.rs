@@ -1,0 +1,143 @@
+//! The closed lists of the configuration: kinds of sources and their roles.
+
+/// The format of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// AWS Cost and Usage Report, legacy.
+    AwsCur,
+    /// AWS Data Exports, CUR 2.0.
+    AwsCur2,
+    /// AWS Cost Explorer's API.
+    AwsCostExplorer,
+    /// AWS carbon export.
+    AwsCarbon,
+    /// Azure cost details export.
+    AzureCost,
+    /// Azure's cost query API.
+    AzureCostQuery,
+    /// Azure's carbon API.
+    AzureCarbon,
+    /// GCP billing export in BigQuery.
+    GcpBilling,
+    /// GCP billing export as files.
+    GcpBillingFiles,
+    /// GCP carbon footprint export.
+    GcpCarbon,
+    /// FOCUS 1.0 to 1.2 of any provider.
+    Focus,
+    /// Activity data: electricity, fuels, travel, …
+    Activity,
+    /// Contractual instruments: contracts, guarantees of origin, certificates.
+    Instruments,
+}
+
+impl Kind {
+    /// Every kind that the configuration knows.
+    pub const ALL: [Kind; 13] = [
+        Kind::AwsCur,
+        Kind::AwsCur2,
+        Kind::AwsCostExplorer,
+        Kind::AwsCarbon,
+        Kind::AzureCost,
+        Kind::AzureCostQuery,
+        Kind::AzureCarbon,
+        Kind::GcpBilling,
+        Kind::GcpBillingFiles,
+        Kind::GcpCarbon,
+        Kind::Focus,
+        Kind::Activity,
+        Kind::Instruments,
+    ];
+
+    /// The kinds that this version reads.
+    pub const READABLE: [Kind; 5] = [Kind::AwsCur, Kind::AwsCur2, Kind::Focus, Kind::Activity, Kind::Instruments];
+
+    /// The name in the configuration, in table names and paths.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::AwsCur => "aws_cur",
+            Kind::AwsCur2 => "aws_cur2",
+            Kind::AwsCostExplorer => "aws_cost_explorer",
+            Kind::AwsCarbon => "aws_carbon",
+            Kind::AzureCost => "azure_cost",
+            Kind::AzureCostQuery => "azure_cost_query",
+            Kind::AzureCarbon => "azure_carbon",
+            Kind::GcpBilling => "gcp_billing",
+            Kind::GcpBillingFiles => "gcp_billing_files",
+            Kind::GcpCarbon => "gcp_carbon",
+            Kind::Focus => "focus",
+            Kind::Activity => "activity",
+            Kind::Instruments => "instruments",
+        }
+    }
+
+    /// Reads [`Kind::name`].
+    pub fn from_name(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether this version reads it.
+    pub fn is_readable(self) -> bool {
+        Kind::READABLE.contains(&self)
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Whether a source counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Its rows are in `normalize.usage`.
+    Counts,
+    /// Landed, but not in `normalize.usage`.
+    Compare,
+}
+
+impl Role {
+    /// The names in the configuration.
+    pub const NAMES: [&'static str; 2] = ["counts", "compare"];
+
+    /// The name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Counts => "counts",
+            Role::Compare => "compare",
+        }
+    }
+
+    /// Reads [`Role::name`].
+    pub fn from_name(name: &str) -> Option<Role> {
+        [Role::Counts, Role::Compare].into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// Which side feeds `publish.inventory`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InventorySource {
+    /// The estimate made here.
+    Estimate,
+    /// The provider's own figure.
+    Provider,
+}
+
+impl InventorySource {
+    /// The names in the configuration.
+    pub const NAMES: [&'static str; 2] = ["estimate", "provider"];
+
+    /// The name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            InventorySource::Estimate => "estimate",
+            InventorySource::Provider => "provider",
+        }
+    }
+
+    /// Reads [`InventorySource::name`].
+    pub fn from_name(name: &str) -> Option<InventorySource> {
+        [InventorySource::Estimate, InventorySource::Provider].into_iter().find(|source| source.name() == name)
+    }
+}

@@ -1,0 +1,31 @@
+//! The configuration: defaults < file < environment < flags. What it does not know is refused by name.
+
+mod build;
+mod build_tenant;
+mod kind;
+mod layers;
+pub mod location;
+mod problem;
+mod profile_keys;
+mod reader;
+mod secret;
+mod show;
+mod suggest;
+mod tree;
+mod types;
+mod units;
+
+pub use kind::{InventorySource, Kind, Role};
+pub use layers::Flags;
+pub use secret::{Profile, Secret, looks_secret, redact_url};
+pub use suggest::{hint as suggestion, nearest};
+pub use types::{
+    AllocationTag, Config, Database, Engine, Factors, Landing, Mapping, MappingSet, Method, Source, SupplierFactor, Tenant,
+    UtilisationOverride, Warehouse,
+};
+
+/// Every key with its default and what it means.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! Credentials: named in the configuration, read when first used, never printed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+
+/// `[profile.<name>]`: credentials and endpoints of one account.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// The name that sources and the warehouse give.
+    pub name: String,
+    /// Its keys, each a [`Secret`].
+    pub values: BTreeMap<String, Secret>,
+}
+
+impl Profile {
+    /// Every value, read now.
+    ///
+    /// # Errors
+    /// Usage when one is missing.
+    pub fn expose(&self) -> Result<BTreeMap<String, String>> {
+        self.values.iter().map(|(key, secret)| Ok((key.clone(), secret.expose()?))).collect()
+    }
+}
+
+/// One value of a profile and where the configuration names it.
+#[derive(Clone)]
+pub struct Secret {
+    reference: Reference,
+    place: String,
+}
+
+#[derive(Clone)]
+enum Reference {
+    Environment(String),
+    File(PathBuf),
+    Plain(String),
+}
+
+impl Secret {
+    /// Reads `env:NAME`, `file:PATH` or a plain value; a relative path starts at `base`.
+    pub(super) fn new(text: &str, base: &std::path::Path, place: String) -> Self {
+        let reference = if let Some(name) = text.strip_prefix("env:") {
+            Reference::Environment(name.to_string())
+        } else if let Some(path) = text.strip_prefix("file:") {
+            Reference::File(base.join(path))
+        } else {
+            Reference::Plain(text.to_string())
+        };
+        Secret { reference, place }
+    }
+
+    /// The value itself; a file's without the line end behind it.
+    ///
+    /// # Errors
+    /// Usage when the variable is not set or the file cannot be read.
+    pub fn expose(&self) -> Result<String> {
+        self.read().map_err(|(what, hint)| Error::usage(what).at(self.place.clone()).hint(hint))
+    }
+
+    /// Whether the value is there: what is wrong, and what to do.
+    pub(super) fn check(&self) -> Result<(), (String, String)> {
+        self.read().map(|_| ())
+    }
+
+    fn read(&self) -> Result<String, (String, String)> {
+        match &self.reference {
+            Reference::Plain(value) => Ok(value.clone()),
+            Reference::Environment(name) => match std::env::var(name) {
+                Ok(value) if !value.is_empty() => Ok(value),
+                Ok(_) => Err((format!("the environment variable {name} is empty"), format!("export {name}=…"))),
+                Err(_) => Err((format!("the environment variable {name} is not set"), format!("export {name}=…"))),
+            },
+            Reference::File(path) => match std::fs::read_to_string(path) {
+                Ok(value) => Ok(value.trim_end_matches(['\r', '\n']).to_string()),
+                Err(error) => Err((
+                    format!("the secret's file {} cannot be read ({error})", path.display()),
+                    "check the path and its permissions".to_string(),
+                )),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reference {
+            Reference::Environment(name) => write!(f, "Secret(env:{name})"),
+            Reference::File(path) => write!(f, "Secret(file:{})", path.display()),
+            Reference::Plain(_) => f.write_str("Secret(…)"),
+        }
+    }
+}
+
+/// Whether a key of a profile names something that must not stand in a file.
+///
+/// Identifiers, paths and switches whose names contain such a word are none (`access_key_id`,
+/// `federated_token_file`, `sse_bucket_key_enabled`).
+pub fn looks_secret(key: &str) -> bool {
+    let named = ["key", "secret", "token", "password", "credential"].iter().any(|word| key.contains(word));
+    let harmless = ["_id", "_file", "_path", "_uri", "_url", "_enabled"].iter().any(|ending| key.ends_with(ending));
+    named && !harmless && key != "application_credentials"
+}
+
+/// Takes passwords and signatures out of a URL.
+pub fn redact_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_string() };
+    let (rest, query) = match rest.split_once('?') {
+        Some((rest, query)) => (rest, Some(query)),
+        None => (rest, None),
+    };
+    let rest = match rest.split_once('@') {
+        Some((user, host)) if !user.contains('/') => match user.split_once(':') {
+            Some((user, _)) => format!("{user}:***@{host}"),
+            None => format!("{user}@{host}"),
+        },
+        _ => rest.to_string(),
+    };
+    let query = query.map_or(String::new(), |query| {
+        let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+            Some((name, _)) if name == "sig" || looks_secret(&name.to_ascii_lowercase()) => format!("{name}=***"),
+            _ => pair.to_string(),
+        });
+        format!("?{}", pairs.collect::<Vec<_>>().join("&"))
+    });
+    format!("{scheme}://{rest}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_never_printed() {
+        let base = std::path::Path::new("/project");
+        let plain = Secret::new("hunter2", base, String::new());
+        assert_eq!(format!("{plain:?}"), "Secret(…)");
+        assert_eq!(plain.expose().unwrap(), "hunter2");
+        assert_eq!(
+            redact_url("postgres://me:hunter2@host/ledger?sslmode=require&password=x"),
+            "postgres://me:***@host/ledger?sslmode=require&password=***"
+        );
+        assert_eq!(redact_url("az://box/path?sv=1&sig=abc"), "az://box/path?sv=1&sig=***");
+        assert_eq!(redact_url("file:///a@b/c"), "file:///a@b/c");
+    }
+
+    #[test]
+    fn a_missing_secret_names_its_place() {
+        let base = std::path::Path::new("/project");
+        let error = Secret::new("env:OFFGRIDFLOW_NOT_SET_ANYWHERE", base, "offgridflow.toml line 3".into()).expose().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the environment variable OFFGRIDFLOW_NOT_SET_ANYWHERE is not set, offgridflow.toml line 3"
+        );
+        assert_eq!(error.hint_text(), Some("export OFFGRIDFLOW_NOT_SET_ANYWHERE=…"));
+    }
+
+    #[test]
+    fn identifiers_and_paths_are_not_secrets() {
+        for key in ["secret_access_key", "account_key", "sas_token", "password", "service_account_key", "session_token"] {
+            assert!(looks_secret(key), "{key}");
+        }
+        for key in ["access_key_id", "region", "endpoint", "web_identity_token_file", "service_account_path", "client_id"] {
+            assert!(!looks_secret(key), "{key}");
+        }
+    }
+}

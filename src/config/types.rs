@@ -1,0 +1,239 @@
+//! The configuration as the rest of the program sees it: checked, typed, complete.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::kind::{InventorySource, Kind, Role};
+use super::location;
+use super::secret::Profile;
+use super::tree::Item;
+use crate::error::Result;
+
+/// Everything a command needs to know before it starts.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from; `None` when only defaults apply.
+    pub file: Option<PathBuf>,
+    /// The folder of that file: relative URLs and paths start here.
+    pub base: PathBuf,
+    /// `[warehouse]`
+    pub warehouse: Warehouse,
+    /// `[database]`
+    pub database: Database,
+    /// `[engine]`
+    pub engine: Engine,
+    /// `[method]`
+    pub method: Method,
+    /// `[factors]`
+    pub factors: Factors,
+    /// `[landing]`
+    pub landing: Landing,
+    /// `[[tenant]]`, in the order of the file.
+    pub tenants: Vec<Tenant>,
+    /// `[profile.<name>]`
+    pub profiles: BTreeMap<String, Profile>,
+    /// `--tenant`: the one tenant this command is about.
+    pub selected_tenant: Option<String>,
+    /// The merged layers, each value with its origin, for [`Config::show`].
+    pub(super) tree: Item,
+}
+
+/// `[warehouse]`: where the tables lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warehouse {
+    /// A file, S3, Azure or GCS URL; relative file URLs start at [`Config::base`].
+    pub url: String,
+    /// The profile with the store's credentials.
+    pub profile: Option<String>,
+}
+
+/// `[database]`: where the ledger lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    /// `sqlite://…`
+    pub url: String,
+}
+
+/// `[engine]`: what executes the SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    /// `local`
+    pub url: String,
+    /// Bytes the engine may hold before it spills.
+    pub memory_limit: u64,
+    /// Threads of the engine; 0 stands for all cores.
+    pub threads: usize,
+}
+
+impl Engine {
+    /// The number of threads, with 0 replaced by the number of cores.
+    pub fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        }
+    }
+}
+
+/// `[method]`: the choices of an estimate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Method {
+    /// Mean share of a processor in use, 0 to 1.
+    pub utilisation: f64,
+    /// Whether internet transfer is part of the sums.
+    pub include_internet_transfer: bool,
+    /// Global warming potentials: AR4, AR5 or AR6.
+    pub gwp_set: String,
+    /// `[[method.override]]`, in the order of the file.
+    pub overrides: Vec<UtilisationOverride>,
+    /// `[[method.supplier_factor]]`
+    pub supplier_factors: Vec<SupplierFactor>,
+}
+
+/// A utilisation for a tenant, service or instance type; `None` matches all of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UtilisationOverride {
+    /// The tenant's id.
+    pub tenant: Option<String>,
+    /// The FOCUS service name.
+    pub service_name: Option<String>,
+    /// The provider's instance type.
+    pub instance_type: Option<String>,
+    /// Mean share of a processor in use, 0 to 1.
+    pub utilisation: f64,
+}
+
+/// A tenant's opt-in to a provider's supplier-specific market factor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SupplierFactor {
+    /// The tenant's id.
+    pub tenant: String,
+    /// AWS, Microsoft, Google Cloud, Oracle.
+    pub provider_name: String,
+    /// Grams of CO2e per kilowatt-hour.
+    pub factor_gco2e_per_kwh: f64,
+    /// What proves it: a contract or a statement of the supplier.
+    pub evidence: String,
+}
+
+/// `[factors]`: which factor tables apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Factors {
+    /// A folder of CSV files in the form of `warehouse/reference`, joined to [`Config::base`].
+    pub overlay: Option<PathBuf>,
+    /// A pinned factor set.
+    pub version: Option<String>,
+}
+
+/// `[landing]`: how strict landing is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landing {
+    /// Rows that a slice may leave in quarantine before it fails.
+    pub max_rejected: u64,
+    /// Closed periods that are looked at again on every run.
+    pub lookback_months: u32,
+}
+
+/// `[[tenant]]`: a reporting company.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// `[a-z0-9_-]`: it becomes part of paths.
+    pub id: String,
+    /// The name in reports.
+    pub name: String,
+    /// Tag keys that the rollup keeps as columns.
+    pub allocation_tags: Vec<AllocationTag>,
+    /// `[[tenant.source]]`
+    pub sources: Vec<Source>,
+    /// `[[tenant.mapping]]`, first match wins.
+    pub mappings: Vec<Mapping>,
+}
+
+/// A tag key and its column: `Cost Centre` is `tag_cost_centre`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllocationTag {
+    /// The key as in the bill.
+    pub key: String,
+    /// The rollup's column.
+    pub column: String,
+}
+
+/// `[[tenant.source]]`: one place that delivers data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// `[a-z0-9_-]`: it becomes part of paths.
+    pub id: String,
+    /// The format.
+    pub kind: Kind,
+    /// A folder, bucket prefix or single file; relative ones start at [`Config::base`].
+    pub url: String,
+    /// The profile with its credentials.
+    pub profile: Option<String>,
+    /// Whether it counts or is only compared.
+    pub role: Role,
+    /// The currency of files that carry none.
+    pub currency: Option<String>,
+    /// Which side feeds `publish.inventory`.
+    pub inventory_source: InventorySource,
+}
+
+/// `[[tenant.mapping]]`: which entity, site and cost centre an account or tag value belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// `sub_account_id`, `billing_account_id` or a tag column, and the value it must have.
+    pub when: BTreeMap<String, String>,
+    /// What then applies.
+    pub set: MappingSet,
+}
+
+/// What a [`Mapping`] sets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MappingSet {
+    /// The legal entity.
+    pub entity: Option<String>,
+    /// The site.
+    pub site: Option<String>,
+    /// The cost centre.
+    pub cost_centre: Option<String>,
+}
+
+impl Config {
+    /// The tenants this command is about: the one of `--tenant`, else all.
+    pub fn selected_tenants(&self) -> impl Iterator<Item = &Tenant> {
+        self.tenants.iter().filter(|tenant| self.selected_tenant.as_ref().is_none_or(|selected| *selected == tenant.id))
+    }
+
+    /// The tenant with this id.
+    pub fn tenant(&self, id: &str) -> Option<&Tenant> {
+        self.tenants.iter().find(|tenant| tenant.id == id)
+    }
+
+    /// The values of a profile, read from the environment and from files now; empty without one.
+    ///
+    /// # Errors
+    /// Usage when a value is missing; the error names file, line and key.
+    pub fn credentials(&self, profile: Option<&str>) -> Result<BTreeMap<String, String>> {
+        match profile.and_then(|name| self.profiles.get(name)) {
+            Some(profile) => profile.expose(),
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
+    /// A URL or path of the configuration with a relative path made absolute: `file:///…`, or as it is.
+    pub fn absolute_url(&self, url: &str) -> String {
+        location::absolute_url(url, &self.base)
+    }
+
+    /// The local folder that belongs to the warehouse: the run lock and spill files lie here.
+    ///
+    /// The warehouse itself when it is a folder, else the folder of the ledger's file.
+    pub fn local_folder(&self) -> PathBuf {
+        if let Some(folder) = location::local_path(&self.warehouse.url, &self.base) {
+            return folder;
+        }
+        match location::sqlite_path(&self.database.url, &self.base).as_deref().and_then(Path::parent) {
+            Some(folder) => folder.to_path_buf(),
+            None => self.base.clone(),
+        }
+    }
+}

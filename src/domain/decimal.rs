@@ -1,0 +1,247 @@
+//! Exact decimals: text and doubles to scaled 128-bit integers, without a silent loss.
+
+use std::fmt;
+
+/// Fraction digits of money in normalize, rollup and estimate: real bills carry 24.
+pub const MONEY_SCALE: u32 = 24;
+/// Fraction digits of usage quantities.
+pub const QUANTITY_SCALE: u32 = 15;
+/// The largest magnitude a DECIMAL(38, s) holds: 38 nines.
+const MAX_38: i128 = 99_999_999_999_999_999_999_999_999_999_999_999_999;
+
+/// Why a text is no exact decimal of the wanted scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecimalError {
+    /// Not a number: empty, `NaN`, a currency sign, a grouping or decimal comma, …
+    NotANumber,
+    /// More fraction digits than the scale holds, and not all of them zero.
+    Loss,
+    /// More integer digits than the type holds.
+    Overflow,
+}
+
+impl fmt::Display for DecimalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DecimalError::NotANumber => "not a plain number (digits, a point, an exponent)",
+            DecimalError::Loss => "more fraction digits than the column keeps",
+            DecimalError::Overflow => "too large for 38 digits",
+        })
+    }
+}
+
+/// A decimal as written: `digits × 10^exponent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// The digits, signed.
+    pub digits: i128,
+    /// The power of ten that multiplies them.
+    pub exponent: i32,
+}
+
+/// Reads `-12.5`, `+3`, `.5`, `5e-06`, surrounded by white space or not.
+pub fn parse_written(text: &[u8]) -> Result<Written, DecimalError> {
+    let text = text.trim_ascii();
+    let (negative, mut rest) = match text.first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let mut digits: i128 = 0;
+    let mut exponent: i32 = 0;
+    let mut pending_zeros: u32 = 0;
+    let mut seen_digit = false;
+    let mut seen_point = false;
+    while let Some((&byte, tail)) = rest.split_first() {
+        match byte {
+            b'0'..=b'9' => {
+                seen_digit = true;
+                let digit = i128::from(byte - b'0');
+                if seen_point {
+                    // Zeros at the end of a fraction carry no value: they wait for a digit behind them.
+                    if digit == 0 {
+                        pending_zeros += 1;
+                    } else {
+                        digits = shift(digits, pending_zeros + 1)?.checked_add(digit).ok_or(DecimalError::Overflow)?;
+                        exponent -= pending_zeros as i32 + 1;
+                        pending_zeros = 0;
+                    }
+                } else {
+                    digits = digits
+                        .checked_mul(10)
+                        .and_then(|d| d.checked_add(digit))
+                        .ok_or(DecimalError::Overflow)?;
+                }
+            }
+            b'.' if !seen_point => seen_point = true,
+            b'e' | b'E' if seen_digit => {
+                let written = std::str::from_utf8(tail).map_err(|_| DecimalError::NotANumber)?;
+                let power: i32 = match written.strip_prefix('+').unwrap_or(written) {
+                    "" => return Err(DecimalError::NotANumber),
+                    digits if digits.starts_with('+') => return Err(DecimalError::NotANumber),
+                    digits => digits.parse().map_err(|_| DecimalError::NotANumber)?,
+                };
+                exponent = exponent.checked_add(power).ok_or(DecimalError::Overflow)?;
+                break;
+            }
+            _ => return Err(DecimalError::NotANumber),
+        }
+        rest = tail;
+    }
+    if !seen_digit {
+        return Err(DecimalError::NotANumber);
+    }
+    Ok(Written { digits: if negative { -digits } else { digits }, exponent })
+}
+
+fn shift(digits: i128, places: u32) -> Result<i128, DecimalError> {
+    if digits == 0 {
+        return Ok(0);
+    }
+    10i128
+        .checked_pow(places)
+        .and_then(|power| digits.checked_mul(power))
+        .ok_or(DecimalError::Overflow)
+}
+
+fn within_38(value: i128) -> Result<i128, DecimalError> {
+    if value.unsigned_abs() > MAX_38.unsigned_abs() { Err(DecimalError::Overflow) } else { Ok(value) }
+}
+
+impl Written {
+    /// The value times 10^`scale`, rounded half-even: for doubles, whose last digits are noise of their type.
+    pub fn rounded(self, scale: u32) -> Result<i128, DecimalError> {
+        let places = self.exponent.checked_add(scale as i32).ok_or(DecimalError::Overflow)?;
+        if places >= 0 {
+            return within_38(shift(self.digits, places.unsigned_abs())?);
+        }
+        within_38(divide_half_even(self.digits, places.unsigned_abs()))
+    }
+
+    /// The value times 10^`scale`, refused when a digit would be lost.
+    pub fn exact(self, scale: u32) -> Result<i128, DecimalError> {
+        if self.digits == 0 {
+            return Ok(0);
+        }
+        let places = self.exponent.checked_add(scale as i32).ok_or(DecimalError::Overflow)?;
+        if places >= 0 {
+            return within_38(shift(self.digits, places.unsigned_abs())?);
+        }
+        let mut digits = self.digits;
+        for _ in 0..places.unsigned_abs() {
+            if digits % 10 != 0 {
+                return Err(DecimalError::Loss);
+            }
+            digits /= 10;
+        }
+        within_38(digits)
+    }
+}
+
+/// Money: exact at [`MONEY_SCALE`], a loss is refused.
+pub fn money(text: &[u8]) -> Result<i128, DecimalError> {
+    parse_written(text)?.exact(MONEY_SCALE)
+}
+
+/// A double by its shortest text, as its writer saw it (0.1 is 0.1).
+pub fn written_f64(value: f64) -> Result<Written, DecimalError> {
+    if !value.is_finite() {
+        return Err(DecimalError::NotANumber);
+    }
+    if value == 0.0 {
+        return Ok(Written { digits: 0, exponent: 0 });
+    }
+    // Bills round to a few places: when value × 10^k is a whole number of at most 15 digits and
+    // divides back to the same double, these digits are its shortest text.
+    for (places, power) in [(0, 1.0), (4, 1e4), (8, 1e8), (10, 1e10)] {
+        let scaled = value * power;
+        if scaled.abs() < 1e15 && scaled == scaled.trunc() && scaled / power == value {
+            return Ok(Written { digits: scaled as i128, exponent: -places });
+        }
+    }
+    parse_written(format!("{value:e}").as_bytes())
+}
+
+/// `quantity × multiplier`, rounded half-even once to [`QUANTITY_SCALE`].
+///
+/// `multiplier` is exact at [`QUANTITY_SCALE`], `hours` is a whole number (the hours of a month
+/// for units sold per month, else 1).
+pub fn canonical_quantity(quantity: Written, multiplier: i128, hours: i64) -> Result<i128, DecimalError> {
+    let product = quantity
+        .digits
+        .checked_mul(i128::from(hours))
+        .and_then(|value| checked_mul_reduced(value, multiplier))
+        .ok_or(DecimalError::Overflow)?;
+    let (value, reduced) = product;
+    // value × 10^(exponent − 15 + reduced) is the quantity; times 10^15 is the stored integer.
+    let places = quantity.exponent.checked_add(reduced).ok_or(DecimalError::Overflow)?;
+    if places >= 0 {
+        within_38(shift(value, places.unsigned_abs())?)
+    } else {
+        within_38(divide_half_even(value, places.unsigned_abs()))
+    }
+}
+
+/// Multiplies after taking trailing zeros out of the multiplier, so that real bills fit into 128 bits.
+fn checked_mul_reduced(value: i128, multiplier: i128) -> Option<(i128, i32)> {
+    let (mut multiplier, mut reduced) = (multiplier, 0);
+    while multiplier != 0 && multiplier % 10 == 0 && reduced < QUANTITY_SCALE as i32 {
+        multiplier /= 10;
+        reduced += 1;
+    }
+    Some((value.checked_mul(multiplier)?, reduced))
+}
+
+/// `value ÷ 10^places`, rounded to the nearest, ties to even.
+pub fn divide_half_even(value: i128, places: u32) -> i128 {
+    let Some(power) = 10i128.checked_pow(places) else { return 0 };
+    let (quotient, remainder) = (value / power, value % power);
+    let twice = remainder.unsigned_abs() * 2;
+    let up = twice > power.unsigned_abs() || (twice == power.unsigned_abs() && quotient % 2 != 0);
+    if up { quotient + value.signum() } else { quotient }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_bills_contain() {
+        let one = 10i128.pow(24);
+        assert_eq!(money(b"5e-06"), Ok(5 * 10i128.pow(18)));
+        assert_eq!(money(b" 0.00 "), Ok(0));
+        assert_eq!(money(b"-1.50"), Ok(-3 * one / 2));
+        assert_eq!(money(b"1.5E+3"), Ok(1500 * one));
+        assert_eq!(money(b"143227.76367818761501799105"), Ok(143_227_763_678_187_615_017_991_050_000));
+        assert_eq!(money(b"0.10000000000000000000000000000"), Ok(one / 10));
+    }
+
+    #[test]
+    fn refuses_what_would_be_guessed() {
+        for text in ["", "NaN", "inf", "1,5", "$50,000.00 ", "1e", "--1", "0x10", ".", "1 2", "1e++5"] {
+            assert_eq!(money(text.as_bytes()), Err(DecimalError::NotANumber), "{text}");
+        }
+        assert_eq!(money(b"1e-25"), Err(DecimalError::Loss));
+        assert_eq!(money(b"123456789012345.5"), Err(DecimalError::Overflow));
+    }
+
+    #[test]
+    fn doubles_keep_their_shortest_text() {
+        for (value, text) in [(0.1, "0.1"), (20.52022672899, "20.52022672899"), (5e-6, "5e-6"), (1e20, "1e20"), (-0.3, "-0.3")] {
+            assert_eq!(written_f64(value).and_then(|w| w.exact(17)), parse_written(text.as_bytes()).and_then(|w| w.exact(17)), "{value}");
+        }
+        assert!(written_f64(f64::NAN).is_err());
+    }
+
+    #[test]
+    fn quantities_round_half_even_once() {
+        let one = 10i128.pow(15);
+        let ten = parse_written(b"10").unwrap();
+        assert_eq!(canonical_quantity(ten, 1_073_741_824_000_000, 1), Ok(10_737_418_240_000_000));
+        assert_eq!(canonical_quantity(ten, one, 744), Ok(7440 * one));
+        let tie = parse_written(b"0.0000000000000005").unwrap();
+        assert_eq!(canonical_quantity(tie, one, 1), Ok(0));
+        let odd_tie = parse_written(b"0.0000000000000015").unwrap();
+        assert_eq!(canonical_quantity(odd_tie, one, 1), Ok(2));
+    }
+}

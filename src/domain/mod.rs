@@ -1,0 +1,5 @@
+//! Pure values of the field: money, quantities, periods, ids. No Arrow, no async, no I/O.
+
+pub mod decimal;
+pub mod period;
+pub mod timestamp;

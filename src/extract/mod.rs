@@ -1,0 +1,142 @@
+//! Finds what a source delivered: which files belong together, to which export and to which period.
+//!
+//! A delivery is the unit that replaces: one finished version of one export and period, or one bare file.
+//! Manifests decide where there are any; otherwise period folders; every other data file stands alone.
+
+pub mod decode;
+mod format;
+mod layout;
+mod loose;
+mod manifest;
+mod select;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
+pub use format::{Compression, Format};
+
+use crate::config::Kind;
+use crate::domain::period::Period;
+use crate::error::{Error, Result};
+use crate::warehouse::store::{Location, Object};
+
+/// One file of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The object as it was listed.
+    pub object: Object,
+    /// Its name in provenance columns and messages.
+    pub uri: String,
+    /// How rows are written.
+    pub format: Format,
+    /// What is wrapped around them.
+    pub compression: Compression,
+}
+
+/// One finished version of an export's period, or one bare file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The export, a partition value: a path below the source, or the export's own name.
+    pub export: String,
+    /// The billing period of all rows; none for a bare file, which is split by each row's own.
+    pub period: Option<Period>,
+    /// SHA-256 of the run's id and every file's name, size and etag: equal means nothing new.
+    pub delivery_id: String,
+    /// Every file of it, in the order of their keys; empty is a valid empty period.
+    pub files: Vec<SourceFile>,
+    /// The manifest that named the files, to be verified unchanged after they are read.
+    pub manifest: Option<Object>,
+    /// What a person should know though nothing failed.
+    pub warnings: Vec<String>,
+}
+
+/// What a source holds now.
+#[derive(Debug, Default)]
+pub struct Discovery {
+    /// In the order of export and period.
+    pub deliveries: Vec<Delivery>,
+    /// Deliveries that cannot be read; nothing of them is landed, the others are.
+    pub failures: Vec<Error>,
+    /// Files that were passed over, and the like.
+    pub warnings: Vec<String>,
+}
+
+/// Lists a source and sorts its files into deliveries.
+///
+/// # Errors
+/// External when the source cannot be listed; what concerns one delivery is among the failures.
+pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
+    let objects = location.list().await?;
+    let mut found = Discovery::default();
+    let named_file = objects.len() == 1 && objects[0].path == location.prefix;
+    let visible: Vec<&Object> = objects
+        .iter()
+        .filter(|object| named_file || !format::is_hidden(&object.key))
+        .collect();
+
+    let mut taken = BTreeSet::new();
+    let reads_manifests = !named_file && !matches!(kind, Kind::Activity | Kind::Instruments);
+    if reads_manifests {
+        let claims = select::from_manifests(location, &visible, &mut found).await;
+        loose::from_period_folders(location, &visible, &claims, &mut found, &mut taken);
+        taken.extend(claims.files);
+    }
+    loose::from_bare_files(location, &visible, &taken, &mut found);
+
+    found
+        .deliveries
+        .sort_by(|a, b| (&a.export, a.period).cmp(&(&b.export, b.period)));
+    if found.deliveries.is_empty() && found.failures.is_empty() {
+        found
+            .warnings
+            .push(format!("no data file is at {}", location.uri(&location.prefix)));
+    }
+    Ok(found)
+}
+
+impl SourceFile {
+    /// The file as its name tells it; `None` when it is no data file.
+    fn of(location: &Location, object: &Object) -> Option<Self> {
+        let (format, compression) = format::of_name(&object.key)?;
+        Some(SourceFile {
+            object: object.clone(),
+            uri: location.uri(&object.path),
+            format,
+            compression,
+        })
+    }
+}
+
+impl Delivery {
+    fn new(export: String, period: Option<Period>, run: &str, mut files: Vec<SourceFile>) -> Self {
+        files.sort_by(|a, b| a.object.key.cmp(&b.object.key));
+        files.dedup_by(|a, b| a.object.path == b.object.path);
+        let mut hash = Sha256::new();
+        // Every part is closed by a byte that no key holds, so that no two lists read the same.
+        let mut add = |part: &str| {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        };
+        add(run);
+        for SourceFile { object, .. } in &files {
+            add(&object.key);
+            add(&object.size.to_string());
+            match &object.etag {
+                Some(etag) => add(etag),
+                None => add(&object.modified.to_rfc3339()),
+            }
+        }
+        let delivery_id = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Delivery {
+            export,
+            period,
+            delivery_id,
+            files,
+            manifest: None,
+            warnings: Vec::new(),
+        }
+    }
+}

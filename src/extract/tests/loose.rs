@@ -1,0 +1,133 @@
+use super::*;
+
+#[tokio::test]
+async fn period_folders_without_a_manifest_are_taken_with_a_warning() {
+    let bucket = Bucket::new()
+        .data("focus/data/BILLING_PERIOD=2026-01/region=eu/a.parquet")
+        .data("focus/data/BILLING_PERIOD=2026-01/region=us/a.parquet")
+        .data(&format!("cur/20260901-20261001/{RUN_2}/cur-1.csv.gz"))
+        .data(&format!("cur/20260901-20261001/{RUN_1}/cur-1.csv.gz"))
+        .data(&format!("costs/20260901-20260930/costs_{RUN_2}.csv"))
+        .data(&format!("costs/20260901-20260930/costs_{RUN_1}.csv"));
+    let found = bucket.discover("").await;
+    assert_eq!(
+        clean(&found),
+        [
+            format!("costs 2026-09: costs/20260901-20260930/costs_{RUN_1}.csv"),
+            format!("cur 2026-09: cur/20260901-20261001/{RUN_1}/cur-1.csv.gz"),
+            "focus 2026-01: focus/data/BILLING_PERIOD=2026-01/region=eu/a.parquet focus/data/BILLING_PERIOD=2026-01/region=us/a.parquet".into(),
+        ]
+    );
+    assert!(
+        found
+            .deliveries
+            .iter()
+            .all(|delivery| delivery.warnings.len() == 1)
+    );
+    assert!(found.deliveries[1].warnings[0].contains("1 older runs are left out"));
+    assert_eq!(bucket.discover("cur").await.deliveries[0].export, "cur");
+}
+
+#[tokio::test]
+async fn other_files_stand_alone() {
+    let bucket = Bucket::new()
+        .data("a.csv")
+        .data("deep/B.CSV.GZ")
+        .data("c.snappy.parquet")
+        .data("_SUCCESS")
+        .data(".hidden.csv")
+        .data("notes.md")
+        .data("bill.xlsx")
+        .data("deep/other.xlsx");
+    let found = bucket.discover_as("", Kind::Focus).await;
+    assert_eq!(
+        clean(&found),
+        [
+            "a.csv -: a.csv",
+            "c.snappy.parquet -: c.snappy.parquet",
+            "deep/B.CSV.GZ -: deep/B.CSV.GZ"
+        ]
+    );
+    assert_eq!(found.warnings.len(), 1);
+    assert!(found.warnings[0].contains("bill.xlsx"));
+}
+
+#[tokio::test]
+async fn a_single_file_is_its_own_export() {
+    let bucket = Bucket::new()
+        .data("cur/20260901-20261001/cur-1.csv.gz")
+        .data("x/.odd.csv")
+        .data("x/bill.xlsx");
+    assert_eq!(
+        clean(&bucket.discover("cur/20260901-20261001/cur-1.csv.gz").await),
+        ["cur-1.csv.gz -: cur-1.csv.gz"]
+    );
+    assert_eq!(
+        clean(&bucket.discover("./x/../x/.odd.csv").await),
+        [".odd.csv -: .odd.csv"]
+    );
+    assert_eq!(
+        failure(&bucket.discover("x/bill.xlsx").await).blame(),
+        Blame::Data
+    );
+}
+
+#[tokio::test]
+async fn activity_knows_no_manifests_or_periods() {
+    let bucket = Bucket::new()
+        .data("20260101-20260201/meters.csv")
+        .put("x-Manifest.json", "{");
+    assert_eq!(
+        clean(&bucket.discover_as("", Kind::Activity).await),
+        ["20260101-20260201/meters.csv -: 20260101-20260201/meters.csv"]
+    );
+}
+
+#[tokio::test]
+async fn an_empty_folder_warns_and_a_missing_one_fails() {
+    let bucket = Bucket::new();
+    assert_eq!(bucket.discover("").await.warnings.len(), 1);
+    let location = Location::open("gone", bucket.folder.path(), &no_profile()).unwrap();
+    let error = discover(&location, Kind::Focus).await.unwrap_err();
+    assert_eq!(error.blame(), Blame::External);
+    assert!(
+        error.to_string().contains("gone") && error.hint_text().is_some(),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_delivery_id_follows_the_content() {
+    let bucket = Bucket::new().data("a.csv").data("b.csv");
+    let ids = |found: &Discovery| -> Vec<String> {
+        found
+            .deliveries
+            .iter()
+            .map(|delivery| delivery.delivery_id.clone())
+            .collect()
+    };
+    let before = ids(&bucket.discover("").await);
+    assert_eq!(ids(&bucket.discover("").await), before);
+    assert!(before[0].len() == 64 && before[0] != before[1]);
+    let after = ids(&bucket.put("b.csv", "a,b\n1,3\n").discover("").await);
+    assert_eq!(after[0], before[0]);
+    assert_ne!(after[1], before[1]);
+}
+
+#[tokio::test]
+async fn the_base_and_dots_of_a_url_are_resolved() {
+    let bucket = Bucket::new().data("a b/x.csv");
+    let base = bucket.folder.path().join("config");
+    let open = |url: &str, base: &Path| Location::open(url, base, &no_profile()).unwrap();
+    let absolute = bucket.folder.path().display();
+    for url in [
+        "../a b",
+        "file://./../a%20b/",
+        "file://../a b",
+        &format!("file://{absolute}/a b"),
+        &format!("{absolute}/./a b"),
+    ] {
+        let found = discover(&open(url, &base), Kind::Focus).await.unwrap();
+        assert_eq!(shown(&found), ["x.csv -: x.csv"], "{url}");
+    }
+}

@@ -1,0 +1,134 @@
+//! A reference CSV as typed columns: numbers where every cell is one, text otherwise.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+
+use crate::error::{Error, Result};
+
+/// Columns that stay text although their cells may look like numbers.
+const TEXT_COLUMNS: &[&str] = &["factor_id", "valid_from", "valid_to", "region", "cn_code", "unit_raw", "unit", "alias", "family"];
+
+/// Rows of a CSV file, header apart.
+#[derive(Debug, Clone)]
+pub struct CsvTable {
+    /// Column names.
+    pub header: Vec<String>,
+    /// Cells; empty is null.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl CsvTable {
+    /// Reads CSV text.
+    ///
+    /// # Errors
+    /// Usage, naming file and row: a row of another length, text that is no CSV.
+    pub fn parse(text: &str, file: &str) -> Result<CsvTable> {
+        let fail = |error: csv::Error| Error::usage("a factor table cannot be read").at(file.to_string()).because(error);
+        let mut reader = csv::ReaderBuilder::new().from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+        let header = reader.headers().map_err(fail)?.iter().map(str::to_string).collect();
+        let mut rows = Vec::new();
+        for record in reader.records() {
+            rows.push(record.map_err(fail)?.iter().map(str::to_string).collect());
+        }
+        Ok(CsvTable { header, rows })
+    }
+
+    /// Puts an overlay on top: a row with a known `factor_id` replaces it, others are added.
+    ///
+    /// # Errors
+    /// Usage: the overlay names a column that the table does not have.
+    pub fn overlay(&mut self, other: CsvTable, file: &str) -> Result<()> {
+        let mut places = Vec::with_capacity(other.header.len());
+        for column in &other.header {
+            let place = self.header.iter().position(|c| c == column).ok_or_else(|| {
+                Error::usage(format!("the overlay has an unknown column `{column}`"))
+                    .at(file.to_string())
+                    .hint(format!("the table's columns are {}", self.header.join(", ")))
+            })?;
+            places.push(place);
+        }
+        let id = self.header.iter().position(|c| c == "factor_id");
+        for row in other.rows {
+            let mut full = vec![String::new(); self.header.len()];
+            for (place, cell) in places.iter().zip(row) {
+                full[*place] = cell;
+            }
+            let same = id.and_then(|id| self.rows.iter().position(|r| !full[id].is_empty() && r[id] == full[id]));
+            match same {
+                Some(position) => self.rows[position] = full,
+                None => self.rows.push(full),
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows as one record batch.
+    ///
+    /// # Errors
+    /// Internal: columns of different lengths.
+    pub fn to_batch(&self) -> Result<RecordBatch> {
+        let mut fields = Vec::new();
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        for (index, name) in self.header.iter().enumerate() {
+            let cells: Vec<Option<&str>> =
+                self.rows.iter().map(|row| row.get(index).map(String::as_str).filter(|c| !c.is_empty())).collect();
+            let numbers: Option<Vec<Option<f64>>> = match TEXT_COLUMNS.contains(&name.as_str()) {
+                true => None,
+                false => cells.iter().map(|c| c.map(|c| c.trim().parse::<f64>().ok()).map_or(Some(None), |v| v.map(Some))).collect(),
+            };
+            let any = cells.iter().any(Option::is_some);
+            let column: ArrayRef = match numbers {
+                Some(numbers) if name == "year" || name.ends_with("_year") => {
+                    Arc::new(numbers.iter().map(|v| v.map(|v| v as i64)).collect::<Int64Array>())
+                }
+                Some(numbers) if any || is_number_column(name) => Arc::new(Float64Array::from(numbers)),
+                _ => Arc::new(StringArray::from(cells)),
+            };
+            fields.push(Field::new(name, column.data_type().clone(), true));
+            columns.push(column);
+        }
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    }
+}
+
+/// Columns that are numbers even where no row has one.
+fn is_number_column(name: &str) -> bool {
+    ["_watts_per_vcpu", "_watts_per_gpu", "_gb", "_pct", "_kgco2e", "_kwh", "_per_kwh", "_per_unit", "_ratio", "_count"]
+        .iter()
+        .any(|suffix| name.ends_with(suffix))
+        || ["value", "multiplier", "relative_uncertainty", "memory_gb_per_chip_baseline"].contains(&name)
+}
+
+/// The type a column has, for documentation.
+pub fn type_name(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Float64 => "number",
+        DataType::Int64 => "year",
+        _ => "text",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_text() {
+        let table = CsvTable::parse("factor_id,year,min_watts_per_vcpu,name\na/1,2024,0.65,x\na/2,,,y\n", "t.csv").unwrap();
+        let batch = table.to_batch().unwrap();
+        let types: Vec<_> = batch.schema().fields().iter().map(|f| f.data_type().clone()).collect();
+        assert_eq!(types, [DataType::Utf8, DataType::Int64, DataType::Float64, DataType::Utf8]);
+        assert_eq!(batch.column(2).null_count(), 1);
+    }
+
+    #[test]
+    fn an_overlay_replaces_by_factor_id_and_refuses_unknown_columns() {
+        let mut table = CsvTable::parse("factor_id,value\na,1\nb,2\n", "t.csv").unwrap();
+        table.overlay(CsvTable::parse("value,factor_id\n9,a\n3,c\n", "o.csv").unwrap(), "o.csv").unwrap();
+        assert_eq!(table.rows, [["a", "9"], ["b", "2"], ["c", "3"]]);
+        let error = table.overlay(CsvTable::parse("colour\nred\n", "o.csv").unwrap(), "o.csv").unwrap_err();
+        assert!(error.to_string().contains("colour"), "{error}");
+    }
+}

@@ -1,0 +1,219 @@
+//! CSV files to record batches of text, row by row, in bounded memory.
+
+use std::io::{BufRead, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use csv::ByteRecord;
+use datafusion::arrow::array::{ArrayRef, StringBuilder};
+
+use super::checks::{Checks, MAX_CELL_BYTES};
+use super::dates::DateEvidence;
+use super::quarantine::{Quarantine, Rejection, row_text};
+use crate::domain::period::Period;
+use crate::domain::timestamp::DateOrder;
+use crate::error::{Error, Result};
+use crate::extract::decode::{open_text, read_error};
+use crate::extract::{Compression, SourceFile};
+
+/// Rows of a batch.
+const BATCH_ROWS: usize = 8192;
+/// Bytes of text after which a batch is closed early.
+const BATCH_BYTES: usize = 16 << 20;
+/// A record longer than this is taken for an unbalanced quote.
+const MAX_RECORD_BYTES: u64 = 64 << 20;
+
+/// A batch of accepted rows.
+pub struct TextBatch {
+    /// One column per header.
+    pub columns: Vec<ArrayRef>,
+    /// The row numbers in the file.
+    pub row_numbers: Vec<i64>,
+    /// The period of each row.
+    pub periods: Vec<Period>,
+}
+
+/// One CSV file.
+pub struct CsvFile<'a> {
+    /// Where its bytes lie now.
+    pub path: &'a Path,
+    /// What was delivered.
+    pub source: &'a SourceFile,
+}
+
+/// Stops a reader that takes in more than [`MAX_RECORD_BYTES`] without finishing a record.
+struct RecordGuard<R> {
+    inner: R,
+    taken: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for RecordGuard<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        if self.taken.fetch_add(count as u64, Ordering::Relaxed) > MAX_RECORD_BYTES {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                "a record of more than 64 MiB: a quote is probably not closed",
+            ));
+        }
+        Ok(count)
+    }
+}
+
+type Records = csv::Reader<RecordGuard<Box<dyn BufRead + Send>>>;
+
+impl CsvFile<'_> {
+    fn open(&self) -> Result<(Records, Arc<AtomicU64>)> {
+        let compression: Compression = self.source.compression;
+        let taken = Arc::new(AtomicU64::new(0));
+        let guard = RecordGuard { inner: open_text(self.path, compression)?, taken: taken.clone() };
+        let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 18).from_reader(guard);
+        Ok((reader, taken))
+    }
+
+    fn fail(&self, error: csv::Error) -> Error {
+        match error.into_kind() {
+            csv::ErrorKind::Io(io) => read_error(io, &self.source.uri),
+            other => Error::data("the CSV cannot be read").at(self.source.uri.clone()).because(format!("{other:?}")),
+        }
+    }
+
+    /// The header.
+    ///
+    /// # Errors
+    /// Data: the file is empty, or its header is not UTF-8 text.
+    pub fn headers(&self) -> Result<Vec<String>> {
+        let (mut reader, _) = self.open().map_err(|e| e.at(self.source.uri.clone()))?;
+        let mut record = ByteRecord::new();
+        if !reader.read_byte_record(&mut record).map_err(|e| self.fail(e))? {
+            return Err(Error::data("the file is empty: not even a header").at(self.source.uri.clone()));
+        }
+        record
+            .iter()
+            .enumerate()
+            .map(|(index, name)| {
+                let name = std::str::from_utf8(name).ok().filter(|n| !n.contains('\0'));
+                name.map(str::to_string).ok_or_else(|| {
+                    Error::data("a column name is not UTF-8 text").at(self.source.uri.clone()).at(format!("column {}", index + 1))
+                })
+            })
+            .collect()
+    }
+
+    /// Which of day and month dates with slashes name first; reads the file once more if there are any.
+    ///
+    /// # Errors
+    /// Data: the dates contradict each other or none decides.
+    pub fn date_order(&self, checks: &Checks) -> Result<Option<DateOrder>> {
+        let columns = checks.date_columns();
+        let (mut reader, taken) = self.open().map_err(|e| e.at(self.source.uri.clone()))?;
+        let mut record = ByteRecord::new();
+        let mut evidence = DateEvidence::default();
+        let mut rows = 0usize;
+        while reader.read_byte_record(&mut record).map_err(|e| self.fail(e))? {
+            taken.store(0, Ordering::Relaxed);
+            rows += 1;
+            for (index, is_start) in &columns {
+                if let Some(text) = record.get(*index).and_then(|cell| std::str::from_utf8(cell).ok()) {
+                    evidence.add(text, *is_start);
+                }
+            }
+            if rows == 1000 && !evidence.has_slashes() {
+                return Ok(None);
+            }
+        }
+        evidence.order().map_err(|why| {
+            Error::data("the dates cannot be read").at(self.source.uri.clone()).because(why).hint("export the file with ISO dates (2026-01-31)")
+        })
+    }
+
+    /// Reads every row: accepted rows in batches to `sink`, the others into the quarantine.
+    ///
+    /// # Errors
+    /// Data: a truncated or hostile file. What `sink` returns.
+    pub fn read(
+        &self,
+        headers: &[String],
+        checks: &mut Checks,
+        order: Option<DateOrder>,
+        fixed: Option<Period>,
+        mut sink: impl FnMut(TextBatch) -> Result<()>,
+    ) -> Result<Quarantine> {
+        let (mut reader, taken) = self.open().map_err(|e| e.at(self.source.uri.clone()))?;
+        let mut record = ByteRecord::new();
+        reader.read_byte_record(&mut record).map_err(|e| self.fail(e))?;
+        let mut quarantine = Quarantine::default();
+        let mut builders: Vec<StringBuilder> = headers.iter().map(|_| StringBuilder::new()).collect();
+        let (mut row_numbers, mut periods, mut bytes) = (Vec::new(), Vec::new(), 0usize);
+        let mut row: u64 = 0;
+        while reader.read_byte_record(&mut record).map_err(|e| self.fail(e).at(format!("after row {row}")))? {
+            taken.store(0, Ordering::Relaxed);
+            row += 1;
+            match accept(&record, headers, checks, order, fixed) {
+                Ok(period) => {
+                    for (builder, cell) in builders.iter_mut().zip(record.iter()) {
+                        // The row as a whole was found to be UTF-8.
+                        match std::str::from_utf8(cell) {
+                            Ok(text) if !text.is_empty() => builder.append_value(text),
+                            _ => builder.append_null(),
+                        }
+                    }
+                    bytes += record.as_slice().len();
+                    row_numbers.push(row as i64);
+                    periods.push(period);
+                }
+                Err((column, reason)) => quarantine.push(Rejection {
+                    source_uri: self.source.uri.clone(),
+                    row_number: row,
+                    column,
+                    reason,
+                    text: row_text(record.iter()),
+                }),
+            }
+            if row_numbers.len() == BATCH_ROWS || bytes > BATCH_BYTES {
+                sink(flush(&mut builders, &mut row_numbers, &mut periods))?;
+                bytes = 0;
+            }
+        }
+        if !row_numbers.is_empty() {
+            sink(flush(&mut builders, &mut row_numbers, &mut periods))?;
+        }
+        Ok(quarantine)
+    }
+}
+
+fn flush(builders: &mut [StringBuilder], row_numbers: &mut Vec<i64>, periods: &mut Vec<Period>) -> TextBatch {
+    TextBatch {
+        columns: builders.iter_mut().map(|b| Arc::new(b.finish()) as ArrayRef).collect(),
+        row_numbers: std::mem::take(row_numbers),
+        periods: std::mem::take(periods),
+    }
+}
+
+fn accept(
+    record: &ByteRecord,
+    headers: &[String],
+    checks: &mut Checks,
+    order: Option<DateOrder>,
+    fixed: Option<Period>,
+) -> Result<Period, (String, String)> {
+    if record.len() != headers.len() {
+        return Err((String::new(), format!("the row has {} cells, the header {}", record.len(), headers.len())));
+    }
+    let bytes = record.as_slice();
+    if bytes.len() > MAX_CELL_BYTES
+        && let Some(index) = record.iter().position(|cell| cell.len() > MAX_CELL_BYTES)
+    {
+        return Err((headers[index].clone(), format!("the cell has {} bytes, at most {MAX_CELL_BYTES} are landed", record[index].len())));
+    }
+    if std::str::from_utf8(bytes).is_err() {
+        let index = record.iter().position(|cell| std::str::from_utf8(cell).is_err()).unwrap_or_default();
+        return Err((headers[index].clone(), "the cell is not UTF-8 text".to_string()));
+    }
+    if bytes.contains(&0) {
+        let index = record.iter().position(|cell| cell.contains(&0)).unwrap_or_default();
+        return Err((headers[index].clone(), "the cell holds a NUL byte".to_string()));
+    }
+    checks.row(|index| record.get(index).and_then(|cell| std::str::from_utf8(cell).ok()).unwrap_or(""), order, fixed)
+}

@@ -1,0 +1,65 @@
+//! Which of day and month a file's dates with slashes name first: decided per file, or refused.
+
+use crate::domain::timestamp::{DateOrder, slash_parts};
+
+/// What the dates of a file allow.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DateEvidence {
+    slashes: bool,
+    month_first: bool,
+    day_first: bool,
+}
+
+impl DateEvidence {
+    /// Takes one date into account; `is_period_start` marks billing period starts, which are a day 1.
+    pub fn add(&mut self, text: &str, is_period_start: bool) {
+        let Some((first, second, _)) = slash_parts(text) else { return };
+        self.slashes = true;
+        self.month_first |= second > 12 || (is_period_start && second == 1 && first != 1);
+        self.day_first |= first > 12 || (is_period_start && first == 1 && second != 1);
+    }
+
+    /// Whether any date had slashes.
+    pub fn has_slashes(self) -> bool {
+        self.slashes
+    }
+
+    /// The order, `None` when no date needs one.
+    ///
+    /// # Errors
+    /// Why no order fits: the dates contradict each other, or none of them decides.
+    pub fn order(self) -> Result<Option<DateOrder>, &'static str> {
+        match (self.slashes, self.month_first, self.day_first) {
+            (false, ..) => Ok(None),
+            (_, true, false) => Ok(Some(DateOrder::MonthFirst)),
+            (_, false, true) => Ok(Some(DateOrder::DayFirst)),
+            (_, true, true) => Err("some dates put the month first, others the day"),
+            (_, false, false) => Err("no date tells whether the month or the day comes first"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(dates: &[(&str, bool)]) -> Result<Option<DateOrder>, &'static str> {
+        let mut evidence = DateEvidence::default();
+        dates.iter().for_each(|(text, start)| evidence.add(text, *start));
+        evidence.order()
+    }
+
+    #[test]
+    fn a_period_start_or_a_large_number_decides() {
+        assert_eq!(order(&[("4/1/25", true)]), Ok(Some(DateOrder::MonthFirst)));
+        assert_eq!(order(&[("1/4/2025", true)]), Ok(Some(DateOrder::DayFirst)));
+        assert_eq!(order(&[("4/5/25", false), ("4/25/25", false)]), Ok(Some(DateOrder::MonthFirst)));
+        assert_eq!(order(&[("2025-04-01", true)]), Ok(None));
+    }
+
+    #[test]
+    fn what_does_not_decide_is_refused() {
+        assert!(order(&[("4/5/25", false)]).is_err());
+        assert!(order(&[("25/4/25", false), ("4/25/25", false)]).is_err());
+    }
+}

@@ -1,0 +1,33 @@
+//! The ledger: the metadata database that remembers runs, deliveries, fingerprints and rejected rows.
+//!
+//! Losing it costs a rebuild of itself, never data: the warehouse tables hold delivery ids and fingerprints too.
+
+mod audit;
+mod bills;
+mod deliveries;
+mod errors;
+mod fingerprints;
+mod lock;
+mod migrations;
+mod open;
+mod quarantine;
+mod runs;
+mod slices;
+
+pub use audit::AuditEvent;
+pub use bills::Bill;
+pub use fingerprints::Fingerprint;
+pub use lock::RunLock;
+pub use migrations::MigrationStatus;
+pub use open::Ledger;
+pub use quarantine::{QuarantineFilter, QuarantineRow};
+pub use runs::{NewRun, Run, RunStatus};
+pub use slices::{SliceAction, SliceKey, SliceRecord};
+
+/// Now, as the ledger writes it: UTC text with microseconds, which sorts by time.
+fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Rejected rows.
+
+use sqlx::Row;
+
+use super::errors::failed;
+use super::open::Ledger;
+use super::slices::{SliceKey, from_stored, to_stored};
+use crate::error::Result;
+
+/// Bytes of a row's text that are kept.
+const TEXT_BYTES: usize = 4096;
+
+/// A rejected row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineRow {
+    pub run_id: String,
+    pub key: SliceKey,
+    pub source_uri: String,
+    /// From 1, below the header.
+    pub row_number: u64,
+    /// Empty when it is the row as a whole.
+    pub column_name: String,
+    pub reason: String,
+    pub raw_text: String,
+}
+
+/// Which rejected rows to list; `None` matches anything.
+#[derive(Debug, Clone, Default)]
+pub struct QuarantineFilter {
+    pub run_id: Option<String>,
+    pub tenant: Option<String>,
+    pub source: Option<String>,
+    pub export: Option<String>,
+    pub period: Option<String>,
+    pub limit: Option<u32>,
+}
+
+impl Ledger {
+    /// Adds rejected rows.
+    ///
+    /// # Errors
+    /// External when the database cannot be written.
+    pub async fn insert_quarantine(&self, rows: &[QuarantineRow]) -> Result<()> {
+        let mut transaction = self.write().await?;
+        for row in rows {
+            sqlx::query(
+                "INSERT INTO quarantine
+                     (run_id, tenant, source, kind, export, period, source_uri, row_number, column_name, reason, raw_text)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(&row.run_id)
+            .bind(&row.key.tenant)
+            .bind(&row.key.source)
+            .bind(&row.key.kind)
+            .bind(&row.key.export)
+            .bind(&row.key.period)
+            .bind(&row.source_uri)
+            .bind(to_stored(row.row_number))
+            .bind(&row.column_name)
+            .bind(&row.reason)
+            .bind(cut(&row.raw_text))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// The rejected rows of a filter, in the order of slice, file and row.
+    ///
+    /// # Errors
+    /// External when the database cannot be read.
+    pub async fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<QuarantineRow>> {
+        let rows = sqlx::query(
+            "SELECT * FROM quarantine
+             WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR source = ?3)
+               AND (?4 IS NULL OR export = ?4) AND (?5 IS NULL OR period = ?5)
+             ORDER BY tenant, source, kind, export, period, source_uri, row_number, column_name
+             LIMIT ?6",
+        )
+        .bind(&filter.run_id)
+        .bind(&filter.tenant)
+        .bind(&filter.source)
+        .bind(&filter.export)
+        .bind(&filter.period)
+        // A negative limit is none.
+        .bind(filter.limit.map_or(-1, i64::from))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed)?;
+        rows.iter()
+            .map(|row| {
+                Ok(QuarantineRow {
+                    run_id: row.try_get("run_id").map_err(failed)?,
+                    key: SliceKey::read(row)?,
+                    source_uri: row.try_get("source_uri").map_err(failed)?,
+                    row_number: from_stored(row.try_get("row_number").map_err(failed)?),
+                    column_name: row.try_get("column_name").map_err(failed)?,
+                    reason: row.try_get("reason").map_err(failed)?,
+                    raw_text: row.try_get("raw_text").map_err(failed)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Takes out the rejected rows of a slice: it was delivered anew.
+    ///
+    /// # Errors
+    /// External when the database cannot be written.
+    pub async fn clear_quarantine(&self, key: &SliceKey) -> Result<u64> {
+        let done = sqlx::query("DELETE FROM quarantine WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?")
+            .bind(&key.tenant)
+            .bind(&key.source)
+            .bind(&key.kind)
+            .bind(&key.export)
+            .bind(&key.period)
+            .execute(&self.pool)
+            .await
+            .map_err(failed)?;
+        Ok(done.rows_affected())
+    }
+}
+
+/// The text up to [`TEXT_BYTES`], never in the middle of a character.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(TEXT_BYTES)]
+}

@@ -1,0 +1,129 @@
+//! A model file: TOML front matter in a leading comment, then one SELECT.
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// How a model's result is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Not kept: planned into whatever reads it.
+    View,
+    /// Kept, rebuilt as a whole per tenant.
+    Full,
+    /// Kept, rebuilt per partition.
+    Incremental,
+}
+
+/// `name(arguments)` of the front matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditCall {
+    /// The file in `sql/audits`.
+    pub name: String,
+    /// The text between the parentheses.
+    pub arguments: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrontMatter {
+    grain: String,
+    kind: Kind,
+    #[serde(default)]
+    partition: Vec<String>,
+    #[serde(default)]
+    audits: Vec<String>,
+    #[serde(default)]
+    description: String,
+}
+
+/// One SQL model.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// `schema.table`, from the path.
+    pub name: String,
+    /// What one row is.
+    pub grain: String,
+    /// What the table is for.
+    pub description: String,
+    /// How the result is kept.
+    pub kind: Kind,
+    /// Partition columns of a kept result.
+    pub partition: Vec<String>,
+    /// Audits run on the staged rows.
+    pub audits: Vec<AuditCall>,
+    /// The SELECT, with its placeholders.
+    pub sql: String,
+    /// Tables and models it reads.
+    pub reads: Vec<String>,
+    /// The file it came from, for messages.
+    pub file: String,
+}
+
+impl Model {
+    /// Parses a model file; `path` ends in `sql/<schema>/<table>.sql`.
+    ///
+    /// # Errors
+    /// Usage, naming the file: no front matter, an unknown key, SQL that does not parse.
+    pub fn parse(path: &str, text: &str) -> Result<Model> {
+        let fail = |what: &str| Error::usage(what.to_string()).at(format!("model file {path}"));
+        let mut parts = path.trim_end_matches(".sql").rsplit('/');
+        let (Some(table), Some(schema)) = (parts.next(), parts.next()) else {
+            return Err(fail("a model lies in sql/<schema>/<table>.sql"));
+        };
+        let body = text.trim_start().strip_prefix("/* model").ok_or_else(|| {
+            fail("a model starts with its front matter").hint("begin the file with `/* model`, TOML lines and `*/`")
+        })?;
+        let (header, sql) = body.split_once("*/").ok_or_else(|| fail("the front matter has no end"))?;
+        let front: FrontMatter =
+            toml::from_str(header).map_err(|e| fail("the front matter cannot be read").because(e))?;
+        let audits = front.audits.iter().map(|call| audit_call(call).ok_or_else(|| fail("an audit is `name(arguments)`")));
+        let audits = audits.collect::<Result<Vec<_>>>()?;
+        let mut partition = front.partition;
+        if front.kind == Kind::Full && partition.is_empty() {
+            partition.push("tenant".to_string());
+        }
+        Ok(Model {
+            name: format!("{schema}.{table}"),
+            grain: front.grain,
+            description: front.description,
+            kind: front.kind,
+            partition,
+            audits,
+            sql: sql.trim().trim_end_matches(';').to_string(),
+            reads: Vec::new(),
+            file: path.to_string(),
+        })
+    }
+
+    /// `raw`, `normalize`, `rollup`, `estimate` or `publish`.
+    pub fn schema(&self) -> &str {
+        self.name.split('.').next().unwrap_or_default()
+    }
+}
+
+fn audit_call(text: &str) -> Option<AuditCall> {
+    let (name, rest) = text.split_once('(').unwrap_or((text, ")"));
+    let arguments = rest.strip_suffix(')')?;
+    Some(AuditCall { name: name.trim().to_string(), arguments: arguments.trim().to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_front_matter() {
+        let text = "/* model\ngrain = \"one row\"\nkind = \"incremental\"\npartition = [\"tenant\"]\naudits = [\"unique(a, b)\"]\n*/\nSELECT 1;";
+        let model = Model::parse("sql/publish/x.sql", text).unwrap();
+        assert_eq!((model.name.as_str(), model.sql.as_str()), ("publish.x", "SELECT 1"));
+        assert_eq!(model.audits, [AuditCall { name: "unique".into(), arguments: "a, b".into() }]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_file() {
+        let error = Model::parse("sql/publish/x.sql", "/* model\ngrain='r'\nkind='view'\nkidn='x'\n*/ SELECT 1").unwrap_err();
+        assert!(error.to_string().contains("sql/publish/x.sql") && error.to_string().contains("kidn"), "{error}");
+    }
+}

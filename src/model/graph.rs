@@ -1,0 +1,166 @@
+//! The models in the order they build, with what each reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use datafusion::sql::parser::DFParser;
+use datafusion::sql::resolve::resolve_table_references;
+
+use super::embedded::{AUDITS, MODELS};
+use super::front_matter::{Kind, Model};
+use super::render::Placeholders;
+use crate::error::{Error, Result};
+
+/// All models, parsed and ordered.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    models: BTreeMap<String, Model>,
+    order: Vec<String>,
+    audits: BTreeMap<String, String>,
+}
+
+impl Graph {
+    /// The embedded models; a file of the same path in the project's `sql/` folder replaces one or adds one.
+    ///
+    /// # Errors
+    /// Usage, naming the file: front matter or SQL that cannot be read, a circle.
+    pub fn load(project: Option<&Path>, placeholders: &Placeholders) -> Result<Graph> {
+        let mut texts: BTreeMap<String, String> =
+            MODELS.iter().chain(AUDITS).map(|(path, text)| (path.to_string(), text.to_string())).collect();
+        if let Some(folder) = project {
+            for (path, text) in project_files(folder)? {
+                texts.insert(path, text);
+            }
+        }
+        let mut models = BTreeMap::new();
+        let mut audits = BTreeMap::new();
+        for (path, text) in &texts {
+            if let Some(name) = path.strip_prefix("sql/audits/") {
+                audits.insert(name.trim_end_matches(".sql").to_string(), text.clone());
+                continue;
+            }
+            let mut model = Model::parse(path, text)?;
+            model.reads = reads(&model, placeholders)?;
+            models.insert(model.name.clone(), model);
+        }
+        let order = order(&models)?;
+        for model in models.values() {
+            for call in &model.audits {
+                if !audits.contains_key(&call.name) {
+                    return Err(Error::usage(format!("the audit `{}` does not exist", call.name))
+                        .at(format!("model file {}", model.file))
+                        .hint("audits are the files in sql/audits"));
+                }
+            }
+        }
+        Ok(Graph { models, order, audits })
+    }
+
+    /// A model by its name.
+    pub fn get(&self, name: &str) -> Option<&Model> {
+        self.models.get(name)
+    }
+
+    /// The models, parents first.
+    pub fn ordered(&self) -> impl Iterator<Item = &Model> {
+        self.order.iter().filter_map(|name| self.models.get(name))
+    }
+
+    /// The template of an audit.
+    pub fn audit(&self, name: &str) -> Option<&str> {
+        self.audits.get(name).map(String::as_str)
+    }
+
+    /// The kept tables (raw, reference, settings and non-view models) that a model reads, through views.
+    pub fn kept_inputs(&self, name: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut stack: Vec<&str> = self.models.get(name).map(|m| m.reads.iter().map(String::as_str).collect()).unwrap_or_default();
+        let mut seen = BTreeSet::new();
+        while let Some(table) = stack.pop() {
+            if !seen.insert(table) {
+                continue;
+            }
+            match self.models.get(table) {
+                Some(model) if model.kind == Kind::View => stack.extend(model.reads.iter().map(String::as_str)),
+                _ => {
+                    found.insert(table.to_string());
+                }
+            }
+        }
+        found
+    }
+
+    /// The SQL that decides a model's rows: its own and that of the views below it, in a fixed order.
+    pub fn deciding_sql(&self, name: &str) -> Vec<&str> {
+        let mut texts = BTreeMap::new();
+        let mut stack = vec![name];
+        while let Some(table) = stack.pop() {
+            let Some(model) = self.models.get(table) else { continue };
+            if (table == name || model.kind == Kind::View) && texts.insert(&model.name, model.sql.as_str()).is_none() {
+                stack.extend(model.reads.iter().map(String::as_str));
+            }
+        }
+        texts.into_values().collect()
+    }
+
+    /// The models that read a table directly.
+    pub fn readers(&self, table: &str) -> Vec<&str> {
+        self.ordered().filter(|m| m.reads.iter().any(|r| r == table)).map(|m| m.name.as_str()).collect()
+    }
+}
+
+fn project_files(folder: &Path) -> Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    for schema in ["normalize", "rollup", "estimate", "publish", "audits"] {
+        let schema_folder = folder.join("sql").join(schema);
+        if !schema_folder.is_dir() {
+            continue;
+        }
+        for entry in std::fs::read_dir(&schema_folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|e| e == "sql") {
+                let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+                files.push((format!("sql/{schema}/{name}"), std::fs::read_to_string(&path)?));
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn reads(model: &Model, placeholders: &Placeholders) -> Result<Vec<String>> {
+    let fail = |error: &dyn std::fmt::Display| {
+        Error::usage("the model's SQL cannot be read").at(format!("model file {}", model.file)).because(error)
+    };
+    let sql = placeholders.render(&model.sql)?;
+    let mut statements = DFParser::parse_sql(&sql).map_err(|e| fail(&e))?;
+    let statement = statements.pop_front().ok_or_else(|| fail(&"there is no statement"))?;
+    if !statements.is_empty() {
+        return Err(fail(&"there is more than one statement"));
+    }
+    let (tables, _) = resolve_table_references(&statement, true).map_err(|e| fail(&e))?;
+    let mut names: Vec<String> = tables.iter().map(|t| t.to_string().replace('"', "")).collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+fn order(models: &BTreeMap<String, Model>) -> Result<Vec<String>> {
+    let mut done: Vec<String> = Vec::new();
+    let mut waiting: BTreeSet<&String> = models.keys().collect();
+    while !waiting.is_empty() {
+        let ready: Vec<&String> = waiting
+            .iter()
+            .filter(|name| models[**name].reads.iter().all(|r| !waiting.contains(r)))
+            .copied()
+            .collect();
+        if ready.is_empty() {
+            let names: Vec<&str> = waiting.iter().map(|n| n.as_str()).collect();
+            return Err(Error::usage("models read each other in a circle").because(names.join(", ")));
+        }
+        for name in ready {
+            waiting.remove(name);
+            done.push(name.clone());
+        }
+    }
+    Ok(done)
+}

@@ -1,0 +1,10 @@
+//! SQL models: front matter, dependencies, graph, selection, fingerprints. Nothing is executed here.
+
+pub mod embedded;
+pub mod front_matter;
+pub mod graph;
+pub mod render;
+pub mod select;
+
+pub use front_matter::{AuditCall, Kind, Model};
+pub use graph::Graph;

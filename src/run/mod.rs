@@ -1,0 +1,78 @@
+//! One run: extract, land, normalize, roll up, estimate, publish; and the plan of one.
+
+pub mod building;
+pub mod landing;
+pub mod observer;
+pub mod one_bill;
+pub mod plan;
+pub mod publish;
+pub mod report;
+pub mod workspace;
+
+use std::collections::BTreeSet;
+
+use ulid::Ulid;
+
+pub use observer::Observer;
+pub use report::RunReport;
+pub use workspace::Workspace;
+
+use crate::domain::period::Period;
+use crate::error::Result;
+use crate::ledger::RunLock;
+
+/// What a run is asked to do.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The pipeline's name, for the ledger.
+    pub pipeline: String,
+    /// `--select`.
+    pub select: Vec<String>,
+    /// First billing period looked at.
+    pub from: Option<Period>,
+    /// First billing period no longer looked at.
+    pub to: Option<Period>,
+    /// Land and build again what is current.
+    pub full_refresh: bool,
+    /// Only these slices (tenant, source, export, period), for `retry`.
+    pub only_slices: Option<BTreeSet<(String, String, String, String)>>,
+}
+
+/// Runs a pipeline: lands what is new, rebuilds what is stale, publishes what changed.
+///
+/// Failures of single slices and models are in the report; the rest is done and kept.
+///
+/// # Errors
+/// Usage or external, before anything is written: another run holds the warehouse, the ledger cannot be opened.
+pub async fn run(workspace: &mut Workspace, verb: &str, request: &Request, observer: &dyn Observer) -> Result<RunReport> {
+    let started = std::time::Instant::now();
+    let run_id = Ulid::new().to_string();
+    let _lock = RunLock::acquire(&workspace.data_folder, &run_id)?;
+    workspace.ledger.interrupt_stale_runs(&run_id).await?;
+    let mut report = RunReport::new(&run_id);
+    workspace.begin(&run_id, verb, &request.pipeline).await?;
+    let outcome = stages(workspace, request, &run_id, observer, &mut report).await;
+    if let Err(error) = outcome {
+        report.fail(&error);
+    }
+    report.seconds = started.elapsed().as_secs_f64();
+    workspace.finish(&run_id, &report).await?;
+    Ok(report)
+}
+
+async fn stages(
+    workspace: &mut Workspace,
+    request: &Request,
+    run_id: &str,
+    observer: &dyn Observer,
+    report: &mut RunReport,
+) -> Result<()> {
+    let selected = workspace.select(&request.select)?;
+    landing::land_all(workspace, request, &selected, run_id, observer, report).await?;
+    one_bill::check(workspace).await?;
+    crate::factors::archive::keep(&workspace.warehouse, &workspace.tables.factors).await?;
+    building::build_all(workspace, request, &selected, run_id, observer, report).await?;
+    publish::publish_all(workspace, run_id, observer, report).await?;
+    report.coverage = publish::coverage(workspace).await?;
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! Plain Parquet beside the Delta tables of `publish.*`, and the coverage that every run reports.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use futures::StreamExt;
+
+use super::observer::Observer;
+use super::report::{Coverage, CurrencyCoverage, RunReport};
+use super::workspace::Workspace;
+use crate::error::Result;
+use crate::warehouse::Stager;
+use crate::warehouse::publishing::FOLDER;
+
+/// Writes a plain snapshot of every published table whose newest version has none.
+///
+/// # Errors
+/// External when the store refuses; the snapshot before stays the current one.
+pub async fn publish_all(workspace: &Workspace, run_id: &str, observer: &dyn Observer, report: &mut RunReport) -> Result<()> {
+    let published: Vec<_> = workspace.tables.snapshots.values().filter(|t| t.name.starts_with("publish.")).cloned().collect();
+    for table in published {
+        let short = table.name.trim_start_matches("publish.");
+        let snapshot = format!("v{:010}", table.version());
+        if workspace.warehouse.published_snapshot(short).await?.as_deref() == Some(&snapshot) {
+            continue;
+        }
+        observer.begin("publish", &format!("{} as Parquet", table.name), 1);
+        let context = workspace.engine.session();
+        workspace.tables.register(&context, std::slice::from_ref(&table.name), None).await?;
+        let mut stream = context.table(table.name.as_str()).await?.execute_stream().await?;
+        let fields: Vec<Field> = table.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let folder = workspace.warehouse.location.child(&format!("{FOLDER}/{short}/{snapshot}"));
+        let mut stager = Stager::plain(folder, run_id, schema.clone())?;
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            let columns = schema
+                .fields()
+                .iter()
+                .map(|f| Ok(cast(batch.column_by_name(f.name()).unwrap_or(batch.column(0)), f.data_type())?))
+                .collect::<Result<Vec<_>>>()?;
+            observer.advance(batch.num_rows() as u64, 0);
+            stager.write(&datafusion::arrow::array::RecordBatch::try_new(schema.clone(), columns)?).await?;
+        }
+        let files = stager.finish().await?;
+        workspace.warehouse.point_to_snapshot(short, &snapshot, table.version(), &files).await?;
+        observer.end();
+        tracing::debug!(table = table.name, snapshot, run = report.run_id, "published");
+    }
+    Ok(())
+}
+
+/// The covered share of cost per currency and of usage lines, over everything published for the chosen tenants.
+///
+/// # Errors
+/// External when the tables cannot be read.
+pub async fn coverage(workspace: &Workspace) -> Result<Coverage> {
+    if !workspace.tables.snapshots.contains_key("publish.coverage") {
+        return Ok(Coverage::default());
+    }
+    let tenants: Vec<String> = workspace.config.selected_tenants().map(|t| format!("'{}'", t.id)).collect();
+    let context = workspace.engine.session();
+    workspace.tables.register(&context, &["publish.coverage".to_string()], None).await?;
+    let sql = format!(
+        "SELECT billing_currency, CAST(SUM(covered_cost) AS DOUBLE) / NULLIF(CAST(SUM(effective_cost) AS DOUBLE), 0) AS cost_share, \
+         CAST(SUM(covered_lines) AS DOUBLE) AS covered, CAST(SUM(line_count) AS DOUBLE) AS lines \
+         FROM publish.coverage WHERE tenant IN ({}) GROUP BY billing_currency ORDER BY billing_currency",
+        tenants.join(", ")
+    );
+    let mut coverage = Coverage::default();
+    let (mut covered, mut lines) = (0.0, 0.0);
+    for batch in context.sql(&sql).await?.collect().await? {
+        let currency = cast(batch.column(0), &DataType::Utf8)?;
+        for row in 0..batch.num_rows() {
+            let number = |index: usize| {
+                let column = batch.column(index).as_primitive::<Float64Type>();
+                column.is_valid(row).then(|| column.value(row))
+            };
+            let name = currency.as_string::<i32>();
+            let currency = if name.is_valid(row) { name.value(row).to_string() } else { String::new() };
+            coverage.currencies.push(CurrencyCoverage { currency, cost_share: number(1) });
+            covered += number(2).unwrap_or_default();
+            lines += number(3).unwrap_or_default();
+        }
+    }
+    coverage.row_share = (lines > 0.0).then(|| covered / lines);
+    Ok(coverage)
+}

@@ -1,0 +1,148 @@
+//! What a run did, for people, scripts and the ledger.
+
+use serde::Serialize;
+
+use crate::error::{Blame, Error};
+
+/// One source's part.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SourceReport {
+    /// `tenant/source`.
+    pub id: String,
+    /// Slices landed for the first time.
+    pub slices_new: u64,
+    /// Slices that replaced an older delivery.
+    pub slices_replaced: u64,
+    /// Slices that were up to date.
+    pub slices_current: u64,
+    /// Rows landed.
+    pub rows: u64,
+    /// Rows in quarantine.
+    pub rejected: u64,
+    /// The first failure.
+    pub error: Option<String>,
+}
+
+/// One model's part.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ModelReport {
+    /// `schema.table`.
+    pub name: String,
+    /// Partitions rebuilt.
+    pub partitions_built: u64,
+    /// Partitions that were up to date.
+    pub partitions_current: u64,
+    /// Rows written.
+    pub rows: u64,
+    /// The partitions rebuilt, for people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub built: Vec<String>,
+}
+
+/// One audit.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuditReport {
+    /// The audit, its arguments and the model.
+    pub name: String,
+    /// Whether no row offends.
+    pub passed: bool,
+    /// Offending rows.
+    pub failures: u64,
+}
+
+/// Covered share of the effective cost.
+#[derive(Debug, Clone, Serialize)]
+pub struct CurrencyCoverage {
+    /// The billing currency.
+    pub currency: String,
+    /// 0 to 1; null when nothing was billed.
+    pub cost_share: Option<f64>,
+}
+
+/// Coverage of everything published.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Coverage {
+    /// Per currency.
+    pub currencies: Vec<CurrencyCoverage>,
+    /// Share of usage lines with an estimate.
+    pub row_share: Option<f64>,
+}
+
+/// The whole run.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunReport {
+    /// The run's id.
+    pub run_id: String,
+    /// `done` or `failed`.
+    pub status: String,
+    /// Per source.
+    pub sources: Vec<SourceReport>,
+    /// Per kept model.
+    pub models: Vec<ModelReport>,
+    /// Per audit.
+    pub audits: Vec<AuditReport>,
+    /// Covered share.
+    #[serde(skip)]
+    pub coverage: Coverage,
+    /// Wall time.
+    pub seconds: f64,
+    /// Everything that failed, in the words a person sees.
+    pub errors: Vec<String>,
+    /// Everything worth knowing.
+    pub warnings: Vec<String>,
+    /// Hints that belong to the errors.
+    #[serde(skip)]
+    pub hints: Vec<Option<String>>,
+    #[serde(skip)]
+    blames: Vec<Blame>,
+}
+
+impl RunReport {
+    /// A report of a run that has done nothing yet.
+    pub fn new(run_id: &str) -> Self {
+        RunReport {
+            run_id: run_id.to_string(),
+            status: "done".into(),
+            sources: Vec::new(),
+            models: Vec::new(),
+            audits: Vec::new(),
+            coverage: Coverage::default(),
+            seconds: 0.0,
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            hints: Vec::new(),
+            blames: Vec::new(),
+        }
+    }
+
+    /// Takes a failure down.
+    pub fn fail(&mut self, error: &Error) {
+        self.status = "failed".into();
+        self.errors.push(error.to_string());
+        self.hints.push(error.hint_text().map(str::to_string));
+        self.blames.push(error.blame());
+    }
+
+    /// With several kinds of failure, the lowest exit code of them.
+    pub fn exit_code(&self) -> u8 {
+        self.blames.iter().map(|b| b.exit_code()).min().unwrap_or(0)
+    }
+
+    /// The part of a source, made when it is first named.
+    pub fn source(&mut self, id: &str) -> &mut SourceReport {
+        if let Some(index) = self.sources.iter().position(|s| s.id == id) {
+            return &mut self.sources[index];
+        }
+        self.sources.push(SourceReport { id: id.to_string(), ..SourceReport::default() });
+        let last = self.sources.len() - 1;
+        &mut self.sources[last]
+    }
+
+    /// The JSON object of `run --output json`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        value["coverage"] = serde_json::to_value(&self.coverage.currencies).unwrap_or_default();
+        value["row_share"] = serde_json::to_value(self.coverage.row_share).unwrap_or_default();
+        value
+    }
+}

@@ -1,0 +1,114 @@
+//! Everything a verb works with: configuration, warehouse, engine, ledger, tables.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::config::{Config, Source, Tenant};
+use crate::error::{Error, Result};
+use crate::factors::{FactorSet, archive};
+use crate::ledger::{Ledger, NewRun, RunStatus};
+use crate::model::render::Placeholders;
+use crate::model::{Graph, Kind, select};
+use crate::transform::settings::{METHOD_VERSION, settings_tables, tag_columns};
+use crate::transform::{Engine, Tables};
+use crate::warehouse::{Location, Warehouse};
+
+use super::report::RunReport;
+
+fn open_location(config: &Config, url: &str, profile: Option<&str>) -> Result<Location> {
+    let credentials = config.credentials(profile)?;
+    Location::open_with(url, &config.base, profile.unwrap_or("default"), &credentials)
+}
+
+/// The state of one process.
+pub struct Workspace {
+    /// The configuration.
+    pub config: Config,
+    /// The tables' place.
+    pub warehouse: Warehouse,
+    /// The query engine.
+    pub engine: Engine,
+    /// The metadata database.
+    pub ledger: Ledger,
+    /// What SQL can name.
+    pub tables: Tables,
+    /// The local folder of the run lock and spooled downloads.
+    pub data_folder: PathBuf,
+}
+
+impl Workspace {
+    /// Opens everything a configuration names; reads the tables' logs, no data file.
+    ///
+    /// # Errors
+    /// Usage for what the configuration gets wrong, external for what cannot be reached.
+    pub async fn open(config: Config) -> Result<Workspace> {
+        let warehouse = Warehouse::new(open_location(&config, &config.warehouse.url, config.warehouse.profile.as_deref())?);
+        let data_folder = config.local_folder();
+        std::fs::create_dir_all(&data_folder).map_err(|e| Error::from(e).at(data_folder.display().to_string()))?;
+        let ledger = Ledger::open_current(&config.database.url, &config.base).await?;
+        let factors = match &config.factors.version {
+            Some(version) => archive::load(&warehouse, version).await?,
+            None => FactorSet::load(config.factors.overlay.as_deref())?,
+        };
+        let engine = Engine::new(&config.engine, &warehouse)?;
+        let placeholders = Placeholders { tags: tag_columns(&config), ..Placeholders::default() };
+        let project = config.file.as_ref().map(|_| config.base.clone());
+        let graph = Graph::load(project.as_deref(), &placeholders)?;
+        let mut tables = Tables {
+            graph,
+            placeholders,
+            settings: settings_tables(&config, factors.version())?,
+            factors: Arc::new(factors),
+            system: Default::default(),
+            snapshots: Default::default(),
+        };
+        for (_, table) in warehouse.open_all().await? {
+            tables.replace(table);
+        }
+        Ok(Workspace { config, warehouse, engine, ledger, tables, data_folder })
+    }
+
+    /// The sources of the chosen tenants.
+    pub fn sources(&self) -> Vec<(Tenant, Source)> {
+        let tenants = self.config.selected_tenants();
+        tenants.flat_map(|t| t.sources.iter().map(|s| (t.clone(), s.clone()))).collect()
+    }
+
+    /// The tables that `--select` chooses: raw tables and kept models.
+    ///
+    /// # Errors
+    /// Usage when an expression matches nothing.
+    pub fn select(&self, expressions: &[String]) -> Result<BTreeSet<String>> {
+        let raw = self.tables.names().into_iter().filter(|n| n.starts_with("raw."));
+        let kept = self.tables.graph.ordered().filter(|m| m.kind != Kind::View).map(|m| m.name.clone());
+        select::select(&self.tables.graph, &raw.chain(kept).collect(), expressions)
+    }
+
+    /// The location of a source.
+    ///
+    /// # Errors
+    /// Usage: its URL or profile is wrong.
+    pub fn source_location(&self, source: &Source) -> Result<Location> {
+        open_location(&self.config, &source.url, source.profile.as_deref())
+    }
+
+    pub(super) async fn begin(&self, run_id: &str, verb: &str, pipeline: &str) -> Result<()> {
+        let run = NewRun {
+            run_id,
+            verb,
+            pipeline: Some(pipeline),
+            method_version: Some(METHOD_VERSION),
+            factor_set_version: Some(self.tables.factors.version()),
+        };
+        self.ledger.begin_run(run).await
+    }
+
+    pub(super) async fn finish(&self, run_id: &str, report: &RunReport) -> Result<()> {
+        let versions: Vec<(String, i64)> =
+            self.tables.snapshots.iter().map(|(name, table)| (name.clone(), table.version() as i64)).collect();
+        self.ledger.record_table_versions(run_id, &versions).await?;
+        let status = if report.exit_code() == 0 { RunStatus::Done } else { RunStatus::Failed };
+        self.ledger.finish_run(run_id, status, report.exit_code(), Some(&report.to_json().to_string())).await
+    }
+}

@@ -1,0 +1,182 @@
+//! Builds a batch of partitions: query, stage, audit, one commit.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::TableReference;
+use futures::StreamExt;
+
+use super::audits::{AuditResult, run_audits};
+use super::partitions::{Expected, OutputKey, contributes, key_text};
+use super::session::Engine;
+use super::tables::Tables;
+use crate::error::{Error, Result};
+use crate::land::slice::transaction_version;
+use crate::model::Model;
+use crate::warehouse::scan::as_data_files;
+use crate::warehouse::{Commit, DataFile, PartitionValues, Replaced, SnapshotTable, StagedFile, Stager, Table, Warehouse};
+
+/// A committed batch.
+pub struct Built {
+    /// The table after the commit.
+    pub table: Table,
+    /// Rows written.
+    pub rows: u64,
+    /// The audits that passed.
+    pub audits: Vec<AuditResult>,
+}
+
+/// Why a batch was not committed.
+pub struct Failed {
+    /// The reason.
+    pub error: Error,
+    /// The audits as far as they ran.
+    pub audits: Vec<AuditResult>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Failed { error, audits: Vec::new() }
+    }
+}
+
+/// The name under which a partition's fingerprint stands in the table itself.
+pub fn app_id(table: &str, partition: &str) -> String {
+    format!("ogf/{table}/{partition}")
+}
+
+/// Computes the partitions of `batch`, audits them on the staged files and makes them visible in one commit.
+///
+/// # Errors
+/// A failed audit leaves the table as it was; so does everything else that goes wrong.
+pub async fn build_batch(
+    engine: &Engine,
+    warehouse: &Warehouse,
+    tables: &Tables,
+    model: &Model,
+    batch: &[(OutputKey, Expected)],
+    orphaned: &[OutputKey],
+    run_id: &str,
+    progress: &(dyn Fn(u64) + Sync),
+) -> std::result::Result<Built, Failed> {
+    let place = |error: Error| error.at(format!("model {}", model.name));
+    let filter = |_: &str, file: &DataFile| batch.iter().any(|(key, _)| contributes(model, key, file));
+    let context = engine.session();
+    let sql = tables.rendered(&model.name)?;
+    tables.register(&context, &model.reads, Some(&filter)).await.map_err(place)?;
+    let frame = context.sql(&sql).await.map_err(|e| place(e.into()))?;
+    let schema = storable(frame.schema().as_arrow());
+    let location = warehouse.table_location(&model.name);
+    let mut stager = Stager::new(location.clone(), run_id, schema.clone(), &model.partition)?;
+    let mut outcome = Ok(());
+    if !batch.is_empty() {
+        let mut stream = frame.execute_stream().await.map_err(|e| place(e.into()))?;
+        while let Some(next) = stream.next().await {
+            outcome = match next {
+                Ok(rows) => {
+                    progress(rows.num_rows() as u64);
+                    match conform(&rows, &schema) {
+                        Ok(rows) => stager.write(&rows).await,
+                        Err(error) => Err(error),
+                    }
+                }
+                Err(error) => Err(error.into()),
+            };
+            if outcome.is_err() {
+                break;
+            }
+        }
+    }
+    let rows = stager.rows();
+    let staged = stager.finish().await.map_err(place)?;
+    let audited = match outcome {
+        Ok(()) => audit_staged(&context, tables, model, &schema, &staged, &location, &filter).await,
+        Err(error) => Err(Failed::from(place(error))),
+    };
+    let audits = match audited {
+        Ok(audits) => audits,
+        Err(failed) => {
+            Stager::discard(&location, &staged).await;
+            return Err(failed);
+        }
+    };
+    let keys = batch.iter().map(|(key, _)| key).chain(orphaned);
+    let commit = Commit {
+        table: model.name.clone(),
+        schema,
+        partition_columns: model.partition.clone(),
+        replaced: Replaced::Partitions(keys.map(|key| partition_values(model, key)).collect()),
+        added: staged,
+        transactions: batch
+            .iter()
+            .map(|(key, expected)| {
+                (app_id(&model.name, &key_text(&model.partition, key)), transaction_version(&expected.fingerprint))
+            })
+            .collect(),
+        run_id: run_id.to_string(),
+    };
+    let table = warehouse.commit(commit).await?;
+    Ok(Built { table, rows, audits })
+}
+
+fn partition_values(model: &Model, key: &OutputKey) -> PartitionValues {
+    model.partition.iter().cloned().zip(key.iter().map(|v| Some(v.clone()))).collect()
+}
+
+async fn audit_staged(
+    context: &datafusion::prelude::SessionContext,
+    tables: &Tables,
+    model: &Model,
+    schema: &Schema,
+    staged: &[StagedFile],
+    location: &crate::warehouse::Location,
+    filter: &(dyn Fn(&str, &DataFile) -> bool + Sync),
+) -> std::result::Result<Vec<AuditResult>, Failed> {
+    let files = as_data_files(staged)?;
+    let provider = SnapshotTable::staged(location.prefix.to_string(), schema, &model.partition, files);
+    context.register_table(TableReference::bare("staged"), Arc::new(provider)).map_err(Error::from)?;
+    let audits = run_audits(context, tables, model, "staged", Some(filter)).await?;
+    match audits.iter().find(|a| a.failures > 0) {
+        None => Ok(audits),
+        Some(first) => {
+            let error = Error::data(format!("{} failed with {} offending rows", first.name, first.failures)).hint(format!(
+                "the last published data stands untouched; `offgridflow sql \"select * from audit.{}\"` shows the rows",
+                first.audit
+            ));
+            Err(Failed { error, audits })
+        }
+    }
+}
+
+/// The schema as Delta keeps it: plain text instead of views, everything nullable.
+fn storable(schema: &Schema) -> SchemaRef {
+    let fields: Vec<Field> = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let data_type = match field.data_type() {
+                DataType::Utf8View | DataType::LargeUtf8 | DataType::Null => DataType::Utf8,
+                DataType::Dictionary(_, value) => value.as_ref().clone(),
+                DataType::UInt64 | DataType::UInt32 | DataType::Int32 => DataType::Int64,
+                other => other.clone(),
+            };
+            Field::new(field.name(), data_type, true)
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
+}
+
+fn conform(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = rows
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(column, field)| match column.data_type() == field.data_type() {
+            true => Ok(column.clone()),
+            false => cast(column, field.data_type()),
+        })
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(RecordBatch::try_new(schema.clone(), columns)?)
+}

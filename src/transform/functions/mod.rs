@@ -1,0 +1,32 @@
+//! Scalar functions of the models: text as bills write it, to exact and typed values. The hot kernels.
+
+mod money;
+mod quantity;
+mod tags;
+mod text;
+mod timestamp;
+
+pub use money::Money;
+pub use quantity::CanonicalQuantity;
+pub use tags::{CleanTags, TagValue, TagsFromColumns, map_type};
+pub use text::{CleanText, JsonValue, is_null_text};
+pub use timestamp::UsageTimestamp;
+
+use datafusion::logical_expr::ScalarUDF;
+use datafusion::prelude::SessionContext;
+
+/// Registers every function with a session.
+pub fn register(context: &SessionContext) {
+    for function in [
+        ScalarUDF::from(CleanText::default()),
+        ScalarUDF::from(JsonValue::default()),
+        ScalarUDF::from(Money::default()),
+        ScalarUDF::from(CanonicalQuantity::default()),
+        ScalarUDF::from(UsageTimestamp::default()),
+        ScalarUDF::from(CleanTags::default()),
+        ScalarUDF::from(TagValue::default()),
+        ScalarUDF::from(TagsFromColumns::default()),
+    ] {
+        context.register_udf(function);
+    }
+}

@@ -1,0 +1,67 @@
+//! The query engine: DataFusion in this process, with a memory limit and spill to disk.
+
+use std::sync::Arc;
+
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use url::Url;
+
+use super::functions;
+use crate::config;
+use crate::error::{Error, Result};
+use crate::warehouse::Warehouse;
+use crate::warehouse::scan::WAREHOUSE_STORE;
+
+/// What every session of a process shares: memory, spill, stores, threads.
+#[derive(Clone)]
+pub struct Engine {
+    runtime: Arc<RuntimeEnv>,
+    threads: usize,
+}
+
+impl Engine {
+    /// An engine with the configured limits, able to read the warehouse.
+    ///
+    /// # Errors
+    /// Usage when `[engine] url` is not local; external when no spill folder can be made.
+    pub fn new(engine: &config::Engine, warehouse: &Warehouse) -> Result<Engine> {
+        if engine.url != "local" {
+            return Err(Error::usage(format!("[engine] url = \"{}\" is not supported by this build", engine.url))
+                .hint("use url = \"local\""));
+        }
+        // Parquet decoding and writing lie outside the pool: it gets what they leave of the limit.
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::OsTmpDirectory);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(engine.memory_limit as usize)))
+            .with_disk_manager_builder(disk)
+            .build()?;
+        let url = Url::parse(WAREHOUSE_STORE).map_err(|e| Error::internal("the store's URL is not valid").because(e))?;
+        runtime.register_object_store(&url, warehouse.location.store.clone());
+        let cores = std::thread::available_parallelism().map(|n| n.get()).unwrap_or(1);
+        let threads = if engine.threads == 0 { cores } else { engine.threads };
+        Ok(Engine { runtime: Arc::new(runtime), threads })
+    }
+
+    /// A fresh session that knows our functions and no table.
+    pub fn session(&self) -> SessionContext {
+        let mut config = SessionConfig::new()
+            .with_target_partitions(self.threads)
+            .with_batch_size(8192)
+            .with_information_schema(true);
+        let options = config.options_mut();
+        // Text is compared as it stands: identifiers in models are written in lower case or quoted.
+        options.sql_parser.enable_ident_normalization = true;
+        options.execution.parquet.pushdown_filters = false;
+        options.execution.collect_statistics = false;
+        let context = SessionContext::new_with_config_rt(config, self.runtime.clone());
+        functions::register(&context);
+        context
+    }
+
+    /// How many partitions a plan has.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+}

@@ -1,0 +1,76 @@
+//! The warehouse: Delta tables in object storage. The only module that names `object_store` or `deltalake`.
+
+pub mod commit;
+pub mod maintenance;
+pub mod publishing;
+pub mod scan;
+mod small_files;
+pub mod stage;
+pub mod store;
+pub mod table;
+
+pub use commit::{Commit, Replaced};
+pub use scan::SnapshotTable;
+pub use stage::{StagedFile, Stager};
+pub use store::Location;
+pub use table::{DataFile, PartitionValues, Table};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::error::Result;
+
+/// The warehouse of one run: where it lies and the snapshots of its tables read so far.
+#[derive(Clone)]
+pub struct Warehouse {
+    /// The folder or bucket prefix that holds `<schema>/<table>`.
+    pub location: Arc<Location>,
+    /// Slices are written side by side, but commits of one process stand in line.
+    commits: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Warehouse {
+    /// A warehouse at a location; nothing is read or written yet.
+    pub fn new(location: Location) -> Self {
+        Warehouse { location: Arc::new(location), commits: Arc::default() }
+    }
+
+    /// Where the table `schema.table` lies.
+    pub fn table_location(&self, name: &str) -> Location {
+        self.location.child(&name.replacen('.', "/", 1))
+    }
+
+    /// The newest snapshot of a table, or of an older version; `None` when the table does not exist yet.
+    ///
+    /// # Errors
+    /// External when the store cannot be read.
+    pub async fn open(&self, name: &str, version: Option<u64>) -> Result<Option<Table>> {
+        Table::open(name, self.table_location(name), version).await
+    }
+
+    /// The names of the tables that exist, in order.
+    ///
+    /// # Errors
+    /// External when the store cannot be listed.
+    pub async fn table_names(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for schema in ["raw", "rollup", "estimate", "publish", "audit"] {
+            let schema_location = self.location.child(schema);
+            for folder in schema_location.folders().await? {
+                names.push(format!("{schema}.{folder}"));
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Snapshots of every table that exists.
+    ///
+    /// # Errors
+    /// External when the store cannot be read.
+    pub async fn open_all(&self) -> Result<BTreeMap<String, Table>> {
+        let names = self.table_names().await?;
+        let opened = futures::future::try_join_all(names.iter().map(|name| self.open(name, None))).await?;
+        Ok(names.into_iter().zip(opened).filter_map(|(name, table)| Some((name, table?))).collect())
+    }
+}

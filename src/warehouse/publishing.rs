@@ -1,0 +1,69 @@
+//! Plain Parquet of published tables, for tools that do not read Delta.
+
+use serde_json::json;
+
+use super::stage::StagedFile;
+use super::Warehouse;
+use crate::error::Result;
+
+/// The folder of all plain snapshots.
+pub const FOLDER: &str = "published";
+/// Older snapshots that stay readable for those who still hold their names.
+const KEPT_SNAPSHOTS: usize = 2;
+
+impl Warehouse {
+    /// The snapshot that `latest.json` names, if any.
+    ///
+    /// # Errors
+    /// External when the store cannot be read.
+    pub async fn published_snapshot(&self, table: &str) -> Result<Option<String>> {
+        let path = format!("{FOLDER}/{table}/latest.json");
+        if !self.location.exists(&path).await? {
+            return Ok(None);
+        }
+        let value: serde_json::Value = serde_json::from_slice(&self.location.read(&path).await?).unwrap_or_default();
+        Ok(value["snapshot"].as_str().map(str::to_string))
+    }
+
+    /// Makes a written snapshot the current one: fixed names first, the pointer last.
+    ///
+    /// # Errors
+    /// External when the store refuses; the pointer then still names the snapshot before.
+    pub async fn point_to_snapshot(&self, table: &str, snapshot: &str, version: u64, files: &[StagedFile]) -> Result<()> {
+        let root = self.location.child(&format!("{FOLDER}/{table}"));
+        let mut names = Vec::new();
+        for (index, file) in files.iter().enumerate() {
+            let name = format!("current/part-{index:05}.parquet");
+            root.copy(&format!("{snapshot}/{}", file.path), &name).await?;
+            names.push(name);
+        }
+        for path in root.child("current").paths().await? {
+            let name = format!("current/{path}");
+            if !names.contains(&name) {
+                root.delete(&name).await?;
+            }
+        }
+        let pointer = json!({
+            "table": format!("publish.{table}"),
+            "snapshot": snapshot,
+            "delta_version": version,
+            "folder": format!("{FOLDER}/{table}/{snapshot}"),
+            "files": files.iter().map(|f| json!({ "path": f.path, "rows": f.rows, "bytes": f.size })).collect::<Vec<_>>(),
+        });
+        root.write("latest.json", serde_json::to_vec_pretty(&pointer).unwrap_or_default()).await?;
+        self.drop_old_snapshots(table, snapshot).await
+    }
+
+    async fn drop_old_snapshots(&self, table: &str, current: &str) -> Result<()> {
+        let root = self.location.child(&format!("{FOLDER}/{table}"));
+        let mut snapshots: Vec<String> = root.folders().await?.into_iter().filter(|f| f != "current" && f != current).collect();
+        snapshots.sort();
+        let surplus = snapshots.len().saturating_sub(KEPT_SNAPSHOTS);
+        for snapshot in &snapshots[..surplus] {
+            for path in root.child(snapshot).paths().await? {
+                root.delete(&format!("{snapshot}/{path}")).await?;
+            }
+        }
+        Ok(())
+    }
+}

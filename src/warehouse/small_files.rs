@@ -1,0 +1,79 @@
+//! Small objects beside the tables: pointers, archived factor sets, published files.
+
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+
+use super::store::Location;
+use crate::error::{Error, Result};
+
+impl Location {
+    fn inside(&self, path: &str) -> Path {
+        self.child(path).prefix
+    }
+
+    /// Whether an object is there.
+    ///
+    /// # Errors
+    /// External when the store cannot be asked.
+    pub async fn exists(&self, path: &str) -> Result<bool> {
+        match self.store.head(&self.inside(path)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(Error::from(error).at(path.to_string())),
+        }
+    }
+
+    /// Reads an object that this program wrote.
+    ///
+    /// # Errors
+    /// External when it cannot be read.
+    pub async fn read(&self, path: &str) -> Result<Vec<u8>> {
+        let result = self.store.get(&self.inside(path)).await.map_err(|e| Error::from(e).at(path.to_string()))?;
+        Ok(result.bytes().await.map_err(|e| Error::from(e).at(path.to_string()))?.to_vec())
+    }
+
+    /// Writes an object as a whole; readers see the old or the new one.
+    ///
+    /// # Errors
+    /// External when it cannot be written.
+    pub async fn write(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
+        self.store.put(&self.inside(path), bytes.into()).await.map_err(|e| Error::from(e).at(path.to_string()))?;
+        Ok(())
+    }
+
+    /// Copies an object; readers see the old or the new one.
+    ///
+    /// # Errors
+    /// External when it cannot be copied.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<()> {
+        self.store.copy(&self.inside(from), &self.inside(to)).await.map_err(|e| Error::from(e).at(to.to_string()))?;
+        Ok(())
+    }
+
+    /// Deletes an object if it is there.
+    ///
+    /// # Errors
+    /// External when the store refuses.
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        match self.store.delete(&self.inside(path)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(Error::from(error).at(path.to_string())),
+        }
+    }
+
+    /// The paths below this place, relative to it; none when it does not exist.
+    ///
+    /// # Errors
+    /// External when the store cannot be listed.
+    pub async fn paths(&self) -> Result<Vec<String>> {
+        let listed: Result<Vec<_>, _> = self.store.list(Some(&self.prefix)).try_collect().await;
+        let metas = match listed {
+            Ok(metas) => metas,
+            Err(object_store::Error::NotFound { .. }) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let below = |p: &Path| p.as_ref().strip_prefix(self.prefix.as_ref()).map(|s| s.trim_start_matches('/').to_string());
+        Ok(metas.iter().filter_map(|meta| below(&meta.location)).collect())
+    }
+}

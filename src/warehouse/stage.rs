@@ -1,0 +1,256 @@
+//! Staged writes: Parquet files that lie beside a table's files and belong to no snapshot until a commit names them.
+
+use std::collections::BTreeMap;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use datafusion::arrow::compute::{cast, max, min, take_record_batch};
+use datafusion::arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
+use datafusion::parquet::arrow::AsyncArrowWriter;
+use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use object_store::ObjectStoreExt;
+use object_store::buffered::BufWriter;
+use object_store::path::Path;
+use std::sync::Arc;
+
+use super::store::Location;
+use super::table::PartitionValues;
+use crate::domain::period::Period;
+use crate::error::{Error, Result};
+
+/// Files are closed at this size, so that readers can share them out and compaction has little to do.
+const TARGET_FILE_BYTES: usize = 192 << 20;
+/// Rows of a row group: small enough to bound memory, large enough for dictionaries to pay.
+const ROW_GROUP_ROWS: usize = 256 * 1024;
+/// A row group is closed early when it holds this much, so that wide rows stay within the memory limit.
+const ROW_GROUP_BYTES: usize = 48 << 20;
+
+/// A finished file that no snapshot names yet.
+#[derive(Debug, Clone)]
+pub struct StagedFile {
+    /// Path inside the table's folder.
+    pub path: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Values of the partition columns.
+    pub partition: PartitionValues,
+    /// First and last charge date (days since 1970-01-01) where the rows have one.
+    pub charge_dates: Option<(i32, i32)>,
+}
+
+struct OpenFile {
+    path: String,
+    partition: PartitionValues,
+    writer: AsyncArrowWriter<BufWriter>,
+    rows: u64,
+    charge_dates: Option<(i32, i32)>,
+}
+
+/// Writes record batches of a table's schema to staged files, one open file per partition and charge month.
+///
+/// Splitting by charge month lets every later stage pick the files of a month without reading others.
+pub struct Stager {
+    location: Location,
+    run_id: String,
+    schema: SchemaRef,
+    file_schema: SchemaRef,
+    file_columns: Vec<usize>,
+    partition_columns: Vec<(String, usize)>,
+    charge_date: Option<usize>,
+    open: BTreeMap<(PartitionValues, Option<Period>), OpenFile>,
+    finished: Vec<StagedFile>,
+    sequence: usize,
+}
+
+impl Stager {
+    /// A writer into the table at `location`; `schema` includes the partition columns.
+    ///
+    /// # Errors
+    /// Internal when a partition column is missing from the schema.
+    pub fn new(location: Location, run_id: &str, schema: SchemaRef, partition_columns: &[String]) -> Result<Self> {
+        let mut partitions = Vec::new();
+        for name in partition_columns {
+            let index = schema.index_of(name).map_err(|e| Error::internal("a partition column is missing").because(e))?;
+            partitions.push((name.clone(), index));
+        }
+        let file_columns: Vec<usize> =
+            (0..schema.fields().len()).filter(|i| !partitions.iter().any(|(_, p)| p == i)).collect();
+        let file_schema = Arc::new(Schema::new(
+            file_columns.iter().map(|i| schema.field(*i).clone()).collect::<Vec<_>>(),
+        ));
+        let charge_date = schema.index_of("charge_date").ok().filter(|i| *schema.field(*i).data_type() == DataType::Date32);
+        Ok(Stager {
+            location,
+            run_id: run_id.to_string(),
+            schema,
+            file_schema,
+            file_columns,
+            partition_columns: partitions,
+            charge_date,
+            open: BTreeMap::new(),
+            finished: Vec::new(),
+            sequence: 0,
+        })
+    }
+
+    /// A writer of files outside any table: all columns in the files, no split by month.
+    ///
+    /// # Errors
+    /// None today; the same shape as [`Stager::new`].
+    pub fn plain(location: Location, run_id: &str, schema: SchemaRef) -> Result<Self> {
+        let mut stager = Self::new(location, run_id, schema, &[])?;
+        stager.charge_date = None;
+        Ok(stager)
+    }
+
+    /// The schema that batches must have.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Rows written so far.
+    pub fn rows(&self) -> u64 {
+        self.finished.iter().map(|f| f.rows).sum::<u64>() + self.open.values().map(|f| f.rows).sum::<u64>()
+    }
+
+    /// Adds a batch.
+    ///
+    /// # Errors
+    /// External when the store refuses the bytes.
+    pub async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        for (partition, month, rows) in self.split(batch)? {
+            let part = match rows {
+                Some(rows) => take_record_batch(batch, &rows)?,
+                None => batch.clone(),
+            };
+            self.write_part(partition, month, &part).await?;
+        }
+        Ok(())
+    }
+
+    fn split(&self, batch: &RecordBatch) -> Result<Vec<(PartitionValues, Option<Period>, Option<UInt32Array>)>> {
+        if batch.num_rows() == 0 {
+            return Ok(Vec::new());
+        }
+        let columns: Vec<(String, ArrayRef)> = self
+            .partition_columns
+            .iter()
+            .map(|(name, index)| Ok((name.clone(), cast(batch.column(*index), &DataType::Utf8)?)))
+            .collect::<Result<_>>()?;
+        let dates = self.charge_date.map(|index| batch.column(index).as_primitive::<Date32Type>().clone());
+        let month_of = |row: usize| {
+            dates.as_ref().filter(|d| d.is_valid(row)).and_then(|d| Period::of_epoch_day(d.value(row)))
+        };
+        let mut groups: BTreeMap<(Vec<Option<&str>>, Option<Period>), Vec<u32>> = BTreeMap::new();
+        for row in 0..batch.num_rows() {
+            let key = columns
+                .iter()
+                .map(|(_, column)| column.is_valid(row).then(|| column.as_string::<i32>().value(row)))
+                .collect();
+            groups.entry((key, month_of(row))).or_default().push(row as u32);
+        }
+        let whole = groups.len() == 1;
+        Ok(groups
+            .into_iter()
+            .map(|((values, month), rows)| {
+                let partition = columns
+                    .iter()
+                    .zip(values)
+                    .map(|((name, _), value)| (name.clone(), value.map(str::to_string)))
+                    .collect();
+                (partition, month, (!whole).then(|| UInt32Array::from(rows)))
+            })
+            .collect())
+    }
+
+    async fn write_part(&mut self, partition: PartitionValues, month: Option<Period>, part: &RecordBatch) -> Result<()> {
+        let columns = self.file_columns.iter().map(|i| part.column(*i).clone()).collect::<Vec<_>>();
+        let file_batch = RecordBatch::try_new(self.file_schema.clone(), columns)?;
+        let key = (partition, month);
+        if !self.open.contains_key(&key) {
+            let file = self.create(key.0.clone())?;
+            self.open.insert(key.clone(), file);
+        }
+        let Some(file) = self.open.get_mut(&key) else { return Ok(()) };
+        file.writer.write(&file_batch).await?;
+        file.rows += part.num_rows() as u64;
+        if let Some(index) = self.charge_date {
+            let dates = part.column(index).as_primitive::<Date32Type>();
+            if let (Some(low), Some(high)) = (min(dates), max(dates)) {
+                let (first, last) = file.charge_dates.unwrap_or((low, high));
+                file.charge_dates = Some((first.min(low), last.max(high)));
+            }
+        }
+        if file.writer.in_progress_size() > ROW_GROUP_BYTES {
+            file.writer.flush().await?;
+        }
+        if file.writer.bytes_written() > TARGET_FILE_BYTES
+            && let Some(file) = self.open.remove(&key)
+        {
+            self.finished.push(close(file).await?);
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, partition: PartitionValues) -> Result<OpenFile> {
+        let folder: Vec<String> = ["tenant", "source", "month"]
+            .iter()
+            .filter_map(|name| partition.get(*name).cloned().flatten())
+            .collect();
+        let path = format!("{}/{}-{:05}.parquet", folder.join("/"), self.run_id, self.sequence);
+        let path = path.trim_start_matches('/').to_string();
+        self.sequence += 1;
+        let target = Path::from(format!("{}/{path}", self.location.prefix));
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .build();
+        let sink = BufWriter::new(self.location.store.clone(), target);
+        // Without the Arrow schema in the footer a file has plain Parquet types, the same for every reader.
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let writer = AsyncArrowWriter::try_new_with_options(sink, self.file_schema.clone(), options)?;
+        Ok(OpenFile { path, partition, writer, rows: 0, charge_dates: None })
+    }
+
+    /// Closes all files and hands them over for a commit.
+    ///
+    /// # Errors
+    /// External when the store refuses the bytes.
+    pub async fn finish(mut self) -> Result<Vec<StagedFile>> {
+        for (_, file) in std::mem::take(&mut self.open) {
+            self.finished.push(close(file).await?);
+        }
+        Ok(self.finished)
+    }
+
+    /// Takes back what was staged after a failure; what cannot be deleted is left to `maintain --vacuum`.
+    pub async fn discard(location: &Location, files: &[StagedFile]) {
+        for file in files {
+            let path = Path::from(format!("{}/{}", location.prefix, file.path));
+            if let Err(error) = location.store.delete(&path).await {
+                tracing::debug!(%error, file = file.path, "a staged file could not be deleted");
+            }
+        }
+    }
+}
+
+async fn close(file: OpenFile) -> Result<StagedFile> {
+    let OpenFile { path, partition, mut writer, rows, charge_dates } = file;
+    writer.finish().await.map_err(|e| unwrap_store_error(e).at(path.clone()))?;
+    let size = writer.bytes_written() as u64;
+    Ok(StagedFile { path, size, rows, partition, charge_dates })
+}
+
+fn unwrap_store_error(error: datafusion::parquet::errors::ParquetError) -> Error {
+    let text = error.to_string();
+    if text.contains("os error 28") || text.contains("No space left") {
+        return Error::external("there is no space left to write to")
+            .because(text)
+            .hint("free space where the warehouse lies, then run again");
+    }
+    Error::from(error)
+}
