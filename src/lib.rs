@@ -3,6 +3,7 @@
 //! The modules in the order data flows: a connector extracts deliveries, landing writes them to `raw.*`,
 //! SQL models normalize, roll up, estimate and publish them.
 
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod error;

@@ -20,4 +20,4 @@ FROM landed AS l
 FULL JOIN counted AS n
     ON n.tenant = l.tenant AND n.source = l.source AND n.export = l.export AND n.period = l.period
     AND n.billing_currency IS NOT DISTINCT FROM l.billing_currency
-WHERE l.billed_cost IS DISTINCT FROM n.billed_cost OR l.line_count IS DISTINCT FROM n.line_count
+WHERE (l.billed_cost IS DISTINCT FROM n.billed_cost) OR (l.line_count IS DISTINCT FROM n.line_count)

@@ -37,7 +37,8 @@ SELECT
     CASE WHEN lower(f.variant) <> lower(f.unit) THEN lower(f.variant) END AS variant_text,
     f.unit,
     lower(trim(f.unit)) AS unit_text,
-    u.unit AS canonical_unit,
+    -- A plain GJ stands only for bioenergy, as net calorific value.
+    CASE WHEN f.unit = 'GJ' THEN 'kWh (Net CV)' ELSE u.unit END AS canonical_unit,
     u.multiplier AS canonical_multiplier,
     (f.co2_kg_per_unit IS NOT NULL OR f.ch4_g_per_unit IS NOT NULL OR f.n2o_g_per_unit IS NOT NULL) AS is_by_mass,
     f.kgco2e_per_unit,
@@ -67,3 +68,16 @@ SELECT
 FROM reference.activity_factors AS f
 LEFT JOIN units AS u ON u.unit_raw = lower(trim(f.unit))
 LEFT JOIN published_gwp AS g ON g.gwp_set = split_part(f.gwp_set, ' ', 1)
+UNION ALL
+-- A leaked gas that no table of factors names: its mass times its GWP, in the set that the tenant chose.
+SELECT
+    factor_id, 'gwp', CAST(NULL AS BIGINT), CAST(NULL AS VARCHAR), '1', false, 'Refrigerant & other', 'GWP',
+    'refrigerant & other', 'gwp', species, lower(species), CAST(NULL AS VARCHAR), 'kg', 'kg', 'kg', 1.0, false,
+    gwp_kgco2e_per_kg, CAST(NULL AS DOUBLE),
+    CASE WHEN species = 'CH4' THEN 1.0 END, CASE WHEN species = 'N2O' THEN 1.0 END,
+    CASE WHEN species NOT IN ('CH4', 'N2O') THEN 1.0 END,
+    CAST(NULL AS DOUBLE), assessment_report,
+    CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END,
+    CAST(NULL AS BIGINT)
+FROM reference.gwp
+WHERE horizon_years = 100

@@ -12,7 +12,9 @@ WITH candidates AS (
         CASE WHEN f.unit_text = a.unit_text THEN 1.0 ELSE a.canonical_multiplier / f.canonical_multiplier END AS unit_ratio,
         (f.unit_text = a.unit_text) AS is_same_unit,
         (f.activity = trim(a.activity)) AS is_same_spelling,
-        (f.factor_region = a.country_iso2) AS is_own_country,
+        -- A GWP is the same everywhere.
+        (COALESCE(f.factor_region, a.country_iso2) = a.country_iso2) AS is_own_country,
+        (f.dataset = 'gwp') AS is_bare_gwp,
         a.activity_year,
         CASE WHEN f.factor_year = a.activity_year THEN 1 WHEN f.factor_year < a.activity_year THEN 2 ELSE 3 END
             AS year_rank,
@@ -35,7 +37,9 @@ WITH candidates AS (
         END AS variant_rank
     FROM estimate.activity_quantity AS a
     JOIN estimate.activity_factor AS f ON f.activity_text = a.activity_text
+    JOIN settings.tenant AS t ON t.tenant = a.tenant
     WHERE NOT a.is_electricity
+      AND (f.dataset <> 'gwp' OR f.gwp_set = t.gwp_set)
       AND NOT f.is_outside_of_scopes
       AND (f.kgco2e_per_unit IS NOT NULL OR f.is_by_mass)
       AND (a.scope_number = '' OR a.scope_number = f.scope_number)
@@ -60,8 +64,8 @@ ranked AS (
         *,
         row_number() OVER (
             PARTITION BY activity_key
-            ORDER BY is_own_country DESC, is_same_spelling DESC, scope_number, variant_rank, year_rank,
-                abs(activity_year - factor_year), is_same_unit DESC, subcategory, factor_id
+            ORDER BY starts_with(factor_id, 'own/') DESC, is_bare_gwp, is_own_country DESC, is_same_spelling DESC, scope_number, variant_rank, year_rank,
+                abs(activity_year - COALESCE(factor_year, 0)), is_same_unit DESC, subcategory, factor_id
         ) AS choice,
         count(DISTINCT CASE WHEN variant_rank = 8 THEN variant_text END) OVER (PARTITION BY activity_key)
             AS open_variants

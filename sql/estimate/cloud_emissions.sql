@@ -2,22 +2,30 @@
 grain     = "one row per key of rollup.usage_daily and component; a usage row without any factor is one row without component"
 kind      = "incremental"
 partition = ["tenant", "source", "export", "period"]
-audits    = ["factor_named()",
+audits    = ["coverage_reported()",
+             "factor_named(it_kwh, power_factor_id)",
+             "factor_named(location_gco2e, grid_factor_id)",
+             "factor_named(market_gco2e, market_factor_id)",
+             "factor_named(embodied_gco2e, embodied_factor_id)",
+             "factor_named(pue_match, pue_factor_id)",
              "non_negative_energy_unless_negative_quantity()",
              "accepted_values(component, compute, memory, gpu, storage, network, network_internet, serverless, embodied)",
              "accepted_values(quality, ok, undated, assumed, fallback)",
-             "coverage_reported()",
-             "decimal_overflow(facility_kwh, location_gco2e, market_gco2e, embodied_gco2e)"]
+             "decimal_overflow(facility_kwh)",
+             "decimal_overflow(location_gco2e)",
+             "decimal_overflow(embodied_gco2e)"]
 */
 -- Energy and emissions of every usage row (method points 3 to 16). f64 per row, rounded to exact decimals before any sum.
+-- The small tables stand on the left of right joins, where a hash join builds; the rollup streams past them.
 WITH usage_rows AS (
     SELECT
         r.*,
         CAST(r.usage_quantity AS DOUBLE) AS quantity,
         CAST(extract(YEAR FROM r.charge_date) AS BIGINT) AS usage_year,
-        concat_ws(chr(31), r.tenant, r.provider_name, COALESCE(r.service_name, chr(30)), COALESCE(r.service_code, chr(30)),
-            COALESCE(r.usage_type, chr(30)), COALESCE(r.operation, chr(30)), COALESCE(r.sku_meter, chr(30)),
-            COALESCE(r.instance_type, chr(30)), COALESCE(CAST(r.vcpus AS VARCHAR), chr(30)), COALESCE(r.usage_unit, chr(30)),
+        concat_ws(chr(31), r.tenant, r.provider_name, COALESCE(r.service_name, chr(30)),
+            COALESCE(r.service_code, chr(30)), COALESCE(r.usage_type, chr(30)), COALESCE(r.operation, chr(30)),
+            COALESCE(r.sku_meter, chr(30)), COALESCE(r.instance_type, chr(30)),
+            COALESCE(CAST(r.vcpus AS VARCHAR), chr(30)), COALESCE(r.usage_unit, chr(30)),
             CAST(r.usage_quantity IS NOT NULL AS VARCHAR)) AS meter_key
     FROM rollup.usage_daily AS r
     WHERE r.is_usage
@@ -33,6 +41,15 @@ estimated AS (
         f.power_factor_id,
         f.embodied_factor_id,
         f.uncovered_reason,
+        f.ok_uncertainty,
+        f.undated_uncertainty,
+        f.assumed_uncertainty,
+        f.fallback_uncertainty,
+        f.claimed_market_gco2e_per_kwh,
+        f.market_claim_id,
+        f.provider_claim_gco2e_per_kwh,
+        f.method_version,
+        f.factor_set_version,
         p.pue_factor_id,
         p.pue_match,
         p.grid_factor_id,
@@ -50,46 +67,35 @@ estimated AS (
             WHEN f.component = 'network_internet' THEN greatest(f.quality_rank, p.grid_quality_rank)
             ELSE greatest(f.quality_rank, p.pue_quality_rank, p.grid_quality_rank)
         END AS quality_rank
-    FROM usage_rows AS u
-    LEFT JOIN estimate.usage_factors AS f ON f.meter_key = u.meter_key
-    LEFT JOIN estimate.place_factors AS p
+    FROM estimate.place_factors AS p
+    RIGHT JOIN (estimate.usage_factors AS f RIGHT JOIN usage_rows AS u ON u.meter_key = f.meter_key)
       ON (p.provider_name IS NOT DISTINCT FROM u.provider_name)
      AND (p.region_id IS NOT DISTINCT FROM u.region_id)
      AND (p.usage_year IS NOT DISTINCT FROM u.usage_year)
 ),
 emitted AS (
     SELECT
-        e.*,
-        e.facility_kwh * e.intensity_gco2e_per_kwh AS location_gco2e,
-        -- Supplier-specific only if the tenant opted in and names its evidence (method point 10), else the grid's.
-        e.facility_kwh * COALESCE(m.factor_gco2e_per_kwh, e.intensity_gco2e_per_kwh) AS market_gco2e,
-        CASE WHEN e.facility_kwh IS NULL THEN NULL
-             WHEN m.factor_gco2e_per_kwh IS NOT NULL THEN 'supplier'
-             WHEN e.intensity_gco2e_per_kwh IS NOT NULL THEN 'grid' END AS market_method,
-        CASE WHEN e.facility_kwh IS NULL THEN NULL
-             WHEN m.factor_gco2e_per_kwh IS NOT NULL THEN concat('claim:', m.evidence)
-             ELSE e.grid_factor_id END AS market_factor_id,
-        e.facility_kwh * s.claimed_gco2e_per_kwh AS provider_claimed_market_gco2e,
-        CASE e.quality_rank WHEN 0 THEN 'ok' WHEN 1 THEN 'undated' WHEN 2 THEN 'assumed' WHEN 3 THEN 'fallback' END
+        *,
+        facility_kwh * intensity_gco2e_per_kwh AS location_gco2e,
+        -- The supplier's figure, else the grid's (method point 10).
+        facility_kwh * COALESCE(claimed_market_gco2e_per_kwh, intensity_gco2e_per_kwh) AS market_gco2e,
+        CASE WHEN facility_kwh IS NULL THEN NULL
+             WHEN claimed_market_gco2e_per_kwh IS NOT NULL THEN 'supplier'
+             WHEN intensity_gco2e_per_kwh IS NOT NULL THEN 'grid' END AS market_method,
+        CASE WHEN facility_kwh IS NULL THEN NULL ELSE COALESCE(market_claim_id, grid_factor_id) END AS market_factor_id,
+        facility_kwh * provider_claim_gco2e_per_kwh AS provider_claimed_market_gco2e,
+        CASE quality_rank WHEN 0 THEN 'ok' WHEN 1 THEN 'undated' WHEN 2 THEN 'assumed' WHEN 3 THEN 'fallback' END
             AS quality,
-        t.method_version,
-        t.factor_set_version
-    FROM estimated AS e
-    LEFT JOIN (
-        SELECT * FROM settings.market_claim WHERE evidence IS NOT NULL AND evidence <> ''
-    ) AS m ON m.tenant = e.tenant AND m.provider_name = e.provider_name
-    LEFT JOIN settings.supplier_claim AS s ON s.provider_name = e.provider_name
-    LEFT JOIN settings.tenant AS t ON t.tenant = e.tenant
+        CASE quality_rank WHEN 0 THEN ok_uncertainty WHEN 1 THEN undated_uncertainty WHEN 2 THEN assumed_uncertainty
+                          WHEN 3 THEN fallback_uncertainty END AS relative_uncertainty
+    FROM estimated
 ),
 ranged AS (
     SELECT
-        e.*,
-        COALESCE(e.location_gco2e, e.embodied_gco2e) * COALESCE(e.low_ratio, 1 - n.relative_uncertainty) AS low_gco2e,
-        COALESCE(e.location_gco2e, e.embodied_gco2e) * COALESCE(e.high_ratio, 1 + n.relative_uncertainty) AS high_gco2e
-    FROM emitted AS e
-    LEFT JOIN (
-        SELECT quality, max(relative_uncertainty) AS relative_uncertainty FROM reference.uncertainty GROUP BY quality
-    ) AS n ON n.quality = e.quality
+        *,
+        COALESCE(location_gco2e, embodied_gco2e) * COALESCE(low_ratio, 1 - relative_uncertainty) AS low_gco2e,
+        COALESCE(location_gco2e, embodied_gco2e) * COALESCE(high_ratio, 1 + relative_uncertainty) AS high_gco2e
+    FROM emitted
 )
 SELECT
     tenant, source, export, period, charge_date, provider_name, billing_account_id, sub_account_id, service_name,
@@ -121,6 +127,7 @@ SELECT
     embodied_factor_id,
     method_version,
     factor_set_version,
+    usage_quantity,
     CASE WHEN is_first_component THEN effective_cost END AS carried_effective_cost,
     CASE WHEN is_first_component THEN line_count END AS carried_line_count,
     has_energy

@@ -92,7 +92,7 @@ ranked AS (
             PARTITION BY activity_key
             ORDER BY basis_rank,
                 CASE WHEN factor_year = activity_year THEN 1 WHEN factor_year < activity_year THEN 2 ELSE 3 END,
-                abs(activity_year - factor_year), edition_rank, factor_id
+                abs(activity_year - factor_year), starts_with(factor_id, 'own/') DESC, edition_rank, factor_id
         ) AS choice
     FROM offered
     WHERE kgco2e_per_kwh IS NOT NULL OR is_by_mass

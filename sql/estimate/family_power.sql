@@ -9,13 +9,22 @@ WITH spellings AS (
     FROM reference.microarchitecture_aliases
     GROUP BY lower(trim(alias))
 ),
+-- A family that the user describes (overlay, factor_id own/…) is what the user says.
+families AS (
+    SELECT
+        *,
+        starts_with(factor_id, 'own/') AS is_users_own,
+        bool_or(starts_with(factor_id, 'own/')) OVER (PARTITION BY provider, lower(family)) AS has_users_own
+    FROM reference.instance_families
+),
 possible AS (
     SELECT
         provider AS family_provider,
         lower(family) AS family_key,
         quality AS family_quality,
         unnest(string_to_array(microarchitecture, '|')) AS possible_microarchitecture
-    FROM reference.instance_families
+    FROM families
+    WHERE is_users_own = has_users_own
 ),
 spelled AS (
     SELECT DISTINCT

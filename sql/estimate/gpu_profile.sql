@@ -12,7 +12,7 @@ WITH listed AS (
              ELSE lower(trim(instance_type)) END AS type_key,
         gpu_count,
         gpu_model,
-        0 AS list_rank
+        CASE WHEN starts_with(factor_id, 'own/') THEN -1 ELSE 0 END AS list_rank
     FROM reference.gpu_instances
     WHERE gpu_count > 0
     UNION ALL
@@ -34,7 +34,8 @@ watts AS (
         factor_id,
         CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END AS quality_rank,
         row_number() OVER (
-            PARTITION BY trim(regexp_replace(lower(gpu_model), '(nvidia|tesla|amd) +', '', 'g')) ORDER BY factor_id
+            PARTITION BY trim(regexp_replace(lower(gpu_model), '(nvidia|tesla|amd) +', '', 'g'))
+            ORDER BY starts_with(factor_id, 'own/') DESC, factor_id
         ) AS choice
     FROM reference.gpu_power
 ),

@@ -11,6 +11,7 @@ WITH RECURSIVE needs AS (
         tenant,
         site,
         country_iso2,
+        upper(trim(region)) AS grid_region,
         period_start,
         period_end,
         CAST(energy_kwh AS DECIMAL(38, 12)) AS needed_kwh,
@@ -50,6 +51,7 @@ dealt AS (
         n.tenant,
         n.site,
         n.country_iso2,
+        n.grid_region,
         n.period_start,
         n.period_end,
         n.place_in_line,
@@ -65,6 +67,7 @@ dealt AS (
         tenant,
         site,
         country_iso2,
+        grid_region,
         period_start,
         period_end,
         place_in_line,
@@ -86,11 +89,16 @@ dealt AS (
                 ) - asked_kwh AS DECIMAL(38, 12)) AS asked_before_kwh
             FROM (
                 SELECT
-                    d.activity_key, d.tenant, d.site, d.country_iso2, d.period_start, d.period_end, d.place_in_line,
-                    d.last_turn, d.open_kwh,
+                    d.activity_key, d.tenant, d.site, d.country_iso2, d.grid_region, d.period_start,
+                    d.period_end, d.place_in_line, d.last_turn, d.open_kwh,
                     CAST(d.turn + 1 AS BIGINT) AS turn,
                     COALESCE(i.supplied_kwh, CAST(0 AS DECIMAL(38, 12))) AS supplied_kwh,
-                    CASE WHEN i.market IN (d.country_iso2, 'ANY')
+                    CASE WHEN (i.market IN (d.country_iso2, d.grid_region)
+                               -- The market of guarantees of origin is that of the AIB.
+                               OR (i.market IN ('EU', 'EEA', 'AIB') AND d.country_iso2 IN (
+                                   'AT', 'BE', 'BG', 'CH', 'CY', 'CZ', 'DE', 'DK', 'EE', 'ES', 'FI', 'FR', 'GR', 'HR',
+                                   'HU', 'IE', 'IS', 'IT', 'LT', 'LU', 'LV', 'MT', 'NL', 'NO', 'PL', 'PT', 'RO', 'SE',
+                                   'SI', 'SK')))
                           AND (i.site IS NULL OR i.site = d.site)
                           AND d.period_start >= i.valid_from
                           AND d.period_end <= i.valid_to

@@ -46,7 +46,7 @@ ranked AS (
         *,
         row_number() OVER (
             PARTITION BY provider, microarchitecture_key
-            ORDER BY is_own DESC, dataset_rank, factor_id
+            ORDER BY is_own DESC, dataset_rank, starts_with(factor_id, 'own/') DESC, factor_id
         ) AS choice
     FROM offered
     -- The provider's average is nobody else's, and another provider's row must be a good one.

@@ -49,6 +49,7 @@ pue_ranked AS (
                 CASE pue_match WHEN 'region_year' THEN 1 WHEN 'region_earlier_year' THEN 2 WHEN 'region_undated' THEN 3
                                WHEN 'region_later_year' THEN 4 WHEN 'pattern' THEN 5 ELSE 6 END,
                 abs(usage_year - COALESCE(year, usage_year)),
+                starts_with(factor_id, 'own/') DESC,
                 pattern_length DESC,
                 pue_ratio DESC,
                 factor_id
@@ -104,6 +105,7 @@ grid_ranked AS (
                 CASE WHEN grid_year = usage_year THEN 1 WHEN grid_year < usage_year THEN 2 WHEN grid_year IS NULL THEN 3
                      ELSE 4 END,
                 abs(usage_year - COALESCE(grid_year, usage_year)),
+                starts_with(factor_id, 'own/') DESC,
                 factor_id
         ) AS choice
     FROM grid_offered

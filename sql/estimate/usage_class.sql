@@ -26,9 +26,18 @@ suffix_ranked AS (
     LEFT JOIN suffixes AS s
       ON m.provider = 'aws' AND m.usage_unit = 'gb_hour' AND ends_with(m.meter_text, s.pattern)
 ),
+networks AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY transfer_class ORDER BY starts_with(factor_id, 'own/') DESC, factor_id
+        ) AS choice
+    FROM reference.network_coefficients
+),
 transfers AS (
     SELECT
         c.provider_name,
+        starts_with(c.factor_id, 'own/') AS is_users_own,
         c.match_field,
         lower(c.pattern) AS pattern,
         n.kwh_per_gb,
@@ -36,7 +45,7 @@ transfers AS (
         n.factor_id,
         CASE n.quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END AS quality_rank
     FROM reference.transfer_classes AS c
-    JOIN reference.network_coefficients AS n ON n.transfer_class = c.transfer_class
+    JOIN networks AS n ON n.transfer_class = c.transfer_class AND n.choice = 1
 ),
 transfer_ranked AS (
     SELECT
@@ -47,7 +56,7 @@ transfer_ranked AS (
         t.quality_rank AS transfer_quality_rank,
         row_number() OVER (
             PARTITION BY m.meter_key
-            ORDER BY t.match_field, length(t.pattern) DESC NULLS LAST, t.pattern, t.transfer_class
+            ORDER BY t.is_users_own DESC NULLS LAST, t.match_field, length(t.pattern) DESC NULLS LAST, t.pattern, t.transfer_class
         ) AS transfer_choice
     FROM suffix_ranked AS m
     LEFT JOIN transfers AS t
@@ -67,11 +76,20 @@ aws_service AS (
     GROUP BY lower(pattern)
 ),
 -- Azure disks are sold by the tier: P10 is 128 GiB, whatever is written to it.
-disk_tiers AS (
-    SELECT lower(key) AS tier, max(value) AS capacity_gib, max(quantity) AS quantity, min(factor_id) AS factor_id
+coefficients AS (
+    SELECT
+        *,
+        -- Of two rows for one thing, one of the user's own (overlay, factor_id own/…) comes first.
+        row_number() OVER (
+            PARTITION BY provider, kind, lower(key), CASE WHEN kind = 'media' THEN quantity END
+            ORDER BY starts_with(factor_id, 'own/') DESC, factor_id
+        ) AS choice
     FROM reference.storage_coefficients
-    WHERE provider = 'azure' AND kind = 'managed_disk'
-    GROUP BY lower(key)
+),
+disk_tiers AS (
+    SELECT lower(key) AS tier, value AS capacity_gib, quantity, factor_id
+    FROM coefficients
+    WHERE provider = 'azure' AND kind = 'managed_disk' AND choice = 1
 ),
 classed AS (
     SELECT
@@ -171,11 +189,13 @@ classed AS (
 ),
 media AS (
     SELECT key AS medium, value AS watt_hours_per_tb_hour, factor_id, quality
-    FROM reference.storage_coefficients
-    WHERE kind = 'media' AND quantity = 'energy'
+    FROM coefficients
+    WHERE kind = 'media' AND quantity = 'energy' AND choice = 1
 ),
 copies AS (
-    SELECT provider, key, value, factor_id, quality FROM reference.storage_coefficients WHERE kind = 'replication'
+    SELECT provider, key, value, factor_id, quality
+    FROM coefficients
+    WHERE kind = 'replication' AND choice = 1
 )
 SELECT
     c.*,

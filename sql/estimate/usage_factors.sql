@@ -25,15 +25,18 @@ WITH components AS (
         ('glue', 'serverless', 1)
     ) AS listed (method_kind, component, component_order)
 ),
+-- Of two rows for one thing, one of the user's own (overlay, factor_id own/…) comes first, here and below.
 coefficients AS (
     SELECT
-        max(CASE WHEN method = 'ccf' AND quantity = 'memory energy' THEN value END) AS memory_kwh_per_gb_hour,
-        max(CASE WHEN method = 'ccf' AND quantity = 'memory energy' THEN factor_id END) AS memory_factor_id,
-        max(CASE WHEN method = 'ccf' AND quantity = 'memory energy' THEN
-            CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END END) AS memory_rank
+        value AS memory_kwh_per_gb_hour,
+        factor_id AS memory_factor_id,
+        CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END AS memory_rank
     FROM reference.memory_coefficients
+    WHERE method = 'ccf' AND quantity = 'memory energy'
+    ORDER BY starts_with(factor_id, 'own/') DESC, factor_id
+    LIMIT 1
 ),
-serverless AS (
+serverless_kinds AS (
     SELECT
         CASE
             WHEN service LIKE '%Lambda%' THEN 'lambda'
@@ -48,9 +51,36 @@ serverless AS (
         CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END AS quality_rank
     FROM reference.serverless_coefficients
 ),
+serverless AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY method_kind, is_arm ORDER BY starts_with(factor_id, 'own/') DESC, factor_id
+        ) AS choice
+    FROM serverless_kinds
+),
+-- How far plus and minus reach where the quality decides, one column per quality.
+spread AS (
+    SELECT
+        max(CASE WHEN quality = 'ok' THEN relative_uncertainty END) AS ok_uncertainty,
+        max(CASE WHEN quality = 'undated' THEN relative_uncertainty END) AS undated_uncertainty,
+        max(CASE WHEN quality = 'assumed' THEN relative_uncertainty END) AS assumed_uncertainty,
+        max(CASE WHEN quality = 'fallback' THEN relative_uncertainty END) AS fallback_uncertainty
+    FROM reference.uncertainty
+),
 offered AS (
     SELECT
         p.*,
+        n.ok_uncertainty,
+        n.undated_uncertainty,
+        n.assumed_uncertainty,
+        n.fallback_uncertainty,
+        -- Supplier-specific only if the tenant opted in and names its evidence (method point 10).
+        c.factor_gco2e_per_kwh AS claimed_market_gco2e_per_kwh,
+        CASE WHEN c.factor_gco2e_per_kwh IS NOT NULL THEN concat('claim:', c.evidence) END AS market_claim_id,
+        v.claimed_gco2e_per_kwh AS provider_claim_gco2e_per_kwh,
+        t.method_version,
+        t.factor_set_version,
         k.component,
         k.component_order,
         m.memory_kwh_per_gb_hour,
@@ -66,8 +96,15 @@ offered AS (
     LEFT JOIN components AS k ON k.method_kind = p.method_kind
     LEFT JOIN serverless AS s
       ON s.method_kind = p.method_kind
+     AND s.choice = 1
      AND s.is_arm = (p.method_kind = 'fargate_vcpu' AND p.meter_text LIKE '%arm%')
     CROSS JOIN coefficients AS m
+    CROSS JOIN spread AS n
+    LEFT JOIN (
+        SELECT * FROM settings.market_claim WHERE evidence IS NOT NULL AND evidence <> ''
+    ) AS c ON c.tenant = p.tenant AND c.provider_name = p.provider_name
+    LEFT JOIN settings.supplier_claim AS v ON v.provider_name = p.provider_name
+    LEFT JOIN settings.tenant AS t ON t.tenant = p.tenant
     WHERE (k.component IS DISTINCT FROM 'gpu')
        OR p.method_kind = 'gpu_meter'
        -- Google's accelerators are meters of their own beside the cores.
@@ -95,7 +132,9 @@ estimated AS (
             WHEN method_kind IN ('fargate_vcpu', 'fargate_memory') AND component = 'serverless' THEN serverless_value
             -- A GB-second as Lambda sells it is 1024 MB for a second.
             WHEN method_kind = 'lambda' THEN average_watts_per_vcpu / 3600 * (1024 / serverless_value) / 1000
-            WHEN method_kind IN ('aurora_serverless', 'glue') THEN average_watts_per_vcpu * serverless_value / 1000
+            -- Capacity and processing units that units.csv knows are vCPU-hours already.
+            WHEN method_kind IN ('aurora_serverless', 'glue') THEN
+                average_watts_per_vcpu * CASE WHEN usage_unit = 'vcpu_hour' THEN 1.0 ELSE serverless_value END / 1000
         END AS it_kwh_per_unit,
         CASE WHEN component = 'embodied' THEN
             platform_embodied_kgco2e * 1000 * (vcpu_hours_per_unit / 35040) / embodied_platform_vcpu_count
@@ -159,5 +198,14 @@ SELECT
                  ELSE 'no_memory_baseline' END
         WHEN component = 'gpu' AND it_kwh_per_unit IS NULL THEN 'no_gpu_factor'
         WHEN component <> 'embodied' AND it_kwh_per_unit IS NULL THEN 'no_factor'
-    END AS uncovered_reason
+    END AS uncovered_reason,
+    ok_uncertainty,
+    undated_uncertainty,
+    assumed_uncertainty,
+    fallback_uncertainty,
+    claimed_market_gco2e_per_kwh,
+    market_claim_id,
+    provider_claim_gco2e_per_kwh,
+    method_version,
+    factor_set_version
 FROM estimated

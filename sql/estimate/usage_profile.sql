@@ -99,9 +99,10 @@ kinds AS (
             WHEN provider = 'aws' AND usage_unit IN ('gb_hour', 'hour')
                  AND (meter_text LIKE '%fargate%gb-hours%' OR meter_text LIKE '%serverless%memory%gb%hours%')
                  AND meter_text NOT LIKE '%storage%' THEN 'fargate_memory'
-            WHEN provider = 'aws' AND usage_unit IN ('hour', 'unknown') AND meter_text LIKE '%aurora:serverless%usage%'
+            WHEN provider = 'aws' AND usage_unit IN ('vcpu_hour', 'hour', 'unknown')
+                 AND meter_text LIKE '%aurora:serverless%usage%'
                  THEN 'aurora_serverless'
-            WHEN provider = 'aws' AND usage_unit IN ('hour', 'unknown') AND service_text LIKE '%glue%'
+            WHEN provider = 'aws' AND usage_unit IN ('vcpu_hour', 'hour', 'unknown') AND service_text LIKE '%glue%'
                  AND meter_text LIKE '%dpu-hour%' THEN 'glue'
             WHEN provider = 'gcp' AND usage_unit = 'hour' AND meter_text LIKE '% gpu%' THEN 'gpu_meter'
             WHEN usage_unit = 'vcpu_hour' AND instance_text IS NULL AND provider = 'gcp'

@@ -14,7 +14,10 @@ const MAPPING_FIELDS: [&str; 2] = ["sub_account_id", "billing_account_id"];
 /// Every tenant, in the order of the file.
 pub fn tenants(root: &Reader<'_>) -> Vec<Tenant> {
     let mut seen = Vec::new();
-    root.tables("tenant").into_iter().map(|reader| tenant(reader, &mut seen)).collect()
+    root.tables("tenant")
+        .into_iter()
+        .map(|reader| tenant(reader, &mut seen))
+        .collect()
 }
 
 fn tenant(reader: Reader<'_>, seen: &mut Vec<String>) -> Tenant {
@@ -22,10 +25,24 @@ fn tenant(reader: Reader<'_>, seen: &mut Vec<String>) -> Tenant {
     let name = reader.text("name").unwrap_or_else(|| id.clone());
     let allocation_tags = allocation_tags(&reader);
     let mut seen_sources = Vec::new();
-    let sources = reader.tables("source").into_iter().map(|reader| source(reader, &mut seen_sources)).collect();
-    let mappings = reader.tables("mapping").into_iter().map(|reader| mapping(reader, &allocation_tags)).collect();
+    let sources = reader
+        .tables("source")
+        .into_iter()
+        .map(|reader| source(reader, &mut seen_sources))
+        .collect();
+    let mappings = reader
+        .tables("mapping")
+        .into_iter()
+        .map(|reader| mapping(reader, &allocation_tags))
+        .collect();
     reader.finish();
-    Tenant { id, name, allocation_tags, sources, mappings }
+    Tenant {
+        id,
+        name,
+        allocation_tags,
+        sources,
+        mappings,
+    }
 }
 
 /// An id: it becomes a folder, so only `[a-z0-9_-]`, and nobody else's.
@@ -33,12 +50,28 @@ fn id(reader: &Reader<'_>, called: &str, seen: &mut Vec<String>, example: &str) 
     let id = reader.required_text("id", example);
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     if !id.chars().all(allowed) {
-        let better: String = id.to_lowercase().chars().map(|c| if allowed(c) { c } else { '-' }).collect();
-        reader.problem("id", format!("the id `{id}` has other characters than a-z, 0-9, _ and -"), format!("write id = \"{better}\""));
+        let better: String = id
+            .to_lowercase()
+            .chars()
+            .map(|c| if allowed(c) { c } else { '-' })
+            .collect();
+        reader.problem(
+            "id",
+            format!("the id `{id}` has other characters than a-z, 0-9, _ and -"),
+            format!("write id = \"{better}\""),
+        );
     } else if id.len() > 64 {
-        reader.problem("id", "the id is longer than 64 characters", "it becomes part of paths");
+        reader.problem(
+            "id",
+            "the id is longer than 64 characters",
+            "it becomes part of paths",
+        );
     } else if !id.is_empty() && seen.contains(&id) {
-        reader.problem("id", format!("a second {called} has the id `{id}`"), "give each one an id of its own");
+        reader.problem(
+            "id",
+            format!("a second {called} has the id `{id}`"),
+            "give each one an id of its own",
+        );
     }
     seen.push(id.clone());
     id
@@ -49,12 +82,23 @@ fn allocation_tags(reader: &Reader<'_>) -> Vec<AllocationTag> {
     for (key, origin) in reader.texts("allocation_tags") {
         let column = tag_column(key);
         if key.trim().is_empty() {
-            reader.problem_at("allocation_tags", origin, "an allocation tag is empty", "take it out");
+            reader.problem_at(
+                "allocation_tags",
+                origin,
+                "an allocation tag is empty",
+                "take it out",
+            );
         } else if let Some(other) = tags.iter().find(|tag| tag.column == column) {
-            let what = format!("the allocation tags `{}` and `{key}` both give the column {column}", other.key);
+            let what = format!(
+                "the allocation tags `{}` and `{key}` both give the column {column}",
+                other.key
+            );
             reader.problem_at("allocation_tags", origin, what, "keep one of them");
         } else {
-            tags.push(AllocationTag { key: key.to_string(), column });
+            tags.push(AllocationTag {
+                key: key.to_string(),
+                column,
+            });
         }
     }
     tags
@@ -62,33 +106,58 @@ fn allocation_tags(reader: &Reader<'_>) -> Vec<AllocationTag> {
 
 /// The rollup's column of a tag key: lower case, other characters than [a-z0-9] become `_`.
 fn tag_column(key: &str) -> String {
-    let character = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '_' };
-    format!("tag_{}", key.to_lowercase().chars().map(character).collect::<String>())
+    let character = |c: char| {
+        if c.is_ascii_lowercase() || c.is_ascii_digit() {
+            c
+        } else {
+            '_'
+        }
+    };
+    format!(
+        "tag_{}",
+        key.to_lowercase().chars().map(character).collect::<String>()
+    )
 }
 
 fn source(reader: Reader<'_>, seen: &mut Vec<String>) -> Source {
     let id = id(&reader, "source of this tenant", seen, "aws-main");
     let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-    let kind = reader.choice("kind", &names, Kind::from_name).unwrap_or(Kind::Focus);
+    let kind = reader
+        .choice("kind", &names, Kind::from_name)
+        .unwrap_or(Kind::Focus);
     if !kind.is_readable() {
         let readable: Vec<&str> = Kind::READABLE.iter().map(|kind| kind.name()).collect();
-        reader.problem("kind", format!("this version cannot read `{kind}` yet"), format!("it reads {}", suggest::list(&readable)));
+        reader.problem(
+            "kind",
+            format!("this version cannot read `{kind}` yet"),
+            format!("it reads {}", suggest::list(&readable)),
+        );
     }
     let url = reader.required_text("url", "s3://acme-billing/exports");
     check_scheme(&reader, "url", &url);
     let currency = reader.text("currency");
     if let Some(currency) = currency.as_ref().filter(|currency| currency.chars().count() > 10) {
-        reader.problem("currency", format!("the currency `{currency}` is longer than 10 characters"), "for example currency = \"USD\"");
+        reader.problem(
+            "currency",
+            format!("the currency `{currency}` is longer than 10 characters"),
+            "for example currency = \"USD\"",
+        );
     }
     let source = Source {
         id,
         kind,
         url,
         profile: reader.text("profile"),
-        role: reader.choice("role", &Role::NAMES, Role::from_name).unwrap_or(Role::Counts),
+        role: reader
+            .choice("role", &Role::NAMES, Role::from_name)
+            .unwrap_or(Role::Counts),
         currency,
         inventory_source: reader
-            .choice("inventory_source", &InventorySource::NAMES, InventorySource::from_name)
+            .choice(
+                "inventory_source",
+                &InventorySource::NAMES,
+                InventorySource::from_name,
+            )
             .unwrap_or(InventorySource::Estimate),
     };
     reader.finish();
@@ -123,15 +192,22 @@ fn mapping(reader: Reader<'_>, tags: &[AllocationTag]) -> Mapping {
     }
     let set = match reader.table("set") {
         Some(values) => {
-            let set =
-                MappingSet { entity: values.text("entity"), site: values.text("site"), cost_centre: values.text("cost_centre") };
+            let set = MappingSet {
+                entity: values.text("entity"),
+                site: values.text("site"),
+                cost_centre: values.text("cost_centre"),
+            };
             values.finish();
             set
         }
         None => MappingSet::default(),
     };
     if !reader.entries().contains_key("set") {
-        reader.problem("set", "a mapping sets nothing", "for example set = { entity = \"ACME GmbH\" }");
+        reader.problem(
+            "set",
+            "a mapping sets nothing",
+            "for example set = { entity = \"ACME GmbH\" }",
+        );
     }
     reader.finish();
     Mapping { when, set }

@@ -50,7 +50,13 @@ impl Kind {
     ];
 
     /// The kinds that this version reads.
-    pub const READABLE: [Kind; 5] = [Kind::AwsCur, Kind::AwsCur2, Kind::Focus, Kind::Activity, Kind::Instruments];
+    pub const READABLE: [Kind; 5] = [
+        Kind::AwsCur,
+        Kind::AwsCur2,
+        Kind::Focus,
+        Kind::Activity,
+        Kind::Instruments,
+    ];
 
     /// The name in the configuration, in table names and paths.
     pub fn name(self) -> &'static str {
@@ -111,7 +117,9 @@ impl Role {
 
     /// Reads [`Role::name`].
     pub fn from_name(name: &str) -> Option<Role> {
-        [Role::Counts, Role::Compare].into_iter().find(|role| role.name() == name)
+        [Role::Counts, Role::Compare]
+            .into_iter()
+            .find(|role| role.name() == name)
     }
 }
 
@@ -138,6 +146,8 @@ impl InventorySource {
 
     /// Reads [`InventorySource::name`].
     pub fn from_name(name: &str) -> Option<InventorySource> {
-        [InventorySource::Estimate, InventorySource::Provider].into_iter().find(|source| source.name() == name)
+        [InventorySource::Estimate, InventorySource::Provider]
+            .into_iter()
+            .find(|source| source.name() == name)
     }
 }

@@ -48,7 +48,11 @@ impl Config {
     }
 
     /// The same from a given environment and current folder.
-    pub(super) fn read(flags: &Flags, environment: &BTreeMap<String, String>, current: &Path) -> Result<Config> {
+    pub(super) fn read(
+        flags: &Flags,
+        environment: &BTreeMap<String, String>,
+        current: &Path,
+    ) -> Result<Config> {
         let file = find(flags, environment, current)?;
         let text = std::fs::read_to_string(&file).map_err(|error| {
             Error::usage("the configuration file cannot be read")
@@ -58,21 +62,35 @@ impl Config {
         })?;
         let name = file.strip_prefix(current).unwrap_or(&file).display().to_string();
         let syntax = |place: &str, error: tree::SyntaxError| {
-            Error::usage("the configuration is no TOML").at(format!("{place} line {}", error.line)).because(error.message)
+            Error::usage("the configuration is no TOML")
+                .at(format!("{place} line {}", error.line))
+                .because(error.message)
         };
         let mut merged = tree::parse(DEFAULTS, &|_| Origin::Default)
             .map_err(|error| Error::internal("the built-in defaults are no TOML").because(error.message))?;
         let defaults = merged.clone();
-        merged.overlay(tree::parse(&text, &|line| Origin::File { line }).map_err(|error| syntax(&name, error))?);
+        merged.overlay(
+            tree::parse(&text, &|line| Origin::File { line }).map_err(|error| syntax(&name, error))?,
+        );
 
         let problems = Problems::new(Some(name));
         add_environment(&mut merged, &defaults, environment, current, &problems);
         for (key, value) in &flags.overrides {
             let (section, key_in_section) = key.split_once('.').unwrap_or((key, ""));
-            set(&mut merged, &defaults, (section, key_in_section), value, Origin::Flag, current, &problems);
+            set(
+                &mut merged,
+                &defaults,
+                (section, key_in_section),
+                value,
+                Origin::Flag,
+                current,
+                &problems,
+            );
         }
         add_source_defaults(&mut merged);
-        let base = file.parent().map_or_else(|| current.to_path_buf(), Path::to_path_buf);
+        let base = file
+            .parent()
+            .map_or_else(|| current.to_path_buf(), Path::to_path_buf);
         derive_database(&mut merged, &base);
         build::build(merged, file, base, flags, problems)
     }
@@ -80,13 +98,23 @@ impl Config {
 
 /// The file of `--config`, of the environment, of the current folder or one above it, else the sample's.
 fn find(flags: &Flags, environment: &BTreeMap<String, String>, current: &Path) -> Result<PathBuf> {
-    let variable = environment.get(FILE_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = environment
+        .get(FILE_VARIABLE)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
     if let Some(named) = flags.config.clone().or(variable) {
         let named = current.join(named);
-        return Ok(if named.is_dir() { named.join(FILE_NAME) } else { named });
+        return Ok(if named.is_dir() {
+            named.join(FILE_NAME)
+        } else {
+            named
+        });
     }
     let above = current.ancestors().map(|folder| folder.join(FILE_NAME));
-    let samples = [current.join(SAMPLE), Path::new(env!("CARGO_MANIFEST_DIR")).join(SAMPLE)];
+    let samples = [
+        current.join(SAMPLE),
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(SAMPLE),
+    ];
     above.chain(samples).find(|file| file.is_file()).ok_or_else(|| {
         Error::usage("there is no configuration")
             .at(format!("{FILE_NAME} in {} or above", current.display()))
@@ -102,13 +130,33 @@ fn add_environment(
     current: &Path,
     problems: &Problems,
 ) {
-    let Some(sections) = defaults.entries() else { return };
+    let Some(sections) = defaults.entries() else {
+        return;
+    };
     for (variable, value) in environment {
         // An empty variable is how compose files and CI pass on one that is not set.
-        let Some(rest) = variable.strip_prefix("OFFGRIDFLOW_").filter(|_| !value.is_empty()) else { continue };
+        let Some(rest) = variable
+            .strip_prefix("OFFGRIDFLOW_")
+            .filter(|_| !value.is_empty())
+        else {
+            continue;
+        };
         let rest = rest.to_ascii_lowercase();
-        let Some((section, key)) = rest.split_once('_').filter(|(section, _)| sections.contains_key(*section)) else { continue };
-        set(merged, defaults, (section, key), value, Origin::Environment(variable.clone()), current, problems);
+        let Some((section, key)) = rest
+            .split_once('_')
+            .filter(|(section, _)| sections.contains_key(*section))
+        else {
+            continue;
+        };
+        set(
+            merged,
+            defaults,
+            (section, key),
+            value,
+            Origin::Environment(variable.clone()),
+            current,
+            problems,
+        );
     }
 }
 
@@ -124,20 +172,37 @@ fn set(
 ) {
     let full = format!("{section}.{key}");
     let scalar = |item: &Item| !matches!(item.value, Value::Table(_) | Value::List(_));
-    let keys = defaults.entries().and_then(|sections| sections.get(section)).and_then(Item::entries);
+    let keys = defaults
+        .entries()
+        .and_then(|sections| sections.get(section))
+        .and_then(Item::entries);
     let Some(default) = keys.and_then(|keys| keys.get(key)).filter(|item| scalar(item)) else {
         let known: Vec<String> = defaults
             .entries()
             .into_iter()
             .flatten()
-            .flat_map(|(name, item)| item.entries().into_iter().flat_map(move |keys| keys.keys().map(move |key| format!("{name}.{key}"))))
+            .flat_map(|(name, item)| {
+                item.entries()
+                    .into_iter()
+                    .flat_map(move |keys| keys.keys().map(move |key| format!("{name}.{key}")))
+            })
             .collect();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        problems.add(&full, &origin, format!("unknown key `{full}`"), suggest::hint(&full, &known, "keys"));
+        problems.add(
+            &full,
+            &origin,
+            format!("unknown key `{full}`"),
+            suggest::hint(&full, &known, "keys"),
+        );
         return;
     };
     let Some(mut read) = default.value.read_like(value) else {
-        problems.add(&full, &origin, format!("`{value}` is not {}", default.value.type_name()), "");
+        problems.add(
+            &full,
+            &origin,
+            format!("`{value}` is not {}", default.value.type_name()),
+            "",
+        );
         return;
     };
     if let (true, Value::Text(text)) = (LOCATIONS.contains(&(section, key)), &mut read) {
@@ -148,7 +213,11 @@ fn set(
             _ => std::mem::take(text),
         };
     }
-    if let Some(keys) = merged.entries_mut().and_then(|sections| sections.get_mut(section)).and_then(Item::entries_mut) {
+    if let Some(keys) = merged
+        .entries_mut()
+        .and_then(|sections| sections.get_mut(section))
+        .and_then(Item::entries_mut)
+    {
         keys.insert(key.to_string(), Item { value: read, origin });
     }
 }
@@ -156,35 +225,59 @@ fn set(
 /// Gives each source the keys it leaves out.
 fn add_source_defaults(merged: &mut Item) {
     let tables = |entries: &mut Entries, key: &str, change: &dyn Fn(&mut Entries)| {
-        if let Some(Item { value: Value::List(items), .. }) = entries.get_mut(key) {
+        if let Some(Item {
+            value: Value::List(items),
+            ..
+        }) = entries.get_mut(key)
+        {
             items.iter_mut().filter_map(Item::entries_mut).for_each(change);
         }
     };
     let Some(root) = merged.entries_mut() else { return };
     tables(root, "tenant", &|tenant| {
         tables(tenant, "source", &|source| {
-            for (key, default) in [("role", "counts"), ("currency", ""), ("inventory_source", "estimate")] {
-                source
-                    .entry(key.to_string())
-                    .or_insert_with(|| Item { value: Value::Text(default.to_string()), origin: Origin::Default });
+            for (key, default) in [
+                ("role", "counts"),
+                ("currency", ""),
+                ("inventory_source", "estimate"),
+            ] {
+                source.entry(key.to_string()).or_insert_with(|| Item {
+                    value: Value::Text(default.to_string()),
+                    origin: Origin::Default,
+                });
             }
         });
     });
 }
 
-/// A warehouse of one's own has a ledger of its own: without this, two warehouses of one project would share
-/// deliveries and fingerprints.
+/// A warehouse set in a higher layer than the ledger brings a ledger of its own: without this, two warehouses of
+/// one project would share deliveries and fingerprints.
 fn derive_database(merged: &mut Item, base: &Path) {
-    let Some(sections) = merged.entries_mut() else { return };
+    let Some(sections) = merged.entries_mut() else {
+        return;
+    };
     let get = |sections: &Entries, section: &str| sections.get(section)?.entries()?.get("url").cloned();
-    let (Some(warehouse), Some(database)) = (get(sections, "warehouse"), get(sections, "database")) else { return };
-    let (Some(url), Origin::Default) = (warehouse.text(), &database.origin) else { return };
-    if warehouse.origin == Origin::Default || location::local_path(url, base).is_none() {
+    let (Some(warehouse), Some(database)) = (get(sections, "warehouse"), get(sections, "database")) else {
+        return;
+    };
+    let Some(url) = warehouse
+        .text()
+        .filter(|url| location::local_path(url, base).is_some())
+    else {
+        return;
+    };
+    if warehouse.origin.layer() <= database.origin.layer() {
         return;
     }
     let folder = url.strip_prefix("file://").unwrap_or(url).trim_end_matches('/');
     let derived = Value::Text(format!("sqlite://{folder}/offgridflow.db"));
     if let Some(keys) = sections.get_mut("database").and_then(Item::entries_mut) {
-        keys.insert("url".to_string(), Item { value: derived, origin: Origin::Derived("in the warehouse's folder") });
+        keys.insert(
+            "url".to_string(),
+            Item {
+                value: derived,
+                origin: Origin::Derived("in the warehouse's folder"),
+            },
+        );
     }
 }

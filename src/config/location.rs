@@ -3,12 +3,17 @@
 use std::path::{Component, Path, PathBuf};
 
 /// The URL schemes of sources and of the warehouse; a plain path is a file.
-pub const SCHEMES: [&str; 7] = ["file", "s3", "az", "abfs", "abfss", "gs", "memory"];
+pub const SCHEMES: [&str; 10] = [
+    "file", "s3", "az", "gs", "abfs", "abfss", "s3a", "azure", "adl", "memory",
+];
 
 /// The scheme of a URL; `None` for a plain path.
 pub fn scheme(url: &str) -> Option<&str> {
     let (scheme, _) = url.split_once("://")?;
-    scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+').then_some(scheme)
+    scheme
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'+')
+        .then_some(scheme)
 }
 
 /// The local path that a `file://` URL or a plain path names; a relative one starts at `base`.
@@ -22,7 +27,9 @@ pub fn local_path(url: &str, base: &Path) -> Option<PathBuf> {
 
 /// The file that a `sqlite://` URL names; `None` for another database or one in memory.
 pub fn sqlite_path(url: &str, base: &Path) -> Option<PathBuf> {
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
+    let path = url
+        .strip_prefix("sqlite://")
+        .or_else(|| url.strip_prefix("sqlite:"))?;
     let path = path.split('?').next().unwrap_or(path);
     (path != ":memory:" && !path.is_empty()).then(|| clean(&base.join(path)))
 }
@@ -39,7 +46,9 @@ pub fn absolute_url(url: &str, base: &Path) -> String {
 pub fn absolute_database_url(url: &str, base: &Path) -> String {
     match sqlite_path(url, base) {
         Some(path) => {
-            let options = url.split_once('?').map_or(String::new(), |(_, options)| format!("?{options}"));
+            let options = url
+                .split_once('?')
+                .map_or(String::new(), |(_, options)| format!("?{options}"));
             format!("sqlite://{}{options}", absolute(&path).display())
         }
         None => url.to_string(),
@@ -56,13 +65,19 @@ fn clean(path: &Path) -> PathBuf {
     for component in path.components() {
         match component {
             Component::CurDir => {}
-            Component::ParentDir if matches!(cleaned.components().next_back(), Some(Component::Normal(_))) => {
+            Component::ParentDir
+                if matches!(cleaned.components().next_back(), Some(Component::Normal(_))) =>
+            {
                 cleaned.pop();
             }
             other => cleaned.push(other),
         }
     }
-    if cleaned.as_os_str().is_empty() { PathBuf::from(".") } else { cleaned }
+    if cleaned.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        cleaned
+    }
 }
 
 #[cfg(test)]
@@ -88,9 +103,15 @@ mod tests {
     #[test]
     fn a_database_in_memory_has_no_file() {
         let base = Path::new("/project");
-        assert_eq!(sqlite_path("sqlite://./data/ledger.db?mode=rwc", base), Some(PathBuf::from("/project/data/ledger.db")));
+        assert_eq!(
+            sqlite_path("sqlite://./data/ledger.db?mode=rwc", base),
+            Some(PathBuf::from("/project/data/ledger.db"))
+        );
         assert_eq!(sqlite_path("sqlite::memory:", base), None);
         assert_eq!(sqlite_path("postgres://host/ledger", base), None);
-        assert_eq!(absolute_database_url("sqlite://./a.db?mode=ro", base), "sqlite:///project/a.db?mode=ro");
+        assert_eq!(
+            absolute_database_url("sqlite://./a.db?mode=ro", base),
+            "sqlite:///project/a.db?mode=ro"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration: defaults < file < environment < flags. What it does not know is refused by name.
 
 mod build;
+mod build_profile;
 mod build_tenant;
 mod kind;
 mod layers;
@@ -20,8 +21,8 @@ pub use layers::Flags;
 pub use secret::{Profile, Secret, looks_secret, redact_url};
 pub use suggest::{hint as suggestion, nearest};
 pub use types::{
-    AllocationTag, Config, Database, Engine, Factors, Landing, Mapping, MappingSet, Method, Source, SupplierFactor, Tenant,
-    UtilisationOverride, Warehouse,
+    AllocationTag, Config, Database, Engine, Factors, Landing, Mapping, MappingSet, Method, Source,
+    SupplierFactor, Tenant, UtilisationOverride, Warehouse,
 };
 
 /// Every key with its default and what it means.

@@ -24,13 +24,21 @@ pub struct Problems {
 impl Problems {
     /// None yet; `file` is the configuration file as messages name it.
     pub fn new(file: Option<String>) -> Self {
-        Problems { file, found: RefCell::default() }
+        Problems {
+            file,
+            found: RefCell::default(),
+        }
     }
 
     /// Notes a problem of the value at `key`.
     pub fn add(&self, key: &str, origin: &Origin, what: impl Into<String>, hint: impl Into<String>) {
         let hint = Some(hint.into()).filter(|hint| !hint.is_empty());
-        self.found.borrow_mut().push(Problem { what: what.into(), key: key.to_string(), origin: origin.clone(), hint });
+        self.found.borrow_mut().push(Problem {
+            what: what.into(),
+            key: key.to_string(),
+            origin: origin.clone(),
+            hint,
+        });
     }
 
     /// `offgridflow.toml line 12`, or the variable or flag.
@@ -68,11 +76,23 @@ impl Problems {
         let lines: Vec<String> = found
             .iter()
             .map(|problem| {
-                let hint = problem.hint.as_ref().map_or(String::new(), |hint| format!("; {hint}"));
-                format!("\n  {}, key {}: {}{hint}", self.place(&problem.origin), problem.key, problem.what)
+                let hint = problem
+                    .hint
+                    .as_ref()
+                    .map_or(String::new(), |hint| format!("; {hint}"));
+                format!(
+                    "\n  {}, key {}: {}{hint}",
+                    self.place(&problem.origin),
+                    problem.key,
+                    problem.what
+                )
             })
             .collect();
         let what = format!("the configuration has {} problems", found.len());
-        Some(Error::usage(what).because(lines.concat()).hint("`offgridflow config show` prints every key with its value and origin"))
+        Some(
+            Error::usage(what)
+                .because(lines.concat())
+                .hint("`offgridflow config show` prints every key with its value and origin"),
+        )
     }
 }

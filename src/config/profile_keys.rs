@@ -13,7 +13,7 @@ const COMMON: [&str; 8] = [
 ];
 
 /// Keys of S3 and servers with its protocol.
-const AWS: [&str; 19] = [
+const AWS: [&str; 17] = [
     "access_key_id",
     "secret_access_key",
     "session_token",
@@ -29,8 +29,6 @@ const AWS: [&str; 19] = [
     "virtual_hosted_style_request",
     "unsigned_payload",
     "checksum_algorithm",
-    "conditional_put",
-    "copy_if_not_exists",
     "request_payer",
     "sse_kms_key_id",
 ];
@@ -55,9 +53,21 @@ const AZURE: [&str; 15] = [
 ];
 
 /// Keys of Google Cloud.
-const GCP: [&str; 4] = ["service_account_path", "service_account_key", "application_credentials", "base_url"];
+const GCP: [&str; 5] = [
+    "service_account_path",
+    "service_account_key",
+    "application_credentials",
+    "base_url",
+    "disable_oauth",
+];
 
 /// All of them.
 pub fn all() -> Vec<&'static str> {
-    [COMMON.as_slice(), AWS.as_slice(), AZURE.as_slice(), GCP.as_slice()].concat()
+    [
+        COMMON.as_slice(),
+        AWS.as_slice(),
+        AZURE.as_slice(),
+        GCP.as_slice(),
+    ]
+    .concat()
 }

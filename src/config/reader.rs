@@ -18,12 +18,22 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader of `entries`, which stand at `path`.
     pub fn new(entries: &'a Entries, origin: &'a Origin, path: &str, problems: &'a Problems) -> Self {
-        Reader { entries, origin, path: path.to_string(), problems, known: RefCell::default() }
+        Reader {
+            entries,
+            origin,
+            path: path.to_string(),
+            problems,
+            known: RefCell::default(),
+        }
     }
 
     /// `tenant.source.url`
     pub fn key(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_string() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_string()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     /// The table's entries, for keys that are free text.
@@ -52,7 +62,11 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong_type(&self, key: &str, item: &Item, wanted: &str) {
-        self.problem(key, format!("`{key}` must be {wanted}, not {}", item.value.type_name()), example(wanted, &item.value));
+        self.problem(
+            key,
+            format!("`{key}` must be {wanted}, not {}", item.value.type_name()),
+            example(wanted, &item.value),
+        );
     }
 
     /// A text; `None` when it is missing or empty.
@@ -71,7 +85,11 @@ impl<'a> Reader<'a> {
     pub fn required_text(&self, key: &'static str, example: &str) -> String {
         let text = self.text(key);
         if text.is_none() && self.entries.get(key).is_none_or(|item| item.text().is_some()) {
-            self.problem(key, format!("`{key}` is missing"), format!("for example {key} = \"{example}\""));
+            self.problem(
+                key,
+                format!("`{key}` is missing"),
+                format!("for example {key} = \"{example}\""),
+            );
         }
         text.unwrap_or_default()
     }
@@ -79,7 +97,10 @@ impl<'a> Reader<'a> {
     /// `true` or `false`.
     pub fn boolean(&self, key: &'static str) -> bool {
         match self.item(key) {
-            Some(Item { value: Value::Boolean(boolean), .. }) => *boolean,
+            Some(Item {
+                value: Value::Boolean(boolean),
+                ..
+            }) => *boolean,
             Some(item) => {
                 self.wrong_type(key, item, "true or false");
                 false
@@ -106,19 +127,33 @@ impl<'a> Reader<'a> {
     /// A number from 0 to `highest`; it must be there.
     pub fn number(&self, key: &'static str, highest: f64) -> f64 {
         let number = match self.item(key) {
-            Some(Item { value: Value::Float(number), .. }) => *number,
-            Some(Item { value: Value::Integer(number), .. }) => *number as f64,
+            Some(Item {
+                value: Value::Float(number),
+                ..
+            }) => *number,
+            Some(Item {
+                value: Value::Integer(number),
+                ..
+            }) => *number as f64,
             Some(item) => {
                 self.wrong_type(key, item, "a number");
                 return 0.0;
             }
             None => {
-                self.problem(key, format!("`{key}` is missing"), format!("for example {key} = 0.5"));
+                self.problem(
+                    key,
+                    format!("`{key}` is missing"),
+                    format!("for example {key} = 0.5"),
+                );
                 return 0.0;
             }
         };
         if !(0.0..=highest).contains(&number) {
-            let range = if highest.is_finite() { format!("between 0 and {highest}") } else { "a number from 0".to_string() };
+            let range = if highest.is_finite() {
+                format!("between 0 and {highest}")
+            } else {
+                "a number from 0".to_string()
+            };
             self.problem(key, format!("`{key}` is {number}, it must be {range}"), "");
         }
         number
@@ -132,20 +167,33 @@ impl<'a> Reader<'a> {
         }
         let value = read(&text);
         if value.is_none() {
-            self.problem(key, format!("`{text}` is no value for `{key}`"), format!("for example {key} = \"{example}\""));
+            self.problem(
+                key,
+                format!("`{text}` is no value for `{key}`"),
+                format!("for example {key} = \"{example}\""),
+            );
         }
         value
     }
 
     /// One of a list of names.
-    pub fn choice<T>(&self, key: &'static str, names: &[&str], read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub fn choice<T>(
+        &self,
+        key: &'static str,
+        names: &[&str],
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
         let text = self.required_text(key, names.first().unwrap_or(&""));
         if text.is_empty() {
             return None;
         }
         let value = read(&text);
         if value.is_none() {
-            self.problem(key, format!("unknown {key} `{text}`"), suggest::hint(&text, names, "values"));
+            self.problem(
+                key,
+                format!("unknown {key} `{text}`"),
+                suggest::hint(&text, names, "values"),
+            );
         }
         value
     }
@@ -164,16 +212,25 @@ impl<'a> Reader<'a> {
 
     /// The tables of `[[key]]`.
     pub fn tables(&self, key: &'static str) -> Vec<Reader<'a>> {
-        let Some(item) = self.item(key) else { return Vec::new() };
+        let Some(item) = self.item(key) else {
+            return Vec::new();
+        };
         let Value::List(items) = &item.value else {
             let (full, kind) = (self.key(key), item.value.type_name());
-            self.problem(key, format!("`{key}` must be a list of tables, not {kind}"), format!("write [[{full}]] above each one"));
+            self.problem(
+                key,
+                format!("`{key}` must be a list of tables, not {kind}"),
+                format!("write [[{full}]] above each one"),
+            );
             return Vec::new();
         };
         let reader = |item: &'a Item| match item.entries() {
             Some(entries) => Some(Reader::new(entries, &item.origin, &self.key(key), self.problems)),
             None => {
-                let what = format!("`{key}` must be a list of tables, not of {}", item.value.type_name());
+                let what = format!(
+                    "`{key}` must be a list of tables, not of {}",
+                    item.value.type_name()
+                );
                 self.problems.add(&self.key(key), &item.origin, what, "");
                 None
             }
@@ -183,7 +240,9 @@ impl<'a> Reader<'a> {
 
     /// A list of texts, each with its origin.
     pub fn texts(&self, key: &'static str) -> Vec<(&'a str, &'a Origin)> {
-        let Some(item) = self.item(key) else { return Vec::new() };
+        let Some(item) = self.item(key) else {
+            return Vec::new();
+        };
         let Value::List(items) = &item.value else {
             self.wrong_type(key, item, "a list");
             return Vec::new();
@@ -191,8 +250,12 @@ impl<'a> Reader<'a> {
         let read = |item: &'a Item| match item.text() {
             Some(text) => Some((text, &item.origin)),
             None => {
-                let what = format!("`{key}` must be a list of texts, not of {}", item.value.type_name());
-                self.problems.add(&self.key(key), &item.origin, what, "put each one in quotes");
+                let what = format!(
+                    "`{key}` must be a list of texts, not of {}",
+                    item.value.type_name()
+                );
+                self.problems
+                    .add(&self.key(key), &item.origin, what, "put each one in quotes");
                 None
             }
         };
@@ -203,8 +266,20 @@ impl<'a> Reader<'a> {
     pub fn finish(self) {
         let known = self.known.borrow();
         for key in self.entries.keys().filter(|key| !known.contains(&key.as_str())) {
-            let what = if self.path.is_empty() { format!("unknown section `{key}`") } else { format!("unknown key `{key}`") };
-            self.problem(key, what, suggest::hint(key, &known, if self.path.is_empty() { "sections" } else { "keys" }));
+            let what = if self.path.is_empty() {
+                format!("unknown section `{key}`")
+            } else {
+                format!("unknown key `{key}`")
+            };
+            self.problem(
+                key,
+                what,
+                suggest::hint(
+                    key,
+                    &known,
+                    if self.path.is_empty() { "sections" } else { "keys" },
+                ),
+            );
         }
     }
 }
@@ -214,7 +289,9 @@ fn example(wanted: &str, value: &Value) -> String {
         ("text in quotes", Value::Integer(number)) => format!("put it in quotes: \"{number}\""),
         ("text in quotes", Value::Float(number)) => format!("put it in quotes: \"{number}\""),
         ("a list", Value::Text(text)) => format!("put it in brackets: [\"{text}\"]"),
-        ("true or false" | "a whole number" | "a number", Value::Text(text)) => format!("write it without quotes: {text}"),
+        ("true or false" | "a whole number" | "a number", Value::Text(text)) => {
+            format!("write it without quotes: {text}")
+        }
         _ => String::new(),
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::error::{Error, Result};
 
 /// `[profile.<name>]`: credentials and endpoints of one account.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Profile {
     /// The name that sources and the warehouse give.
     pub name: String,
@@ -21,7 +21,10 @@ impl Profile {
     /// # Errors
     /// Usage when one is missing.
     pub fn expose(&self) -> Result<BTreeMap<String, String>> {
-        self.values.iter().map(|(key, secret)| Ok((key.clone(), secret.expose()?))).collect()
+        self.values
+            .iter()
+            .map(|(key, secret)| Ok((key.clone(), secret.expose()?)))
+            .collect()
     }
 }
 
@@ -57,7 +60,8 @@ impl Secret {
     /// # Errors
     /// Usage when the variable is not set or the file cannot be read.
     pub fn expose(&self) -> Result<String> {
-        self.read().map_err(|(what, hint)| Error::usage(what).at(self.place.clone()).hint(hint))
+        self.read()
+            .map_err(|(what, hint)| Error::usage(what).at(self.place.clone()).hint(hint))
     }
 
     /// Whether the value is there: what is wrong, and what to do.
@@ -70,8 +74,14 @@ impl Secret {
             Reference::Plain(value) => Ok(value.clone()),
             Reference::Environment(name) => match std::env::var(name) {
                 Ok(value) if !value.is_empty() => Ok(value),
-                Ok(_) => Err((format!("the environment variable {name} is empty"), format!("export {name}=…"))),
-                Err(_) => Err((format!("the environment variable {name} is not set"), format!("export {name}=…"))),
+                Ok(_) => Err((
+                    format!("the environment variable {name} is empty"),
+                    format!("export {name}=…"),
+                )),
+                Err(_) => Err((
+                    format!("the environment variable {name} is not set"),
+                    format!("export {name}=…"),
+                )),
             },
             Reference::File(path) => match std::fs::read_to_string(path) {
                 Ok(value) => Ok(value.trim_end_matches(['\r', '\n']).to_string()),
@@ -99,14 +109,20 @@ impl fmt::Debug for Secret {
 /// Identifiers, paths and switches whose names contain such a word are none (`access_key_id`,
 /// `federated_token_file`, `sse_bucket_key_enabled`).
 pub fn looks_secret(key: &str) -> bool {
-    let named = ["key", "secret", "token", "password", "credential"].iter().any(|word| key.contains(word));
-    let harmless = ["_id", "_file", "_path", "_uri", "_url", "_enabled"].iter().any(|ending| key.ends_with(ending));
+    let named = ["key", "secret", "token", "password", "credential"]
+        .iter()
+        .any(|word| key.contains(word));
+    let harmless = ["_id", "_file", "_path", "_uri", "_url", "_enabled"]
+        .iter()
+        .any(|ending| key.ends_with(ending));
     named && !harmless && key != "application_credentials"
 }
 
 /// Takes passwords and signatures out of a URL.
 pub fn redact_url(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_string() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_string();
+    };
     let (rest, query) = match rest.split_once('?') {
         Some((rest, query)) => (rest, Some(query)),
         None => (rest, None),
@@ -120,7 +136,9 @@ pub fn redact_url(url: &str) -> String {
     };
     let query = query.map_or(String::new(), |query| {
         let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-            Some((name, _)) if name == "sig" || looks_secret(&name.to_ascii_lowercase()) => format!("{name}=***"),
+            Some((name, _)) if name == "sig" || looks_secret(&name.to_ascii_lowercase()) => {
+                format!("{name}=***")
+            }
             _ => pair.to_string(),
         });
         format!("?{}", pairs.collect::<Vec<_>>().join("&"))
@@ -142,14 +160,23 @@ mod tests {
             redact_url("postgres://me:hunter2@host/ledger?sslmode=require&password=x"),
             "postgres://me:***@host/ledger?sslmode=require&password=***"
         );
-        assert_eq!(redact_url("az://box/path?sv=1&sig=abc"), "az://box/path?sv=1&sig=***");
+        assert_eq!(
+            redact_url("az://box/path?sv=1&sig=abc"),
+            "az://box/path?sv=1&sig=***"
+        );
         assert_eq!(redact_url("file:///a@b/c"), "file:///a@b/c");
     }
 
     #[test]
     fn a_missing_secret_names_its_place() {
         let base = std::path::Path::new("/project");
-        let error = Secret::new("env:OFFGRIDFLOW_NOT_SET_ANYWHERE", base, "offgridflow.toml line 3".into()).expose().unwrap_err();
+        let error = Secret::new(
+            "env:OFFGRIDFLOW_NOT_SET_ANYWHERE",
+            base,
+            "offgridflow.toml line 3".into(),
+        )
+        .expose()
+        .unwrap_err();
         assert_eq!(
             error.to_string(),
             "the environment variable OFFGRIDFLOW_NOT_SET_ANYWHERE is not set, offgridflow.toml line 3"
@@ -159,10 +186,24 @@ mod tests {
 
     #[test]
     fn identifiers_and_paths_are_not_secrets() {
-        for key in ["secret_access_key", "account_key", "sas_token", "password", "service_account_key", "session_token"] {
+        for key in [
+            "secret_access_key",
+            "account_key",
+            "sas_token",
+            "password",
+            "service_account_key",
+            "session_token",
+        ] {
             assert!(looks_secret(key), "{key}");
         }
-        for key in ["access_key_id", "region", "endpoint", "web_identity_token_file", "service_account_path", "client_id"] {
+        for key in [
+            "access_key_id",
+            "region",
+            "endpoint",
+            "web_identity_token_file",
+            "service_account_path",
+            "client_id",
+        ] {
             assert!(!looks_secret(key), "{key}");
         }
     }

@@ -7,9 +7,26 @@ use super::tree::{Entries, Item, Value};
 use super::types::Config;
 
 /// The order in which keys are read best; the others follow by name.
-const FIRST: [&str; 16] = [
-    "warehouse", "database", "engine", "method", "factors", "landing", "tenant", "profile", "id", "name", "kind", "url", "role",
-    "when", "set", "allocation_tags",
+const FIRST: [&str; 19] = [
+    "warehouse",
+    "database",
+    "engine",
+    "method",
+    "factors",
+    "landing",
+    "tenant",
+    "id",
+    "name",
+    "kind",
+    "url",
+    "profile",
+    "role",
+    "when",
+    "set",
+    "entity",
+    "site",
+    "source",
+    "mapping",
 ];
 /// Where the origins stand.
 const COMMENT_COLUMN: usize = 64;
@@ -30,7 +47,12 @@ impl Config {
 
 fn ordered(entries: &Entries) -> Vec<(&String, &Item)> {
     let mut ordered: Vec<_> = entries.iter().collect();
-    ordered.sort_by_key(|(key, _)| (FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()), *key));
+    ordered.sort_by_key(|(key, _)| {
+        (
+            FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()),
+            *key,
+        )
+    });
     ordered
 }
 
@@ -43,8 +65,15 @@ fn is_section(key: &str, item: &Item) -> bool {
 }
 
 fn sections(text: &mut String, entries: &Entries, path: &str) {
-    for (key, item) in ordered(entries).into_iter().filter(|(key, item)| is_section(key, item)) {
-        let path = if path.is_empty() { name(key) } else { format!("{path}.{}", name(key)) };
+    for (key, item) in ordered(entries)
+        .into_iter()
+        .filter(|(key, item)| is_section(key, item))
+    {
+        let path = if path.is_empty() {
+            name(key)
+        } else {
+            format!("{path}.{}", name(key))
+        };
         match &item.value {
             Value::Table(entries) => {
                 if path != "profile" {
@@ -66,14 +95,20 @@ fn sections(text: &mut String, entries: &Entries, path: &str) {
 }
 
 fn values(text: &mut String, entries: &Entries) {
-    for (key, item) in ordered(entries).into_iter().filter(|(key, item)| !is_section(key, item)) {
+    for (key, item) in ordered(entries)
+        .into_iter()
+        .filter(|(key, item)| !is_section(key, item))
+    {
         let line = format!("{} = {}", name(key), written(key, &item.value));
         let _ = writeln!(text, "{line:<COMMENT_COLUMN$} # {}", item.origin);
     }
 }
 
 fn name(key: &str) -> String {
-    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let bare = !key.is_empty()
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if bare { key.to_string() } else { quoted(key) }
 }
 
@@ -83,7 +118,9 @@ fn quoted(text: &str) -> String {
 
 fn written(key: &str, value: &Value) -> String {
     match value {
-        Value::Text(text) if looks_secret(key) && !text.starts_with("env:") && !text.starts_with("file:") => quoted("***"),
+        Value::Text(text) if looks_secret(key) && !text.starts_with("env:") && !text.starts_with("file:") => {
+            quoted("***")
+        }
         Value::Text(text) => quoted(&redact_url(text)),
         Value::Integer(number) => number.to_string(),
         Value::Float(number) => toml::Value::Float(*number).to_string(),
@@ -94,8 +131,10 @@ fn written(key: &str, value: &Value) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Table(entries) => {
-            let entries: Vec<String> =
-                ordered(entries).into_iter().map(|(key, item)| format!("{} = {}", name(key), written("", &item.value))).collect();
+            let entries: Vec<String> = ordered(entries)
+                .into_iter()
+                .map(|(key, item)| format!("{} = {}", name(key), written("", &item.value)))
+                .collect();
             format!("{{ {} }}", entries.join(", "))
         }
     }

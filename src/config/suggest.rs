@@ -61,7 +61,13 @@ mod tests {
     fn finds_the_word_that_was_meant() {
         let known = ["url", "profile", "memory_limit", "threads"];
         assert_eq!(hint("ulr", &known, "keys"), "did you mean `url`?");
-        assert_eq!(hint("memory-limit", &known, "keys"), "did you mean `memory_limit`?");
-        assert_eq!(hint("colour", &known, "keys"), "the keys here are url, profile, memory_limit and threads");
+        assert_eq!(
+            hint("memory-limit", &known, "keys"),
+            "did you mean `memory_limit`?"
+        );
+        assert_eq!(
+            hint("colour", &known, "keys"),
+            "the keys here are url, profile, memory_limit and threads"
+        );
     }
 }

@@ -30,7 +30,10 @@ allow_http = true
 fn read(text: &str, environment: &[(&str, &str)], flags: &Flags) -> Result<Config> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("offgridflow.toml"), text).unwrap();
-    let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let environment = environment
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect();
     Config::read(flags, &environment, folder.path())
 }
 
@@ -41,7 +44,10 @@ fn refused(text: &str) -> (String, String) {
 }
 
 fn parts(error: &Error) -> (String, String) {
-    (error.to_string(), error.hint_text().unwrap_or_default().to_string())
+    (
+        error.to_string(),
+        error.hint_text().unwrap_or_default().to_string(),
+    )
 }
 
 fn pair(message: &str, hint: &str) -> (String, String) {
@@ -57,13 +63,16 @@ fn a_company_is_read_whole() {
     let tenant = &config.tenants[0];
     assert_eq!(tenant.name, "acme");
     assert_eq!(tenant.allocation_tags[1].column, "tag_cost_centre");
-    assert_eq!((tenant.sources[0].kind, tenant.sources[0].role), (Kind::AwsCur2, Role::Counts));
+    assert_eq!(
+        (tenant.sources[0].kind, tenant.sources[0].role),
+        (Kind::AwsCur2, Role::Counts)
+    );
     assert_eq!(tenant.sources[0].currency, None);
     assert_eq!(tenant.mappings[0].when["tag_team"], "web");
     assert_eq!(tenant.mappings[0].set.site, None);
     assert_eq!(config.database.url, "sqlite://./data/offgridflow.db");
     assert_eq!(config.local_folder(), config.base.join("data"));
-    let credentials = config.credentials(Some("acme-aws")).unwrap();
+    let credentials = config.profile(Some("acme-aws")).expose().unwrap();
     assert_eq!(credentials["allow_http"], "true");
     assert_eq!(credentials["secret_access_key"], std::env::var("PATH").unwrap());
 }
@@ -72,11 +81,17 @@ fn a_company_is_read_whole() {
 fn unknown_keys_are_refused_with_line_and_hint() {
     assert_eq!(
         refused("[warehouse]\n\nulr = \"file://./data\"\n"),
-        pair("unknown key `ulr`, offgridflow.toml line 3, key warehouse.ulr", "did you mean `url`?")
+        pair(
+            "unknown key `ulr`, offgridflow.toml line 3, key warehouse.ulr",
+            "did you mean `url`?"
+        )
     );
     assert_eq!(
         refused("[enigne]\nthreads = 1\n"),
-        pair("unknown section `enigne`, offgridflow.toml line 1, key enigne", "did you mean `engine`?")
+        pair(
+            "unknown section `enigne`, offgridflow.toml line 1, key enigne",
+            "did you mean `engine`?"
+        )
     );
     assert_eq!(
         refused("[[tenant]]\nid = \"acme\"\nregion = \"eu\"\n"),
@@ -111,18 +126,25 @@ fn wrong_values_are_refused() {
         refused("[warehouse]\nurl = \"ftp://host/data\"\n"),
         pair(
             "unknown URL scheme `ftp://`, offgridflow.toml line 2, key warehouse.url",
-            "the schemes here are file, s3, az, abfs, abfss, gs and memory"
+            "use a path, file://, s3://, az://, abfss:// or gs://"
         )
     );
-    assert_eq!(refused("[warehouse\n").0.split(':').next(), Some("the configuration is no TOML, offgridflow.toml line 1"));
+    assert_eq!(
+        refused("[warehouse\n").0.split(':').next(),
+        Some("the configuration is no TOML, offgridflow.toml line 1")
+    );
 }
 
 #[test]
 fn tenants_and_sources_are_checked() {
-    let source = |rest: &str| format!("[[tenant]]\nid = \"acme\"\n[[tenant.source]]\nid = \"bills\"\n{rest}\n");
+    let source =
+        |rest: &str| format!("[[tenant]]\nid = \"acme\"\n[[tenant.source]]\nid = \"bills\"\n{rest}\n");
     assert_eq!(
         refused(&source("url = \"bills\"\nkind = \"aws_cur3\"")),
-        pair("unknown kind `aws_cur3`, offgridflow.toml line 6, key tenant.source.kind", "did you mean `aws_cur`?")
+        pair(
+            "unknown kind `aws_cur3`, offgridflow.toml line 6, key tenant.source.kind",
+            "did you mean `aws_cur`?"
+        )
     );
     assert_eq!(
         refused(&source("url = \"bills\"\nkind = \"gcp_billing\"")),
@@ -133,18 +155,29 @@ fn tenants_and_sources_are_checked() {
     );
     assert_eq!(
         refused(&source("kind = \"focus\"")),
-        pair("`url` is missing, offgridflow.toml line 3, key tenant.source.url", "for example url = \"s3://acme-billing/exports\"")
+        pair(
+            "`url` is missing, offgridflow.toml line 3, key tenant.source.url",
+            "for example url = \"s3://acme-billing/exports\""
+        )
     );
     assert_eq!(
         refused(&source("url = \"bills\"\nkind = \"focus\"\nrole = \"count\"")),
-        pair("unknown role `count`, offgridflow.toml line 7, key tenant.source.role", "did you mean `counts`?")
+        pair(
+            "unknown role `count`, offgridflow.toml line 7, key tenant.source.role",
+            "did you mean `counts`?"
+        )
     );
     assert_eq!(
         refused(&source("url = \"bills\"\nkind = \"focus\"\nprofile = \"acme\"")),
-        pair("unknown profile `acme`, offgridflow.toml line 7, key tenant.source.profile", "write [profile.acme] with its keys")
+        pair(
+            "unknown profile `acme`, offgridflow.toml line 7, key tenant.source.profile",
+            "write [profile.acme] with its keys"
+        )
     );
     assert_eq!(
-        refused(&source("url = \"a\"\nkind = \"focus\"\n[[tenant.source]]\nid = \"bills\"\nurl = \"b\"\nkind = \"focus\"")),
+        refused(&source(
+            "url = \"a\"\nkind = \"focus\"\n[[tenant.source]]\nid = \"bills\"\nurl = \"b\"\nkind = \"focus\""
+        )),
         pair(
             "a second source of this tenant has the id `bills`, offgridflow.toml line 8, key tenant.source.id",
             "give each one an id of its own"
@@ -170,7 +203,9 @@ fn tags_and_mappings_are_checked() {
         )
     );
     let mapping = |when: &str| {
-        format!("[[tenant]]\nid = \"acme\"\nallocation_tags = [\"team\"]\n[[tenant.mapping]]\nwhen = {{ {when} }}\nset = {{ site = \"B\" }}\n")
+        format!(
+            "[[tenant]]\nid = \"acme\"\nallocation_tags = [\"team\"]\n[[tenant.mapping]]\nwhen = {{ {when} }}\nset = {{ site = \"B\" }}\n"
+        )
     };
     assert_eq!(
         refused(&mapping("sub_acount_id = \"1\"")),
@@ -179,8 +214,14 @@ fn tags_and_mappings_are_checked() {
             "did you mean `sub_account_id`?"
         )
     );
-    assert_eq!(refused(&mapping("tag_environment = \"prod\"")).1, "add \"environment\" to the tenant's allocation_tags");
-    assert_eq!(refused(&mapping("sub_account_id = 123")).1, "account ids have leading zeros: put them in quotes");
+    assert_eq!(
+        refused(&mapping("tag_environment = \"prod\"")).1,
+        "add \"environment\" to the tenant's allocation_tags"
+    );
+    assert_eq!(
+        refused(&mapping("sub_account_id = 123")).1,
+        "account ids have leading zeros: put them in quotes"
+    );
 }
 
 #[test]
@@ -200,8 +241,23 @@ fn secrets_stand_elsewhere_and_must_be_there() {
             "export OFFGRIDFLOW_NOT_SET=…"
         )
     );
-    let config = read(&text, &[], &Flags { allow_missing_secrets: true, ..Flags::default() }).unwrap();
-    assert!(config.credentials(Some("acme-aws")).unwrap_err().to_string().contains("offgridflow.toml line 17"));
+    let config = read(
+        &text,
+        &[],
+        &Flags {
+            allow_missing_secrets: true,
+            ..Flags::default()
+        },
+    )
+    .unwrap();
+    assert!(
+        config
+            .profile(Some("acme-aws"))
+            .expose()
+            .unwrap_err()
+            .to_string()
+            .contains("offgridflow.toml line 17")
+    );
 }
 
 #[test]
@@ -223,8 +279,16 @@ fn layers_lie_over_each_other() {
         ("OFFGRIDFLOW_LOG", "debug"),
         ("OFFGRIDFLOW_FACTORS_VERSION", ""),
     ];
-    let flags = Flags { overrides: vec![("engine.threads".into(), "2".into())], ..Flags::default() };
-    let config = read("[engine]\nmemory_limit = \"64MiB\"\nthreads = 1\n", &environment, &flags).unwrap();
+    let flags = Flags {
+        overrides: vec![("engine.threads".into(), "2".into())],
+        ..Flags::default()
+    };
+    let config = read(
+        "[engine]\nmemory_limit = \"64MiB\"\nthreads = 1\n",
+        &environment,
+        &flags,
+    )
+    .unwrap();
     assert_eq!((config.engine.threads, config.engine.memory_limit), (2, 1 << 30));
     assert_eq!(config.warehouse.url, "file:///srv/data");
     assert_eq!(config.database.url, "sqlite:///srv/data/offgridflow.db");
@@ -246,6 +310,35 @@ fn layers_lie_over_each_other() {
 }
 
 #[test]
+fn another_warehouse_has_another_ledger() {
+    let text =
+        "[warehouse]\nurl = \"file://../data\"\n[database]\nurl = \"sqlite://../data/offgridflow.db\"\n";
+    let config = read(text, &[], &Flags::default()).unwrap();
+    assert_eq!(config.database.url, "sqlite://../data/offgridflow.db");
+    let elsewhere = [("OFFGRIDFLOW_WAREHOUSE_URL", "file:///srv/data")];
+    let config = read(text, &elsewhere, &Flags::default()).unwrap();
+    assert_eq!(config.database.url, "sqlite:///srv/data/offgridflow.db");
+    let both = [
+        elsewhere[0],
+        ("OFFGRIDFLOW_DATABASE_URL", "sqlite:///srv/ledger.db"),
+    ];
+    let config = read(text, &both, &Flags::default()).unwrap();
+    assert_eq!(config.database.url, "sqlite:///srv/ledger.db");
+}
+
+#[test]
+fn without_a_file_the_sample_company_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::read(&Flags::default(), &BTreeMap::new(), folder.path()).unwrap();
+    assert_eq!(config.tenants[0].id, "demo");
+    assert_eq!(
+        config.base,
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("warehouse/sample")
+    );
+    assert!(config.local_folder().ends_with("warehouse/data"));
+}
+
+#[test]
 fn the_file_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let below = folder.path().join("a/b");
@@ -255,22 +348,51 @@ fn the_file_is_found() {
     assert_eq!(config.base, folder.path());
 
     std::fs::write(folder.path().join("other.toml"), "[engine]\nthreads = 7\n").unwrap();
-    let named = BTreeMap::from([("OFFGRIDFLOW_CONFIG".to_string(), folder.path().join("other.toml").display().to_string())]);
-    assert_eq!(Config::read(&Flags::default(), &named, &below).unwrap().engine.threads, 7);
+    let named = BTreeMap::from([(
+        "OFFGRIDFLOW_CONFIG".to_string(),
+        folder.path().join("other.toml").display().to_string(),
+    )]);
+    assert_eq!(
+        Config::read(&Flags::default(), &named, &below)
+            .unwrap()
+            .engine
+            .threads,
+        7
+    );
 
-    let flags = Flags { config: Some("missing.toml".into()), ..Flags::default() };
+    let flags = Flags {
+        config: Some("missing.toml".into()),
+        ..Flags::default()
+    };
     let error = Config::read(&flags, &named, &below).unwrap_err();
     assert_eq!(error.blame(), Blame::Usage);
-    assert!(error.to_string().starts_with("the configuration file cannot be read"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("the configuration file cannot be read"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_tenant_is_selected() {
-    let flags = Flags { tenant: Some("acme".into()), ..Flags::default() };
+    let flags = Flags {
+        tenant: Some("acme".into()),
+        ..Flags::default()
+    };
     let config = read(&format!("{COMPANY}[[tenant]]\nid = \"other\"\n"), &[], &flags).unwrap();
-    assert_eq!(config.selected_tenants().map(|tenant| tenant.id.as_str()).collect::<Vec<_>>(), ["acme"]);
+    assert_eq!(
+        config
+            .selected_tenants()
+            .map(|tenant| tenant.id.as_str())
+            .collect::<Vec<_>>(),
+        ["acme"]
+    );
     assert_eq!(config.tenants.len(), 2);
-    let flags = Flags { tenant: Some("acne".into()), ..Flags::default() };
+    let flags = Flags {
+        tenant: Some("acne".into()),
+        ..Flags::default()
+    };
     let error = read(COMPANY, &[], &flags).unwrap_err();
     assert!(error.to_string().starts_with("unknown tenant `acne`"));
     assert_eq!(error.hint_text(), Some("did you mean `acme`?"));
@@ -278,32 +400,54 @@ fn a_tenant_is_selected() {
 
 #[test]
 fn shown_configuration_names_origins_and_no_secret() {
-    let flags = Flags { overrides: vec![("engine.threads".into(), "2".into())], ..Flags::default() };
+    let flags = Flags {
+        overrides: vec![("engine.threads".into(), "2".into())],
+        ..Flags::default()
+    };
     let environment = [("OFFGRIDFLOW_DATABASE_URL", "postgres://me:hunter2@host/ledger")];
     let shown = read(COMPANY, &environment, &flags).unwrap().show();
     let line = |start: &str| {
         let found: Vec<&str> = shown.lines().filter(|line| line.starts_with(start)).collect();
         found.join("|").split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    assert!(!shown.contains("hunter2") && !shown.contains(&std::env::var("PATH").unwrap()), "{shown}");
+    assert!(
+        !shown.contains("hunter2") && !shown.contains(&std::env::var("PATH").unwrap()),
+        "{shown}"
+    );
     assert_eq!(line("threads"), "threads = 2 # flag");
     assert_eq!(line("memory_limit"), "memory_limit = \"512MiB\" # default");
-    assert_eq!(line("secret_access_key"), "secret_access_key = \"env:PATH\" # file, line 17");
+    assert_eq!(
+        line("secret_access_key"),
+        "secret_access_key = \"env:PATH\" # file, line 17"
+    );
     assert_eq!(
         line("url"),
         "url = \"file://./data\" # file, line 3|url = \"postgres://me:***@host/ledger\" # environment, OFFGRIDFLOW_DATABASE_URL\
          |url = \"local\" # default|url = \"s3://acme/exports\" # file, line 10"
     );
     let again = read(&shown, &[], &Flags::default()).unwrap();
-    assert_eq!(again.tenants, read(COMPANY, &[], &Flags::default()).unwrap().tenants);
+    assert_eq!(
+        again.tenants,
+        read(COMPANY, &[], &Flags::default()).unwrap().tenants
+    );
 }
 
 #[test]
 fn the_documented_examples_are_valid() {
     // Every commented example of defaults.toml, taken out of its comment, is accepted.
-    let examples: String = super::DEFAULTS.lines().filter_map(|line| line.strip_prefix("#   ")).map(|line| format!("{line}\n")).collect();
-    assert!(examples.contains("[[tenant.source]]") && examples.contains("[[method.override]]"), "{examples}");
-    let flags = Flags { allow_missing_secrets: true, ..Flags::default() };
+    let examples: String = super::DEFAULTS
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(
+        examples.contains("[[tenant.source]]") && examples.contains("[[method.override]]"),
+        "{examples}"
+    );
+    let flags = Flags {
+        allow_missing_secrets: true,
+        ..Flags::default()
+    };
     let config = read(&examples, &[], &flags).unwrap();
     assert_eq!(config.method.supplier_factors[0].factor_gco2e_per_kwh, 12.5);
     assert!(Path::new(&config.base).is_absolute());

@@ -24,6 +24,18 @@ pub enum Origin {
     Flag,
 }
 
+impl Origin {
+    /// The height of its layer: a higher one wins.
+    pub fn layer(&self) -> u8 {
+        match self {
+            Origin::Default | Origin::Derived(_) => 0,
+            Origin::File { .. } => 1,
+            Origin::Environment(_) => 2,
+            Origin::Flag => 3,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -117,7 +129,13 @@ impl Item {
     /// Puts the values of a higher layer over this one: tables are merged, all else is replaced.
     pub fn overlay(&mut self, higher: Item) {
         match (&mut self.value, higher) {
-            (Value::Table(own), Item { value: Value::Table(entries), origin }) => {
+            (
+                Value::Table(own),
+                Item {
+                    value: Value::Table(entries),
+                    origin,
+                },
+            ) => {
                 self.origin = origin;
                 for (key, item) in entries {
                     match own.get_mut(&key) {
@@ -147,13 +165,24 @@ pub fn parse(text: &str, origin: &dyn Fn(usize) -> Origin) -> Result<Item, Synta
         line: error.span().map_or(1, |span| lines.line(span.start)),
         message: error.message().to_string(),
     })?;
-    Ok(Item { value: Value::Table(entries(table.get_ref(), &lines, origin)), origin: origin(1) })
+    Ok(Item {
+        value: Value::Table(entries(table.get_ref(), &lines, origin)),
+        origin: origin(1),
+    })
 }
 
 fn entries(table: &DeTable<'_>, lines: &Lines, origin: &dyn Fn(usize) -> Origin) -> Entries {
     let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
-        let value = Item { value: convert(value.get_ref(), lines, origin), origin: origin(lines.line(key.span().start)) };
-        (String::clone(&std::borrow::Cow::into_owned(std::borrow::Cow::clone(key.get_ref()))), value)
+        let value = Item {
+            value: convert(value.get_ref(), lines, origin),
+            origin: origin(lines.line(key.span().start)),
+        };
+        (
+            String::clone(&std::borrow::Cow::into_owned(std::borrow::Cow::clone(
+                key.get_ref(),
+            ))),
+            value,
+        )
     };
     table.iter().map(entry).collect()
 }
@@ -189,7 +218,13 @@ struct Lines(Vec<usize>);
 
 impl Lines {
     fn of(text: &str) -> Self {
-        Lines(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset).collect())
+        Lines(
+            text.bytes()
+                .enumerate()
+                .filter(|(_, byte)| *byte == b'\n')
+                .map(|(offset, _)| offset)
+                .collect(),
+        )
     }
 
     fn line(&self, offset: usize) -> usize {

@@ -7,7 +7,6 @@ use super::kind::{InventorySource, Kind, Role};
 use super::location;
 use super::secret::Profile;
 use super::tree::Item;
-use crate::error::Result;
 
 /// Everything a command needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -200,7 +199,11 @@ pub struct MappingSet {
 impl Config {
     /// The tenants this command is about: the one of `--tenant`, else all.
     pub fn selected_tenants(&self) -> impl Iterator<Item = &Tenant> {
-        self.tenants.iter().filter(|tenant| self.selected_tenant.as_ref().is_none_or(|selected| *selected == tenant.id))
+        self.tenants.iter().filter(|tenant| {
+            self.selected_tenant
+                .as_ref()
+                .is_none_or(|selected| *selected == tenant.id)
+        })
     }
 
     /// The tenant with this id.
@@ -208,15 +211,11 @@ impl Config {
         self.tenants.iter().find(|tenant| tenant.id == id)
     }
 
-    /// The values of a profile, read from the environment and from files now; empty without one.
-    ///
-    /// # Errors
-    /// Usage when a value is missing; the error names file, line and key.
-    pub fn credentials(&self, profile: Option<&str>) -> Result<BTreeMap<String, String>> {
-        match profile.and_then(|name| self.profiles.get(name)) {
-            Some(profile) => profile.expose(),
-            None => Ok(BTreeMap::new()),
-        }
+    /// The profile that a source or the warehouse names; an empty one when it names none.
+    pub fn profile(&self, name: Option<&str>) -> Profile {
+        name.and_then(|name| self.profiles.get(name))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// A URL or path of the configuration with a relative path made absolute: `file:///…`, or as it is.
@@ -231,7 +230,10 @@ impl Config {
         if let Some(folder) = location::local_path(&self.warehouse.url, &self.base) {
             return folder;
         }
-        match location::sqlite_path(&self.database.url, &self.base).as_deref().and_then(Path::parent) {
+        match location::sqlite_path(&self.database.url, &self.base)
+            .as_deref()
+            .and_then(Path::parent)
+        {
             Some(folder) => folder.to_path_buf(),
             None => self.base.clone(),
         }

@@ -27,7 +27,10 @@ pub fn months(text: &str) -> Option<u32> {
         _ => return None,
     };
     // Longer than any bill is kept, and far from where a calendar ends.
-    u32::try_from(number).ok()?.checked_mul(factor).filter(|months| *months <= 1200)
+    u32::try_from(number)
+        .ok()?
+        .checked_mul(factor)
+        .filter(|months| *months <= 1200)
 }
 
 fn split(text: &str) -> Option<(u64, &str)> {

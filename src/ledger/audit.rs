@@ -29,8 +29,14 @@ impl AuditEvent {
     fn expected_hash(&self) -> String {
         let id = self.id.to_string();
         let mut hasher = Sha256::new();
-        for part in [Some(&id), Some(&self.at), self.run_id.as_ref(), Some(&self.action), Some(&self.detail_json), Some(&self.previous_hash)]
-        {
+        for part in [
+            Some(&id),
+            Some(&self.at),
+            self.run_id.as_ref(),
+            Some(&self.action),
+            Some(&self.detail_json),
+            Some(&self.previous_hash),
+        ] {
             match part {
                 Some(part) => {
                     hasher.update([1]);
@@ -40,7 +46,11 @@ impl AuditEvent {
                 None => hasher.update([0]),
             }
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hasher
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -49,14 +59,22 @@ impl Ledger {
     ///
     /// # Errors
     /// External when the database cannot be written.
-    pub async fn record_event(&self, run_id: Option<&str>, action: &str, detail: &serde_json::Value) -> Result<String> {
+    pub async fn record_event(
+        &self,
+        run_id: Option<&str>,
+        action: &str,
+        detail: &serde_json::Value,
+    ) -> Result<String> {
         let mut transaction = self.write().await?;
         let last = sqlx::query("SELECT id, hash FROM audit_event ORDER BY id DESC LIMIT 1")
             .fetch_optional(&mut *transaction)
             .await
             .map_err(failed)?;
         let (id, previous_hash) = match last {
-            Some(row) => (row.try_get::<i64, _>("id").map_err(failed)? + 1, row.try_get("hash").map_err(failed)?),
+            Some(row) => (
+                row.try_get::<i64, _>("id").map_err(failed)? + 1,
+                row.try_get("hash").map_err(failed)?,
+            ),
             None => (1, BEGINNING.to_string()),
         };
         let mut event = AuditEvent {

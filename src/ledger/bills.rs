@@ -47,16 +47,18 @@ impl Ledger {
     /// External when the database cannot be written.
     pub async fn replace_bills(&self, key: &SliceKey, bills: &[(String, String, String)]) -> Result<()> {
         let mut transaction = self.write().await?;
-        sqlx::query("DELETE FROM bill WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND (period = ? OR ? = '')")
-            .bind(&key.tenant)
-            .bind(&key.source)
-            .bind(&key.kind)
-            .bind(&key.export)
-            .bind(&key.period)
-            .bind(&key.period)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+        sqlx::query(
+            "DELETE FROM bill WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND (period = ? OR ? = '')",
+        )
+        .bind(&key.tenant)
+        .bind(&key.source)
+        .bind(&key.kind)
+        .bind(&key.export)
+        .bind(&key.period)
+        .bind(&key.period)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
         for (provider_name, billing_account_id, period) in bills {
             sqlx::query(
                 "INSERT INTO bill (tenant, source, kind, export, period, provider_name, billing_account_id)

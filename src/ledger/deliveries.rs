@@ -24,7 +24,8 @@ impl Ledger {
         .fetch_optional(&self.pool)
         .await
         .map_err(failed)?;
-        row.map(|row| row.try_get("delivery_id").map_err(failed)).transpose()
+        row.map(|row| row.try_get("delivery_id").map_err(failed))
+            .transpose()
     }
 
     /// The deliveries of a source, in the order of their keys.
@@ -32,13 +33,17 @@ impl Ledger {
     /// # Errors
     /// External when the database cannot be read.
     pub async fn deliveries(&self, tenant: &str, source: &str) -> Result<Vec<(SliceKey, String)>> {
-        let rows = sqlx::query("SELECT * FROM delivery WHERE tenant = ? AND source = ? ORDER BY kind, export, period")
-            .bind(tenant)
-            .bind(source)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed)?;
-        rows.iter().map(|row| Ok((SliceKey::read(row)?, row.try_get("delivery_id").map_err(failed)?))).collect()
+        let rows = sqlx::query(
+            "SELECT * FROM delivery WHERE tenant = ? AND source = ? ORDER BY kind, export, period",
+        )
+        .bind(tenant)
+        .bind(source)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed)?;
+        rows.iter()
+            .map(|row| Ok((SliceKey::read(row)?, row.try_get("delivery_id").map_err(failed)?)))
+            .collect()
     }
 
     /// Notes the delivery that a slice now holds.

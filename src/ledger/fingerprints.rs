@@ -24,14 +24,19 @@ impl Ledger {
     /// # Errors
     /// External when the database cannot be read.
     pub async fn fingerprints(&self, table_name: &str) -> Result<HashMap<String, (String, i64)>> {
-        let rows = sqlx::query("SELECT partition_key, fingerprint, table_version FROM fingerprint WHERE table_name = ?")
-            .bind(table_name)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed)?;
+        let rows = sqlx::query(
+            "SELECT partition_key, fingerprint, table_version FROM fingerprint WHERE table_name = ?",
+        )
+        .bind(table_name)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed)?;
         rows.iter()
             .map(|row| {
-                let value = (row.try_get("fingerprint").map_err(failed)?, row.try_get("table_version").map_err(failed)?);
+                let value = (
+                    row.try_get("fingerprint").map_err(failed)?,
+                    row.try_get("table_version").map_err(failed)?,
+                );
                 Ok((row.try_get("partition_key").map_err(failed)?, value))
             })
             .collect()

@@ -27,11 +27,19 @@ impl RunLock {
                 std::io::ErrorKind::StorageFull => "free space where the warehouse lies, then run again",
                 _ => "give the user of this process write access, or set [warehouse] url elsewhere",
             };
-            Error::external("the run's lock cannot be written").at(path.display().to_string()).because(error).hint(hint)
+            Error::external("the run's lock cannot be written")
+                .at(path.display().to_string())
+                .because(error)
+                .hint(hint)
         };
         std::fs::create_dir_all(folder).map_err(cannot)?;
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(cannot)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(cannot)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -43,7 +51,11 @@ impl RunLock {
             Err(TryLockError::Error(error)) => return Err(cannot(error)),
         }
         file.set_len(0).map_err(cannot)?;
-        let holder = format!("run {run_id}\npid {}\nsince {}\n", std::process::id(), super::now());
+        let holder = format!(
+            "run {run_id}\npid {}\nsince {}\n",
+            std::process::id(),
+            super::now()
+        );
         file.write_all(holder.as_bytes()).map_err(cannot)?;
         Ok(RunLock { file })
     }
@@ -59,7 +71,11 @@ impl Drop for RunLock {
 fn held(path: &Path, holder: &str) -> Error {
     let named: Vec<&str> = holder.lines().collect();
     let error = Error::external("another run holds the warehouse");
-    let error = if named.is_empty() { error } else { error.at(named.join(", ")) };
+    let error = if named.is_empty() {
+        error
+    } else {
+        error.at(named.join(", "))
+    };
     let pid = holder.lines().find_map(|line| line.strip_prefix("pid "));
     error.at(path.display().to_string()).hint(match pid {
         Some(pid) => format!("wait until it is done, or end process {pid}; its lock ends with it"),

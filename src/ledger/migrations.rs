@@ -28,7 +28,8 @@ impl Ledger {
     /// # Errors
     /// External when a step fails or the schema was made by another version of this program.
     pub async fn migrate(&self) -> Result<usize> {
-        let pending = |status: Vec<MigrationStatus>| status.iter().filter(|step| step.applied_at.is_none()).count();
+        let pending =
+            |status: Vec<MigrationStatus>| status.iter().filter(|step| step.applied_at.is_none()).count();
         let before = pending(self.status().await?);
         let migrator = migrator()?;
         // SQLite has no lock for migrations: of two processes on a new file one loses, and finds the work done.
@@ -43,8 +44,15 @@ impl Ledger {
     /// # Errors
     /// External when it fails.
     pub async fn rollback(&self) -> Result<Option<MigrationStatus>> {
-        let mut applied: Vec<_> = self.status().await?.into_iter().filter(|step| step.applied_at.is_some()).collect();
-        let Some(newest) = applied.pop() else { return Ok(None) };
+        let mut applied: Vec<_> = self
+            .status()
+            .await?
+            .into_iter()
+            .filter(|step| step.applied_at.is_some())
+            .collect();
+        let Some(newest) = applied.pop() else {
+            return Ok(None);
+        };
         let target = applied.last().map_or(0, |step| step.version);
         migrator()?.undo(&self.pool, target).await.map_err(refused)?;
         Ok(Some(newest))
@@ -55,10 +63,11 @@ impl Ledger {
     /// # Errors
     /// External when the database cannot be read.
     pub async fn status(&self) -> Result<Vec<MigrationStatus>> {
-        let exists = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'")
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed)?;
+        let exists =
+            sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'")
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(failed)?;
         let mut applied = HashMap::new();
         if exists.is_some() {
             let rows = sqlx::query("SELECT version, description, CAST(installed_on AS TEXT) AS installed_on FROM _sqlx_migrations")
@@ -75,7 +84,9 @@ impl Ledger {
             }
         }
         let known = migrator()?;
-        let known = known.iter().filter(|step| step.migration_type == MigrationType::ReversibleUp);
+        let known = known
+            .iter()
+            .filter(|step| step.migration_type == MigrationType::ReversibleUp);
         let mut steps: Vec<MigrationStatus> = known
             .map(|step| {
                 applied.remove(&step.version).unwrap_or_else(|| MigrationStatus {
@@ -106,7 +117,13 @@ fn migrator() -> Result<Migrator> {
         };
         let (version, description, direction) =
             parse().ok_or_else(|| Error::internal("a migration's file name cannot be read").at(*path))?;
-        migrations.push(Migration::new(version, description.into(), direction, sql.into_sql_str(), false));
+        migrations.push(Migration::new(
+            version,
+            description.into(),
+            direction,
+            sql.into_sql_str(),
+            false,
+        ));
     }
     Ok(Migrator::with_migrations(migrations))
 }
@@ -114,10 +131,14 @@ fn migrator() -> Result<Migrator> {
 fn refused(error: MigrateError) -> Error {
     let what = "the ledger's schema cannot be changed";
     match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => failed(error).at("migration"),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            failed(error).at("migration")
+        }
         MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) => Error::external(what)
             .because(error)
             .hint("another version of offgridflow made it: use that one, or move the ledger's file aside"),
-        other => Error::external(what).because(other).hint("`offgridflow db status` shows the state of its schema"),
+        other => Error::external(what)
+            .because(other)
+            .hint("`offgridflow db status` shows the state of its schema"),
     }
 }

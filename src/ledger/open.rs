@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{Sqlite, Transaction};
 
 use super::errors::{cannot_open, failed};
@@ -62,7 +64,9 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::open`].
     pub async fn open_read_only(url: &str, base: &Path) -> Result<Option<Ledger>> {
-        let Some(path) = file_of(url, base)? else { return Ok(Some(Ledger::open(url, base).await?)) };
+        let Some(path) = file_of(url, base)? else {
+            return Ok(Some(Ledger::open(url, base).await?));
+        };
         if !path.is_file() {
             return Ok(None);
         }
@@ -70,7 +74,9 @@ impl Ledger {
         match Ledger::connect(read_only.clone(), Some(path.clone())).await {
             Ok(ledger) => Ok(Some(ledger)),
             // Without write access SQLite cannot share its index of the log with a writer, and there is none.
-            Err(_) => Ok(Some(Ledger::connect(read_only.immutable(true), Some(path)).await?)),
+            Err(_) => Ok(Some(
+                Ledger::connect(read_only.immutable(true), Some(path)).await?,
+            )),
         }
     }
 
@@ -78,7 +84,10 @@ impl Ledger {
         // Every connection to a database in memory would have its own.
         let pool = match &path {
             Some(_) => SqlitePoolOptions::new().max_connections(CONNECTIONS),
-            None => SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None),
+            None => SqlitePoolOptions::new()
+                .max_connections(1)
+                .idle_timeout(None)
+                .max_lifetime(None),
         };
         let named = |error| match &path {
             Some(path) => cannot_open(path, error),
@@ -86,7 +95,10 @@ impl Ledger {
         };
         let pool = pool.connect_with(options).await.map_err(named)?;
         // A file that is no database is only noticed when it is read.
-        sqlx::query("SELECT COUNT(*) FROM sqlite_master").execute(&pool).await.map_err(named)?;
+        sqlx::query("SELECT COUNT(*) FROM sqlite_master")
+            .execute(&pool)
+            .await
+            .map_err(named)?;
         Ok(Ledger { pool, path })
     }
 
@@ -110,7 +122,8 @@ fn file_of(url: &str, base: &Path) -> Result<Option<PathBuf>> {
     if url.starts_with("sqlite:") {
         return Ok(location::sqlite_path(url, base));
     }
-    let error = Error::usage("this version keeps its ledger in SQLite only").at(format!("[database] url {}", redact_url(url)));
+    let error = Error::usage("this version keeps its ledger in SQLite only")
+        .at(format!("[database] url {}", redact_url(url)));
     Err(error.hint("write url = \"sqlite://./warehouse/data/offgridflow.db\""))
 }
 

@@ -95,16 +95,24 @@ impl Ledger {
     ///
     /// # Errors
     /// External when the database cannot be written.
-    pub async fn finish_run(&self, run_id: &str, status: RunStatus, exit_code: u8, summary_json: Option<&str>) -> Result<()> {
-        sqlx::query("UPDATE run SET finished_at = ?, status = ?, exit_code = ?, summary_json = ? WHERE run_id = ?")
-            .bind(now())
-            .bind(status.name())
-            .bind(i64::from(exit_code))
-            .bind(summary_json)
-            .bind(run_id)
-            .execute(&self.pool)
-            .await
-            .map_err(failed)?;
+    pub async fn finish_run(
+        &self,
+        run_id: &str,
+        status: RunStatus,
+        exit_code: u8,
+        summary_json: Option<&str>,
+    ) -> Result<()> {
+        sqlx::query(
+            "UPDATE run SET finished_at = ?, status = ?, exit_code = ?, summary_json = ? WHERE run_id = ?",
+        )
+        .bind(now())
+        .bind(status.name())
+        .bind(i64::from(exit_code))
+        .bind(summary_json)
+        .bind(run_id)
+        .execute(&self.pool)
+        .await
+        .map_err(failed)?;
         Ok(())
     }
 
@@ -123,7 +131,9 @@ impl Ledger {
         .fetch_all(&self.pool)
         .await
         .map_err(failed)?;
-        rows.iter().map(|row| row.try_get("run_id").map_err(failed)).collect()
+        rows.iter()
+            .map(|row| row.try_get("run_id").map_err(failed))
+            .collect()
     }
 
     /// The newest runs, newest first.
@@ -158,7 +168,8 @@ impl Ledger {
         let mut found: Vec<Run> = rows.iter().map(read).collect::<Result<_>>()?;
         match found.as_slice() {
             [first, _] if !first.run_id.eq_ignore_ascii_case(run_id) => {
-                Err(Error::usage(format!("several runs start with `{run_id}`")).hint("give more of the run's id"))
+                Err(Error::usage(format!("several runs start with `{run_id}`"))
+                    .hint("give more of the run's id"))
             }
             _ if run_id.is_empty() => Ok(None),
             _ => Ok((!found.is_empty()).then(|| found.swap_remove(0))),
@@ -207,7 +218,14 @@ impl Ledger {
             .fetch_all(&self.pool)
             .await
             .map_err(failed)?;
-        rows.iter().map(|row| Ok((row.try_get("table_name").map_err(failed)?, row.try_get("version").map_err(failed)?))).collect()
+        rows.iter()
+            .map(|row| {
+                Ok((
+                    row.try_get("table_name").map_err(failed)?,
+                    row.try_get("version").map_err(failed)?,
+                ))
+            })
+            .collect()
     }
 }
 

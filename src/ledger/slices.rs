@@ -23,7 +23,11 @@ pub struct SliceKey {
 
 impl fmt::Display for SliceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}/{}", self.tenant, self.source, self.export, self.period)
+        write!(
+            f,
+            "{}/{}/{}/{}",
+            self.tenant, self.source, self.export, self.period
+        )
     }
 }
 

@@ -29,19 +29,39 @@ async fn the_schema_goes_up_and_down_and_up() {
     assert!(steps.iter().all(|step| step.applied_at.is_none()) && steps[0].description == "runs");
     assert_eq!(ledger.migrate().await.unwrap(), steps.len());
     assert_eq!(ledger.migrate().await.unwrap(), 0);
-    assert!(ledger.status().await.unwrap().iter().all(|step| step.applied_at.is_some()));
+    assert!(
+        ledger
+            .status()
+            .await
+            .unwrap()
+            .iter()
+            .all(|step| step.applied_at.is_some())
+    );
 
     let mut undone = Vec::new();
     while let Some(step) = ledger.rollback().await.unwrap() {
         undone.push(step.version);
     }
-    assert_eq!(undone, steps.iter().rev().map(|step| step.version).collect::<Vec<_>>());
-    let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name <> '_sqlx_migrations'")
-        .fetch_one(&ledger.pool)
-        .await
-        .unwrap();
+    assert_eq!(
+        undone,
+        steps.iter().rev().map(|step| step.version).collect::<Vec<_>>()
+    );
+    let left: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name <> '_sqlx_migrations'",
+    )
+    .fetch_one(&ledger.pool)
+    .await
+    .unwrap();
     assert_eq!(left, 0);
-    assert!(ledger.runs(1).await.unwrap_err().hint_text().unwrap().contains("db migrate"));
+    assert!(
+        ledger
+            .runs(1)
+            .await
+            .unwrap_err()
+            .hint_text()
+            .unwrap()
+            .contains("db migrate")
+    );
 
     assert_eq!(ledger.migrate().await.unwrap(), steps.len());
     ledger.close().await;
@@ -51,8 +71,18 @@ async fn the_schema_goes_up_and_down_and_up() {
 #[tokio::test]
 async fn two_processes_may_make_the_schema_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let (one, two) = tokio::join!(Ledger::open_current(URL, folder.path()), Ledger::open_current(URL, folder.path()));
-    assert!(one.unwrap().status().await.unwrap().iter().all(|step| step.applied_at.is_some()));
+    let (one, two) = tokio::join!(
+        Ledger::open_current(URL, folder.path()),
+        Ledger::open_current(URL, folder.path())
+    );
+    assert!(
+        one.unwrap()
+            .status()
+            .await
+            .unwrap()
+            .iter()
+            .all(|step| step.applied_at.is_some())
+    );
     two.unwrap();
 }
 
@@ -61,29 +91,66 @@ async fn runs_start_end_and_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(folder.path()).await;
     for run_id in ["01AAA", "01BBB"] {
-        let run = NewRun { run_id, verb: "run", pipeline: Some("daily"), method_version: Some("1"), ..NewRun::default() };
+        let run = NewRun {
+            run_id,
+            verb: "run",
+            pipeline: Some("daily"),
+            method_version: Some("1"),
+            ..NewRun::default()
+        };
         ledger.begin_run(run).await.unwrap();
     }
     assert_eq!(ledger.interrupt_stale_runs("01BBB").await.unwrap(), ["01AAA"]);
-    ledger.finish_run("01BBB", RunStatus::Failed, 3, Some("{}")).await.unwrap();
+    ledger
+        .finish_run("01BBB", RunStatus::Failed, 3, Some("{}"))
+        .await
+        .unwrap();
 
     let last = ledger.run("last").await.unwrap();
-    assert_eq!((last.run_id.as_str(), last.status, last.exit_code), ("01BBB", RunStatus::Failed, Some(3)));
-    assert_eq!((last.pipeline.as_deref(), last.factor_set_version), (Some("daily"), None));
+    assert_eq!(
+        (last.run_id.as_str(), last.status, last.exit_code),
+        ("01BBB", RunStatus::Failed, Some(3))
+    );
+    assert_eq!(
+        (last.pipeline.as_deref(), last.factor_set_version),
+        (Some("daily"), None)
+    );
     assert_eq!(ledger.run("01a").await.unwrap().status, RunStatus::Interrupted);
-    assert_eq!(ledger.run("01").await.unwrap_err().to_string(), "several runs start with `01`");
+    assert_eq!(
+        ledger.run("01").await.unwrap_err().to_string(),
+        "several runs start with `01`"
+    );
     let missing = ledger.run("02").await.unwrap_err();
-    assert_eq!((missing.blame(), missing.to_string().as_str()), (Blame::Usage, "there is no run `02`"));
+    assert_eq!(
+        (missing.blame(), missing.to_string().as_str()),
+        (Blame::Usage, "there is no run `02`")
+    );
 
-    ledger.record_table_versions("01BBB", &[("publish.coverage".into(), 4), ("raw.focus".into(), 2)]).await.unwrap();
-    assert_eq!(ledger.table_versions("01BBB").await.unwrap()["publish.coverage"], 4);
+    ledger
+        .record_table_versions(
+            "01BBB",
+            &[("publish.coverage".into(), 4), ("raw.focus".into(), 2)],
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        ledger.table_versions("01BBB").await.unwrap()["publish.coverage"],
+        4
+    );
 }
 
 #[tokio::test]
 async fn slices_deliveries_and_bills_are_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(folder.path()).await;
-    ledger.begin_run(NewRun { run_id: "01AAA", verb: "run", ..NewRun::default() }).await.unwrap();
+    ledger
+        .begin_run(NewRun {
+            run_id: "01AAA",
+            verb: "run",
+            ..NewRun::default()
+        })
+        .await
+        .unwrap();
     let mut slice = SliceRecord {
         run_id: "01AAA".into(),
         key: key("2026-01"),
@@ -94,7 +161,13 @@ async fn slices_deliveries_and_bills_are_replaced() {
         error: Some("7 rows break the contract".into()),
     };
     ledger.record_slices(std::slice::from_ref(&slice)).await.unwrap();
-    slice = SliceRecord { action: SliceAction::New, rows: 10, rejected: 0, error: None, ..slice };
+    slice = SliceRecord {
+        action: SliceAction::New,
+        rows: 10,
+        rejected: 0,
+        error: None,
+        ..slice
+    };
     ledger.record_slices(std::slice::from_ref(&slice)).await.unwrap();
     assert_eq!(ledger.slices(Some("01AAA")).await.unwrap(), [slice]);
 
@@ -102,16 +175,34 @@ async fn slices_deliveries_and_bills_are_replaced() {
     for id in ["one", "two"] {
         ledger.set_delivery(&key("2026-01"), id).await.unwrap();
     }
-    assert_eq!(ledger.deliveries("acme", "aws-main").await.unwrap(), [(key("2026-01"), "two".to_string())]);
+    assert_eq!(
+        ledger.deliveries("acme", "aws-main").await.unwrap(),
+        [(key("2026-01"), "two".to_string())]
+    );
 
-    let pair = |account: &str| ("AWS".to_string(), account.to_string());
-    ledger.replace_bills(&key("2026-01"), &[pair("1"), pair("2"), pair("2")]).await.unwrap();
+    let pair = |account: &str| ("AWS".to_string(), account.to_string(), "2026-01".to_string());
+    ledger
+        .replace_bills(&key("2026-01"), &[pair("1"), pair("2"), pair("2")])
+        .await
+        .unwrap();
     ledger.replace_bills(&key("2026-01"), &[pair("3")]).await.unwrap();
     let bills = ledger.bills("acme").await.unwrap();
-    assert_eq!(bills.iter().map(|bill| bill.billing_account_id.as_str()).collect::<Vec<_>>(), ["3"]);
+    assert_eq!(
+        bills
+            .iter()
+            .map(|bill| bill.billing_account_id.as_str())
+            .collect::<Vec<_>>(),
+        ["3"]
+    );
 
     ledger.forget_slice(&key("2026-01")).await.unwrap();
-    assert_eq!((ledger.bills("acme").await.unwrap().len(), ledger.delivery_id(&key("2026-01")).await.unwrap()), (0, None));
+    assert_eq!(
+        (
+            ledger.bills("acme").await.unwrap().len(),
+            ledger.delivery_id(&key("2026-01")).await.unwrap()
+        ),
+        (0, None)
+    );
 }
 
 #[tokio::test]
@@ -125,12 +216,27 @@ async fn fingerprints_are_set_and_dropped() {
         run_id: "01AAA".into(),
         table_version: version,
     };
-    ledger.set_fingerprints(&[fingerprint("month=2026-01", "a", 1), fingerprint("month=2026-02", "b", 1)]).await.unwrap();
-    ledger.set_fingerprints(&[fingerprint("month=2026-01", "c", 2)]).await.unwrap();
-    ledger.drop_fingerprints("publish.coverage", &["month=2026-02".into()]).await.unwrap();
+    ledger
+        .set_fingerprints(&[
+            fingerprint("month=2026-01", "a", 1),
+            fingerprint("month=2026-02", "b", 1),
+        ])
+        .await
+        .unwrap();
+    ledger
+        .set_fingerprints(&[fingerprint("month=2026-01", "c", 2)])
+        .await
+        .unwrap();
+    ledger
+        .drop_fingerprints("publish.coverage", &["month=2026-02".into()])
+        .await
+        .unwrap();
     let left = ledger.fingerprints("publish.coverage").await.unwrap();
     assert_eq!((left.len(), &left["month=2026-01"]), (1, &("c".to_string(), 2)));
-    assert_eq!(ledger.all_fingerprints().await.unwrap(), [fingerprint("month=2026-01", "c", 2)]);
+    assert_eq!(
+        ledger.all_fingerprints().await.unwrap(),
+        [fingerprint("month=2026-01", "c", 2)]
+    );
 }
 
 #[tokio::test]
@@ -146,15 +252,32 @@ async fn rejected_rows_are_kept_cut_and_cleared() {
         reason: "`1,5` is not a plain number".into(),
         raw_text: "ü".repeat(4000),
     };
-    ledger.insert_quarantine(&[row(9, "2026-01"), row(2, "2026-01"), row(1, "2026-02")]).await.unwrap();
-    let filter = QuarantineFilter { period: Some("2026-01".into()), ..QuarantineFilter::default() };
+    ledger
+        .insert_quarantine(&[row(9, "2026-01"), row(2, "2026-01"), row(1, "2026-02")])
+        .await
+        .unwrap();
+    let filter = QuarantineFilter {
+        period: Some("2026-01".into()),
+        ..QuarantineFilter::default()
+    };
     let found = ledger.quarantine(&filter).await.unwrap();
     assert_eq!(found.iter().map(|row| row.row_number).collect::<Vec<_>>(), [2, 9]);
     assert_eq!(found[0].raw_text.len(), 4096);
-    let limited = QuarantineFilter { limit: Some(1), tenant: Some("acme".into()), ..QuarantineFilter::default() };
+    let limited = QuarantineFilter {
+        limit: Some(1),
+        tenant: Some("acme".into()),
+        ..QuarantineFilter::default()
+    };
     assert_eq!(ledger.quarantine(&limited).await.unwrap().len(), 1);
     assert_eq!(ledger.clear_quarantine(&key("2026-01")).await.unwrap(), 2);
-    assert_eq!(ledger.quarantine(&QuarantineFilter::default()).await.unwrap().len(), 1);
+    assert_eq!(
+        ledger
+            .quarantine(&QuarantineFilter::default())
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -163,19 +286,42 @@ async fn tampering_with_the_audit_trail_is_seen() {
     let ledger = ledger(folder.path()).await;
     assert_eq!(ledger.verify().await.unwrap(), 0);
     for number in 1..=3 {
-        ledger.record_event(Some("01AAA"), "run.finished", &serde_json::json!({ "number": number })).await.unwrap();
+        ledger
+            .record_event(
+                Some("01AAA"),
+                "run.finished",
+                &serde_json::json!({ "number": number }),
+            )
+            .await
+            .unwrap();
     }
     assert_eq!(ledger.verify().await.unwrap(), 3);
     assert_eq!(ledger.events(1).await.unwrap()[0].id, 3);
 
-    sqlx::query("UPDATE audit_event SET detail_json = '{\"number\":9}' WHERE id = 2").execute(&ledger.pool).await.unwrap();
+    sqlx::query("UPDATE audit_event SET detail_json = '{\"number\":9}' WHERE id = 2")
+        .execute(&ledger.pool)
+        .await
+        .unwrap();
     let error = ledger.verify().await.unwrap_err();
     assert_eq!(error.blame(), Blame::Data);
-    assert!(error.to_string().starts_with("the event was changed after it was written, audit event 2"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("the event was changed after it was written, audit event 2"),
+        "{error}"
+    );
 
-    sqlx::query("DELETE FROM audit_event WHERE id = 2").execute(&ledger.pool).await.unwrap();
+    sqlx::query("DELETE FROM audit_event WHERE id = 2")
+        .execute(&ledger.pool)
+        .await
+        .unwrap();
     let error = ledger.verify().await.unwrap_err();
-    assert!(error.to_string().starts_with("an event before this one was taken out or put in, audit event 3"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("an event before this one was taken out or put in, audit event 3"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -185,7 +331,10 @@ fn a_second_run_is_turned_away_at_once() {
     let first = RunLock::acquire(&data, "01AAA").unwrap();
     let error = RunLock::acquire(&data, "01BBB").unwrap_err();
     assert_eq!(error.blame(), Blame::External);
-    let start = format!("another run holds the warehouse, run 01AAA, pid {}, since 2", std::process::id());
+    let start = format!(
+        "another run holds the warehouse, run 01AAA, pid {}, since 2",
+        std::process::id()
+    );
     assert!(error.to_string().starts_with(&start), "{error}");
     assert!(error.hint_text().unwrap().starts_with("wait until it is done"));
     drop(first);
@@ -195,36 +344,86 @@ fn a_second_run_is_turned_away_at_once() {
 #[tokio::test]
 async fn what_cannot_be_opened_is_said_plainly() {
     let folder = tempfile::tempdir().unwrap();
-    let error = Ledger::open("postgres://me:hunter2@host/ledger", folder.path()).await.unwrap_err();
+    let error = Ledger::open("postgres://me:hunter2@host/ledger", folder.path())
+        .await
+        .unwrap_err();
     assert_eq!(
         (error.blame(), error.to_string().as_str()),
-        (Blame::Usage, "this version keeps its ledger in SQLite only, [database] url postgres://me:***@host/ledger")
+        (
+            Blame::Usage,
+            "this version keeps its ledger in SQLite only, [database] url postgres://me:***@host/ledger"
+        )
     );
 
     std::fs::write(folder.path().join("data"), "a file where a folder should be").unwrap();
     let error = Ledger::open(URL, folder.path()).await.unwrap_err();
     assert_eq!(error.blame(), Blame::External);
-    assert!(error.to_string().starts_with("the ledger's folder cannot be made"), "{error}");
-    assert!(RunLock::acquire(&folder.path().join("data"), "01AAA").unwrap_err().hint_text().is_some());
+    assert!(
+        error
+            .to_string()
+            .starts_with("the ledger's folder cannot be made"),
+        "{error}"
+    );
+    assert!(
+        RunLock::acquire(&folder.path().join("data"), "01AAA")
+            .unwrap_err()
+            .hint_text()
+            .is_some()
+    );
 
-    std::fs::write(folder.path().join("text.db"), "this is no database, it is a text of some length\n".repeat(20)).unwrap();
+    std::fs::write(
+        folder.path().join("text.db"),
+        "this is no database, it is a text of some length\n".repeat(20),
+    )
+    .unwrap();
     let error = Ledger::open("sqlite://text.db", folder.path()).await.unwrap_err();
     assert_eq!(error.blame(), Blame::External);
-    assert!(error.hint_text().unwrap().starts_with("move the file aside"), "{error}");
+    assert!(
+        error.hint_text().unwrap().starts_with("move the file aside"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn an_existing_ledger_opens_for_reading() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(Ledger::open_read_only(URL, folder.path()).await.unwrap().is_none());
+    assert!(
+        Ledger::open_read_only(URL, folder.path())
+            .await
+            .unwrap()
+            .is_none()
+    );
     let writer = ledger(folder.path()).await;
-    writer.begin_run(NewRun { run_id: "01AAA", verb: "run", ..NewRun::default() }).await.unwrap();
+    writer
+        .begin_run(NewRun {
+            run_id: "01AAA",
+            verb: "run",
+            ..NewRun::default()
+        })
+        .await
+        .unwrap();
     let reader = Ledger::open_read_only(URL, folder.path()).await.unwrap().unwrap();
     assert_eq!(reader.runs(10).await.unwrap().len(), 1);
-    let error = reader.begin_run(NewRun { run_id: "01BBB", verb: "run", ..NewRun::default() }).await.unwrap_err();
+    let error = reader
+        .begin_run(NewRun {
+            run_id: "01BBB",
+            verb: "run",
+            ..NewRun::default()
+        })
+        .await
+        .unwrap_err();
     assert!(error.hint_text().unwrap().contains("write access"), "{error}");
 
-    let memory = Ledger::open_current("sqlite::memory:", folder.path()).await.unwrap();
-    memory.begin_run(NewRun { run_id: "01AAA", verb: "run", ..NewRun::default() }).await.unwrap();
+    let memory = Ledger::open_current("sqlite::memory:", folder.path())
+        .await
+        .unwrap();
+    memory
+        .begin_run(NewRun {
+            run_id: "01AAA",
+            verb: "run",
+            ..NewRun::default()
+        })
+        .await
+        .unwrap();
     assert_eq!(memory.runs(10).await.unwrap().len(), 1);
 }

@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn tags_become_columns() {
         let tag = TagColumn { tenants: vec!["acme".into()], key: "team".into(), column: "tag_team".into() };
-        let placeholders = Placeholders { tags: vec![tag] };
+        let placeholders = Placeholders { tags: vec![tag], ..Placeholders::default() };
         assert_eq!(placeholders.render("SELECT a/*{tag_columns:e}*/ FROM t").unwrap(), "SELECT a, e.tag_team FROM t");
         assert!(placeholders.render("/*{tag_values}*/").unwrap().contains("tag_value(tags, 'team') END AS tag_team"));
         assert!(placeholders.render("/*{colour}*/").is_err());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{Config, Source, Tenant};
+use crate::domain::timestamp::parse_timestamp;
 use crate::error::{Error, Result};
 use crate::factors::{FactorSet, archive};
 use crate::ledger::{Ledger, NewRun, RunStatus};
@@ -17,8 +18,7 @@ use crate::warehouse::{Location, Warehouse};
 use super::report::RunReport;
 
 fn open_location(config: &Config, url: &str, profile: Option<&str>) -> Result<Location> {
-    let credentials = config.credentials(profile)?;
-    Location::open_with(url, &config.base, profile.unwrap_or("default"), &credentials)
+    Location::open(url, &config.base, &config.profile(profile))
 }
 
 /// The state of one process.
@@ -91,6 +91,36 @@ impl Workspace {
     /// Usage: its URL or profile is wrong.
     pub fn source_location(&self, source: &Source) -> Result<Location> {
         open_location(&self.config, &source.url, source.profile.as_deref())
+    }
+
+    /// Shows the tables as a run or an instant (`2026-01-31`, `2026-01-31T06:00:00Z`) left them.
+    ///
+    /// # Errors
+    /// Usage: there is no such run, or the text is no instant.
+    pub async fn travel_to(&mut self, as_of: &str) -> Result<()> {
+        let run = match self.ledger.find_run(as_of).await? {
+            Some(run) => run,
+            None => {
+                let micros = parse_timestamp(as_of, None).ok_or_else(|| {
+                    Error::usage(format!("--as-of `{as_of}` is neither a run nor an instant"))
+                        .hint("`offgridflow sql \"select run_id, finished_at from system.runs\"` lists the runs")
+                })?;
+                let before = |finished: &Option<String>| {
+                    finished.as_deref().and_then(|t| parse_timestamp(t, None)).is_some_and(|t| t <= micros)
+                };
+                self.ledger.runs(u32::MAX).await?.into_iter().find(|r| before(&r.finished_at)).ok_or_else(|| {
+                    Error::usage(format!("no run had finished at {as_of}"))
+                })?
+            }
+        };
+        let versions = self.ledger.table_versions(&run.run_id).await?;
+        self.tables.snapshots.clear();
+        for (name, version) in versions {
+            if let Some(table) = self.warehouse.open(&name, Some(version as u64)).await? {
+                self.tables.replace(table);
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn begin(&self, run_id: &str, verb: &str, pipeline: &str) -> Result<()> {

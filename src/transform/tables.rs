@@ -84,11 +84,11 @@ impl Tables {
 
     async fn register_one(&self, context: &SessionContext, name: &str, filter: Option<FileFilter<'_>>) -> Result<()> {
         let reference = TableReference::parse_str(name);
+        ensure_schema(context, reference.schema().unwrap_or("public"))?;
         if context.table_exist(reference.clone())? {
             return Ok(());
         }
         let provider = self.provider(context, name, filter).await?;
-        ensure_schema(context, reference.schema().unwrap_or("public"))?;
         context.register_table(reference, provider)?;
         Ok(())
     }

@@ -1,0 +1,160 @@
+/* model
+grain  = "one row per tenant, entity, site, scope, category, activity, method, country, month and factor"
+kind   = "full"
+audits = ["accepted_values(method, location, market, activity)",
+          "accepted_values(data_source, estimate, provider, activity, supplier)",
+          "factor_named(co2e_kg, factor_id)",
+          "not_null(tenant, scope, method, month, co2e_kg)"]
+*/
+-- Every scope, category and method. A total takes one of location and market, and all of activity. Cloud is Scope 3
+-- category 1: its electricity stands twice (location, market), its hardware once (activity). The month is the charge
+-- month, for activity data that of period_start. energy_kwh stands on both methods like the emissions.
+-- low_kg and high_kg add up (fully correlated, the careful side). quadrature_low_kg and quadrature_high_kg are the
+-- tenant's total of the month for the row's method (location for method activity), with scope and category groups taken
+-- as independent of each other: a figure of the month, repeated on its rows, never to be summed.
+WITH cloud AS (
+    SELECT
+        e.*,
+        m.entity,
+        m.site,
+        CASE WHEN e.component = 'embodied' THEN 'embodied' ELSE 'operational' END AS stage,
+        -- The range of the location-based figure, in proportion for another market-based one.
+        CASE WHEN e.market_method = 'grid' THEN e.counted_low_gco2e
+             WHEN e.counted_location_gco2e <> 0 THEN CAST(CAST(e.counted_low_gco2e AS DOUBLE)
+                * CAST(e.counted_market_gco2e AS DOUBLE) / CAST(e.counted_location_gco2e AS DOUBLE) AS DECIMAL(38, 9))
+             ELSE e.counted_market_gco2e END AS market_low_gco2e,
+        CASE WHEN e.market_method = 'grid' THEN e.counted_high_gco2e
+             WHEN e.counted_location_gco2e <> 0 THEN CAST(CAST(e.counted_high_gco2e AS DOUBLE)
+                * CAST(e.counted_market_gco2e AS DOUBLE) / CAST(e.counted_location_gco2e AS DOUBLE) AS DECIMAL(38, 9))
+             ELSE e.counted_market_gco2e END AS market_high_gco2e
+    FROM estimate.published_row AS e
+    JOIN settings.source AS s ON s.tenant = e.tenant AND s.source = e.source
+    LEFT JOIN estimate.account_mapping AS m
+      ON m.account_key = array_to_string(
+          make_array(e.tenant, e.billing_account_id, e.sub_account_id /*{tag_columns:e}*/), chr(31), chr(30))
+    WHERE s.inventory_source = 'estimate' AND e.component IS NOT NULL
+),
+cloud_sums AS (
+    SELECT
+        tenant, entity, site, provider_name, service_name, region_id, month, stage, quality, grid_factor_id,
+        market_method, market_factor_id,
+        CASE WHEN stage = 'embodied' THEN min(embodied_factor_id) END AS first_embodied_factor_id,
+        count(DISTINCT embodied_factor_id) AS embodied_factors,
+        sum(counted_facility_kwh) AS facility_kwh,
+        sum(counted_location_gco2e) AS location_gco2e,
+        sum(counted_market_gco2e) AS market_gco2e,
+        sum(embodied_gco2e) AS embodied_gco2e,
+        sum(counted_low_gco2e) AS low_gco2e,
+        sum(counted_high_gco2e) AS high_gco2e,
+        sum(market_low_gco2e) AS market_low_gco2e,
+        sum(market_high_gco2e) AS market_high_gco2e
+    FROM cloud
+    GROUP BY
+        tenant, entity, site, provider_name, service_name, region_id, month, stage, quality, grid_factor_id,
+        market_method, market_factor_id
+),
+places AS (
+    SELECT provider_name, region_id, max(country_iso3) AS country_iso3
+    FROM estimate.place_factors
+    GROUP BY provider_name, region_id
+),
+cloud_rows AS (
+    SELECT
+        c.tenant, c.entity, c.site,
+        CAST(3 AS BIGINT) AS scope, CAST(1 AS BIGINT) AS scope3_category,
+        concat('Cloud: ', c.provider_name) AS subcategory, c.service_name AS activity, k.method,
+        n.country_iso2 AS country, c.month,
+        CAST(NULL AS DECIMAL(38, 12)) AS co2_kg, CAST(NULL AS DECIMAL(38, 12)) AS ch4_kg,
+        CAST(NULL AS DECIMAL(38, 12)) AS n2o_kg, CAST(NULL AS DECIMAL(38, 12)) AS other_kg,
+        CAST(CASE k.method WHEN 'location' THEN c.location_gco2e WHEN 'market' THEN c.market_gco2e
+             ELSE c.embodied_gco2e END AS DECIMAL(38, 12)) / 1000 AS co2e_kg,
+        CAST(CASE k.method WHEN 'market' THEN c.market_low_gco2e
+             WHEN 'location' THEN c.low_gco2e ELSE c.low_gco2e END AS DECIMAL(38, 12)) / 1000 AS low_kg,
+        CAST(CASE k.method WHEN 'market' THEN c.market_high_gco2e
+             WHEN 'location' THEN c.high_gco2e ELSE c.high_gco2e END AS DECIMAL(38, 12)) / 1000 AS high_kg,
+        CAST(NULL AS DECIMAL(38, 12)) AS biogenic_co2_kg,
+        CASE WHEN k.method <> 'activity' THEN c.facility_kwh END AS energy_kwh,
+        CASE WHEN k.method <> 'activity' THEN 'cloud electricity' END AS energy_source,
+        c.quality AS data_quality, 'estimate' AS data_source,
+        CASE k.method
+            WHEN 'location' THEN c.grid_factor_id
+            WHEN 'market' THEN c.market_factor_id
+            ELSE concat(c.first_embodied_factor_id, CASE WHEN c.embodied_factors > 1
+                THEN concat(' and ', CAST(c.embodied_factors - 1 AS VARCHAR), ' more') ELSE '' END)
+        END AS factor_id,
+        CAST(NULL AS VARCHAR) AS gwp_set
+    FROM cloud_sums AS c
+    JOIN (VALUES ('operational', 'location'), ('operational', 'market'), ('embodied', 'activity')) AS k (stage, method)
+      ON k.stage = c.stage
+    LEFT JOIN places AS p
+      ON (p.provider_name IS NOT DISTINCT FROM c.provider_name) AND (p.region_id IS NOT DISTINCT FROM c.region_id)
+    LEFT JOIN reference.countries AS n ON n.country_iso3 = p.country_iso3
+),
+activity_rows AS (
+    SELECT
+        tenant, entity, site, scope, scope3_category, subcategory, activity, method, upper(country) AS country,
+        substr(CAST(period_start AS VARCHAR), 1, 7) AS month,
+        sum(co2_kg) AS co2_kg, sum(ch4_kg) AS ch4_kg, sum(n2o_kg) AS n2o_kg, sum(other_kg) AS other_kg,
+        sum(co2e_kg) AS co2e_kg, sum(low_kg) AS low_kg, sum(high_kg) AS high_kg,
+        sum(biogenic_co2_kg) AS biogenic_co2_kg, sum(energy_kwh) AS energy_kwh,
+        CASE WHEN lower(activity) LIKE 'electricity%' THEN
+                 CASE WHEN market_method IN ('contract', 'go', 'rec') THEN concat('electricity, ', market_method)
+                      ELSE 'electricity' END
+             WHEN scope = 2 THEN 'heat and steam'
+             WHEN scope = 1 AND sum(energy_kwh) IS NOT NULL THEN lower(activity) END AS energy_source,
+        quality AS data_quality,
+        CASE WHEN market_method = 'supplier' THEN 'supplier' ELSE 'activity' END AS data_source,
+        factor_id, gwp_set
+    FROM estimate.activity_emissions
+    WHERE co2e_kg IS NOT NULL
+    GROUP BY
+        tenant, entity, site, scope, scope3_category, subcategory, activity, method, upper(country),
+        substr(CAST(period_start AS VARCHAR), 1, 7), quality, market_method, factor_id, gwp_set
+),
+inventory AS (
+    SELECT * FROM cloud_rows WHERE co2e_kg IS NOT NULL
+    UNION ALL
+    SELECT
+        tenant, entity, site, scope, scope3_category, subcategory, activity, method, country, month, co2_kg, ch4_kg,
+        n2o_kg, other_kg, co2e_kg, low_kg, high_kg, biogenic_co2_kg, energy_kwh, energy_source, data_quality, data_source,
+        factor_id, gwp_set
+    FROM activity_rows
+),
+-- Groups of scope and category per method of a total; what has method activity belongs to both totals.
+category_sums AS (
+    SELECT
+        i.tenant, i.month, b.basis, i.scope, i.scope3_category,
+        sum(CAST(i.co2e_kg AS DOUBLE)) AS co2e_kg,
+        sum(CAST(i.co2e_kg - i.low_kg AS DOUBLE)) AS below_kg,
+        sum(CAST(i.high_kg - i.co2e_kg AS DOUBLE)) AS above_kg
+    FROM inventory AS i
+    JOIN (VALUES ('location', 'location'), ('market', 'market'), ('activity', 'location'), ('activity', 'market'))
+        AS b (method, basis) ON b.method = i.method
+    GROUP BY i.tenant, i.month, b.basis, i.scope, i.scope3_category
+),
+quadrature AS (
+    SELECT
+        tenant, month, basis,
+        CAST(sum(co2e_kg) - sqrt(sum(below_kg * below_kg)) AS DECIMAL(38, 6)) AS quadrature_low_kg,
+        CAST(sum(co2e_kg) + sqrt(sum(above_kg * above_kg)) AS DECIMAL(38, 6)) AS quadrature_high_kg
+    FROM category_sums
+    GROUP BY tenant, month, basis
+)
+SELECT
+    i.tenant, i.entity, i.site, i.scope, i.scope3_category, i.subcategory, i.activity, i.method, i.country, i.month,
+    CAST(i.co2_kg AS DECIMAL(38, 12)) AS co2_kg,
+    CAST(i.ch4_kg AS DECIMAL(38, 12)) AS ch4_kg,
+    CAST(i.n2o_kg AS DECIMAL(38, 12)) AS n2o_kg,
+    CAST(i.other_kg AS DECIMAL(38, 12)) AS other_kg,
+    CAST(i.co2e_kg AS DECIMAL(38, 12)) AS co2e_kg,
+    CAST(i.low_kg AS DECIMAL(38, 12)) AS low_kg,
+    CAST(i.high_kg AS DECIMAL(38, 12)) AS high_kg,
+    CAST(i.biogenic_co2_kg AS DECIMAL(38, 12)) AS biogenic_co2_kg,
+    CAST(i.energy_kwh AS DECIMAL(38, 12)) AS energy_kwh,
+    i.energy_source, i.data_quality, i.data_source, i.factor_id, i.gwp_set,
+    q.quadrature_low_kg,
+    q.quadrature_high_kg
+FROM inventory AS i
+LEFT JOIN quadrature AS q
+  ON q.tenant = i.tenant AND q.month = i.month
+ AND q.basis = CASE WHEN i.method = 'market' THEN 'market' ELSE 'location' END

@@ -1,0 +1,72 @@
+//! The command line: one file per verb.
+
+mod arguments;
+pub mod output;
+mod plan;
+mod progress;
+mod run;
+mod sql;
+mod summary;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use crate::config::{Config, Flags};
+use crate::error::{Error, Result};
+use crate::run::Workspace;
+pub use arguments::{Arguments, Verb};
+use output::Output;
+
+/// Runs a command line and gives the process's exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { 2 } else { 0 };
+        }
+    };
+    // Two TLS libraries are in the tree: rustls cannot choose between their providers by itself.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    telemetry(&arguments);
+    let output = Output::new(&arguments);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.fail(&Error::from(error)),
+    };
+    match runtime.block_on(dispatch(&arguments, &output)) {
+        Ok(code) => code,
+        Err(error) => output.fail(&error),
+    }
+}
+
+fn telemetry(arguments: &Arguments) {
+    let level = if arguments.verbose { "offgridflow=debug" } else { "off" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("OFFGRIDFLOW_LOG").unwrap_or_else(|_| level.into());
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// Loads the configuration of this command.
+///
+/// # Errors
+/// Usage, naming file, line and key.
+pub fn load_config(arguments: &Arguments) -> Result<Config> {
+    Config::load(&Flags { config: arguments.config.clone(), tenant: arguments.tenant.clone(), ..Flags::default() })
+}
+
+async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
+    match &arguments.verb {
+        Verb::Run(options) => run::run(&mut open(arguments).await?, output, "run", &options.request()?).await,
+        Verb::Plan(options) => plan::plan(&open(arguments).await?, output, &options.request()?).await,
+        Verb::Sql { query } => sql::sql(&open(arguments).await?, output, query.as_deref()).await,
+    }
+}
+
+async fn open(arguments: &Arguments) -> Result<Workspace> {
+    let mut workspace = Workspace::open(load_config(arguments)?).await?;
+    if let Some(as_of) = &arguments.as_of {
+        workspace.travel_to(as_of).await?;
+    }
+    Ok(workspace)
+}
