@@ -46,6 +46,7 @@ pub struct Checks {
     last_bill: Option<(Bill, Period)>,
     unknown_currencies: BTreeSet<String>,
     last_date: (String, Option<i64>),
+    unreadable_dates: u64,
 }
 
 /// A column and why its cell cannot be landed.
@@ -120,6 +121,7 @@ impl Checks {
             last_bill: None,
             unknown_currencies: BTreeSet::new(),
             last_date: (String::new(), None),
+            unreadable_dates: 0,
         })
     }
 
@@ -184,6 +186,10 @@ impl Checks {
                 if self.last_date.0 != text {
                     self.last_date = (text.to_string(), parse_timestamp(text, order));
                 }
+                if self.last_date.1.is_none() && role == Role::Date {
+                    self.unreadable_dates += 1;
+                    return Ok(());
+                }
                 self.last_date.1.map(|_| ()).ok_or_else(|| format!("`{}` is no date of a known form", shown(text)))
             }
             Role::Currency => {
@@ -245,6 +251,11 @@ impl Checks {
     /// The bills seen, the provider in its canonical spelling.
     pub fn bills(&self) -> BTreeSet<(Bill, Period)> {
         self.bills.iter().map(|((provider, account), period)| ((canonical_provider(provider).to_string(), account.clone()), *period)).collect()
+    }
+
+    /// Cells of optional date columns that are no date: landed as they are, read as null.
+    pub fn unreadable_dates(&self) -> u64 {
+        self.unreadable_dates
     }
 
     /// Currency codes that ISO 4217 does not know.

@@ -147,10 +147,15 @@ impl CsvFile<'_> {
         let mut builders: Vec<StringBuilder> = headers.iter().map(|_| StringBuilder::new()).collect();
         let (mut row_numbers, mut periods, mut bytes) = (Vec::new(), Vec::new(), 0usize);
         let mut row: u64 = 0;
+        let mut width = headers.len();
         while reader.read_byte_record(&mut record).map_err(|e| self.fail(e).at(format!("after row {row}")))? {
             taken.store(0, Ordering::Relaxed);
             row += 1;
-            match accept(&record, headers, checks, order, fixed) {
+            if row == 1 {
+                // Some writers leave trailing columns out of every row: then all rows are that short.
+                width = width.min(record.len());
+            }
+            match accept(&record, headers, checks, order, fixed, width) {
                 Ok(period) => {
                     for (builder, cell) in builders.iter_mut().zip(record.iter()) {
                         // The row as a whole was found to be UTF-8.
@@ -159,6 +164,7 @@ impl CsvFile<'_> {
                             _ => builder.append_null(),
                         }
                     }
+                    builders[width..].iter_mut().for_each(StringBuilder::append_null);
                     bytes += record.as_slice().len();
                     row_numbers.push(row as i64);
                     periods.push(period);
@@ -197,9 +203,10 @@ fn accept(
     checks: &mut Checks,
     order: Option<DateOrder>,
     fixed: Option<Period>,
+    width: usize,
 ) -> Result<Period, (String, String)> {
-    if record.len() != headers.len() {
-        return Err((String::new(), format!("the row has {} cells, the header {}", record.len(), headers.len())));
+    if record.len() != width {
+        return Err((String::new(), format!("the row has {} cells instead of {width}", record.len())));
     }
     let bytes = record.as_slice();
     if bytes.len() > MAX_CELL_BYTES

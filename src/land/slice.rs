@@ -255,6 +255,10 @@ async fn stage_files(
         for code in checks.unknown_currencies() {
             landed.warnings.push(format!("{}: the currency `{code}` is not in ISO 4217; landed as delivered", file.uri));
         }
+        if checks.unreadable_dates() > 0 {
+            let count = checks.unreadable_dates();
+            landed.warnings.push(format!("{}: {count} cells of optional date columns are no dates; they read as null", file.uri));
+        }
         landed.bills.extend(checks.bills());
         landed.quarantine.extend(quarantine);
     }

@@ -54,7 +54,7 @@ struct OpenFile {
 /// Splitting by charge month lets every later stage pick the files of a month without reading others.
 pub struct Stager {
     location: Location,
-    run_id: String,
+    name: String,
     schema: SchemaRef,
     file_schema: SchemaRef,
     file_columns: Vec<usize>,
@@ -84,7 +84,8 @@ impl Stager {
         let charge_date = schema.index_of("charge_date").ok().filter(|i| *schema.field(*i).data_type() == DataType::Date32);
         Ok(Stager {
             location,
-            run_id: run_id.to_string(),
+            // Slices of one run are staged side by side: the run's id alone would not be unique.
+            name: format!("{run_id}-{}", ulid::Ulid::new()),
             schema,
             file_schema,
             file_columns,
@@ -200,7 +201,7 @@ impl Stager {
             .iter()
             .filter_map(|name| partition.get(*name).cloned().flatten())
             .collect();
-        let path = format!("{}/{}-{:05}.parquet", folder.join("/"), self.run_id, self.sequence);
+        let path = format!("{}/{}-{:05}.parquet", folder.join("/"), self.name, self.sequence);
         let path = path.trim_start_matches('/').to_string();
         self.sequence += 1;
         let target = Path::from(format!("{}/{path}", self.location.prefix));
