@@ -1,1 +1,3 @@
-fn main(){}
+//! What each stage costs.
+
+fn main() {}

@@ -37,8 +37,8 @@ SELECT
     CASE WHEN lower(f.variant) <> lower(f.unit) THEN lower(f.variant) END AS variant_text,
     f.unit,
     lower(trim(f.unit)) AS unit_text,
-    -- A plain GJ stands only for bioenergy, as net calorific value.
-    CASE WHEN f.unit = 'GJ' THEN 'kWh (Net CV)' ELSE u.unit END AS canonical_unit,
+    -- A plain GJ stands only for bioenergy: which calorific value it is, the table does not say.
+    CASE WHEN f.unit = 'GJ' THEN 'GJ' ELSE u.unit END AS canonical_unit,
     u.multiplier AS canonical_multiplier,
     (f.co2_kg_per_unit IS NOT NULL OR f.ch4_g_per_unit IS NOT NULL OR f.n2o_g_per_unit IS NOT NULL) AS is_by_mass,
     f.kgco2e_per_unit,

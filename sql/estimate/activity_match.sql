@@ -47,7 +47,8 @@ WITH candidates AS (
            OR f.canonical_unit = a.canonical_unit
            -- Plain kWh of a fuel is gross calorific value.
            OR (f.canonical_unit = 'kWh (Gross CV)' AND a.canonical_unit = 'kWh')
-           OR (f.canonical_unit = 'kWh' AND a.canonical_unit = 'kWh (Gross CV)'))
+           OR (f.canonical_unit = 'kWh' AND a.canonical_unit = 'kWh (Gross CV)')
+           OR (f.canonical_unit = 'GJ' AND a.unit_text IN ('j', 'kj', 'mj', 'gj', 'tj')))
       AND (a.category_text IS NULL
            OR a.named_scope3_category IS NOT NULL
            OR f.category_text = a.category_text

@@ -13,7 +13,8 @@ SELECT
     lower(trim(a.category)) AS category_text,
     lower(trim(a.method_hint)) AS hint_text,
     upper(trim(a.country)) AS country_iso2,
-    regexp_replace(lower(COALESCE(a.scope, '')), '[^0-9]', '', 'g') AS scope_number,
+    -- "1", "Scope 1" and "Scope 3 category 6": the first digit.
+    substr(regexp_replace(COALESCE(a.scope, ''), '[^0-9]', '', 'g'), 1, 1) AS scope_number,
     -- "6", "category 6" and "cat. 6" are Scope 3 categories; other words name a category of the factor table.
     CASE WHEN regexp_like(lower(trim(a.category)), '^(scope 3 )?(cat(egory|[.])? *)?[0-9]+$')
          THEN CAST(regexp_replace(regexp_replace(lower(trim(a.category)), '^scope 3', ''), '[^0-9]', '', 'g') AS BIGINT)

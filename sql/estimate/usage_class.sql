@@ -56,7 +56,7 @@ transfer_ranked AS (
         t.quality_rank AS transfer_quality_rank,
         row_number() OVER (
             PARTITION BY m.meter_key
-            ORDER BY t.is_users_own DESC NULLS LAST, t.match_field, length(t.pattern) DESC NULLS LAST, t.pattern, t.transfer_class
+            ORDER BY t.is_users_own DESC NULLS LAST, t.match_field DESC, length(t.pattern) DESC NULLS LAST, t.pattern, t.transfer_class
         ) AS transfer_choice
     FROM suffix_ranked AS m
     LEFT JOIN transfers AS t
@@ -116,7 +116,7 @@ classed AS (
                         OR m.meter_text LIKE '%grs%' OR m.meter_text LIKE '%zrs%' OR m.meter_text LIKE '%provisioned%'
                         OR m.meter_text LIKE '%metadata%' OR m.meter_text LIKE '%data retention%' THEN 'HDD'
                 END
-            WHEN m.provider = 'gcp' AND m.usage_unit = 'gb_hour' THEN
+            WHEN m.provider = 'gcp' AND m.usage_unit IN ('gb_hour', 'gb_second') THEN
                 CASE
                     WHEN m.meter_text LIKE '% ram%' OR m.meter_text LIKE '%memory%' THEN NULL
                     WHEN m.meter_text LIKE '%ssd%' OR m.meter_text LIKE '%balanced%' OR m.meter_text LIKE '%extreme%'
@@ -182,9 +182,13 @@ classed AS (
     FROM transfer_ranked AS m
     LEFT JOIN aws_service AS v ON v.service_code = split_part(m.service_text, ' ', 1) AND m.provider = 'aws'
     LEFT JOIN disk_tiers AS t
-      ON t.tier = CASE WHEN m.provider = 'azure' AND m.usage_unit = 'hour'
-                        AND regexp_like(m.meter_text, '^[pes][0-9]+ ((lrs|zrs) )?(managed )?disks?$')
-                       THEN split_part(m.meter_text, ' ', 1) END
+      ON t.tier = CASE
+             WHEN m.provider = 'azure' AND m.usage_unit = 'hour' THEN CASE
+                 WHEN regexp_like(m.meter_text, '^[pes][0-9]+ ((lrs|zrs) )?(managed )?disks?$') THEN split_part(m.meter_text, ' ', 1)
+                 WHEN regexp_like(m.meter_text, ' managed disks - [pes][0-9]+ (lrs|zrs)( - |$)')
+                     THEN regexp_replace(m.meter_text, '^.* managed disks - ([pes][0-9]+) .*$', '\1')
+             END
+         END
     WHERE m.transfer_choice = 1
 ),
 media AS (
@@ -201,8 +205,9 @@ SELECT
     c.*,
     e.watt_hours_per_tb_hour,
     r.value AS replication_ratio,
-    -- Stored gigabytes per unit of quantity: the tier's GiB for a disk-hour, else the quantity itself.
-    CASE WHEN c.usage_unit = 'hour' THEN c.capacity_gib * 1.073741824 ELSE 1.0 END AS stored_gb_per_unit,
+    -- Gigabyte-hours per unit of quantity: the tier's GiB for a disk-hour, a 3600th of a gigabyte-second.
+    CASE c.usage_unit WHEN 'hour' THEN c.capacity_gib * 1.073741824 WHEN 'gb_second' THEN 1.0 / 3600 ELSE 1.0 END
+        AS stored_gb_per_unit,
     concat_ws('|', e.factor_id, r.factor_id, c.tier_factor_id) AS storage_factor_id,
     greatest(
         CASE e.quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END,

@@ -108,7 +108,7 @@ offered AS (
     WHERE (k.component IS DISTINCT FROM 'gpu')
        OR p.method_kind = 'gpu_meter'
        -- Google's accelerators are meters of their own beside the cores.
-       OR (p.has_accelerator AND NOT (p.provider = 'gcp' AND p.usage_unit = 'vcpu_hour'))
+       OR (p.has_accelerator AND NOT p.is_core_meter)
 ),
 estimated AS (
     SELECT

@@ -35,6 +35,14 @@ texts AS (
             COALESCE(CAST(vcpus AS VARCHAR), chr(30)), COALESCE(usage_unit, chr(30)), CAST(has_quantity AS VARCHAR)) AS meter_key
     FROM meters
 ),
+-- Google sells the cores of a machine as a SKU of their own.
+named AS (
+    SELECT
+        *,
+        provider = 'gcp' AND usage_unit IN ('vcpu_hour', 'second')
+            AND (meter_text LIKE '%instance core%' OR meter_text LIKE '% core running in%') AS is_core_meter
+    FROM texts
+),
 -- "D2s v3", "Standard_D2s_v3" and "D2 v3/D2s v3" are one size; db.r5.large, cache.r5.large, r5.large.search and
 -- ml.r5.large are an r5.large.
 keyed AS (
@@ -45,11 +53,15 @@ keyed AS (
                 '^(db|cache|ml|dms|mq|kafka)[.]', ''), '[.](search|elasticsearch)$', '')
             WHEN 'azure' THEN regexp_replace(regexp_replace(regexp_replace(
                 instance_text, '( spot| low priority|/.*)$', ''), '^(standard|basic)[_ ]', ''), '[^a-z0-9]', '', 'g')
-            WHEN 'gcp' THEN COALESCE(instance_text, CASE WHEN meter_text LIKE '%instance core%'
-                THEN regexp_replace(meter_text, '^(spot preemptible |preemptible |commitment v1: )?([a-z0-9]+) .*$', '\2')
-                END)
+            WHEN 'gcp' THEN COALESCE(instance_text, CASE
+                WHEN NOT is_core_meter THEN NULL
+                WHEN meter_text LIKE '%compute optimized core%' THEN 'c2'
+                WHEN regexp_like(meter_text, '^(spot preemptible |preemptible )?memory[- ]optimized') THEN 'm1'
+                WHEN regexp_like(meter_text, '^(spot preemptible |preemptible )?custom') THEN 'n1'
+                ELSE regexp_replace(meter_text, '^(spot preemptible |preemptible )?([a-z0-9]+) .*$', '\2')
+            END)
         END AS type_key
-    FROM texts
+    FROM named
 )
 SELECT
     *,
@@ -58,7 +70,8 @@ SELECT
         WHEN 'azure' THEN regexp_replace(regexp_replace(regexp_replace(
             instance_text, '( spot| low priority|/.*)$', ''), '^((standard|basic)[_ ])?([a-z]+)[0-9]+(-[0-9]+)?', '\3'),
             '[^a-z0-9]', '', 'g')
-        WHEN 'gcp' THEN split_part(type_key, '-', 1)
+        -- A custom machine without a family is an N1.
+        WHEN 'gcp' THEN CASE WHEN type_key LIKE 'custom-%' THEN 'n1' ELSE split_part(type_key, '-', 1) END
     END AS family,
     -- A standby runs what the primary runs; a Multi-AZ cluster has two readable ones.
     CASE WHEN provider <> 'aws' THEN 1.0
@@ -73,6 +86,7 @@ SELECT
         OR meter_text LIKE '%cpucredits%'
         OR meter_text LIKE '%extendedsupport%'
         OR meter_text LIKE '%rds:proxy%'
+        OR meter_text LIKE '%sole tenancy premium%'
         OR meter_text LIKE '%external ip%'
         OR meter_text LIKE '%static ip%'
         OR meter_text LIKE '%public ip%'

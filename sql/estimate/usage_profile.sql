@@ -92,7 +92,8 @@ kinds AS (
             WHEN NOT has_quantity OR provider IS NULL THEN NULL
             WHEN is_surcharge THEN NULL
             WHEN provider = 'aws' AND service_text LIKE '%lambda%' AND usage_unit IN ('gb_second', 'second')
-                 AND meter_text LIKE '%gb-second%' AND meter_text NOT LIKE '%concurrency%' THEN 'lambda'
+                 AND (meter_text LIKE '%gb-second%' OR (meter_text = '' AND usage_unit = 'gb_second'))
+                 AND meter_text NOT LIKE '%concurrency%' THEN 'lambda'
             WHEN provider = 'aws' AND usage_unit IN ('vcpu_hour', 'hour')
                  AND (meter_text LIKE '%fargate%vcpu-hours%' OR meter_text LIKE '%serverless%vcpuhours%')
                  THEN 'fargate_vcpu'
@@ -105,13 +106,12 @@ kinds AS (
             WHEN provider = 'aws' AND usage_unit IN ('vcpu_hour', 'hour', 'unknown') AND service_text LIKE '%glue%'
                  AND meter_text LIKE '%dpu-hour%' THEN 'glue'
             WHEN provider = 'gcp' AND usage_unit = 'hour' AND meter_text LIKE '% gpu%' THEN 'gpu_meter'
-            WHEN usage_unit = 'vcpu_hour' AND instance_text IS NULL AND provider = 'gcp'
-                 AND meter_text LIKE '%instance core%' THEN 'instance'
+            WHEN is_core_meter THEN 'instance'
             WHEN instance_text IS NOT NULL AND usage_unit IN ('hour', 'second', 'vcpu_hour')
                  AND NOT (provider = 'azure' AND watt_hours_per_tb_hour IS NOT NULL)
                  AND (usage_unit = 'vcpu_hour' OR vcpu_count IS NOT NULL)
                  AND (is_known_type OR vcpus IS NOT NULL) THEN 'instance'
-            WHEN usage_unit IN ('gb_hour', 'hour') AND watt_hours_per_tb_hour IS NOT NULL
+            WHEN usage_unit IN ('gb_hour', 'gb_second', 'hour') AND watt_hours_per_tb_hour IS NOT NULL
                  AND stored_gb_per_unit IS NOT NULL THEN 'storage'
             WHEN usage_unit = 'gb' AND transfer_class IN ('intra-region', 'inter-region') THEN 'network'
             WHEN usage_unit = 'gb' AND transfer_class = 'internet' THEN 'network_internet'
@@ -127,13 +127,19 @@ SELECT
         WHEN is_surcharge THEN 'counted_with_instance'
         WHEN usage_unit IS NULL OR usage_unit = 'unknown' THEN 'unknown_unit'
         WHEN instance_text IS NOT NULL AND usage_unit IN ('hour', 'second', 'vcpu_hour') THEN 'unknown_instance_type'
-        WHEN usage_unit = 'gb' THEN 'no_transfer_class'
-        WHEN usage_unit = 'gb_hour' THEN 'no_storage_class'
+        -- Gigabytes scanned or ingested are not moved.
+        WHEN usage_unit = 'gb' AND (meter_text LIKE '%transfer%' OR meter_text LIKE '%egress%' OR meter_text LIKE '%ingress%'
+            OR meter_text LIKE '%bytes%' OR meter_text LIKE '%download%') THEN 'no_transfer_class'
+        WHEN usage_unit IN ('gb_hour', 'gb_second') THEN 'no_storage_class'
         ELSE 'no_factor'
     END AS uncovered_reason,
     -- Hours of one instance, and vCPU-hours, per unit of quantity.
-    zone_copies * CASE usage_unit WHEN 'hour' THEN 1.0 WHEN 'second' THEN 1.0 / 3600
-                                  WHEN 'vcpu_hour' THEN 1.0 / vcpu_count END AS hours_per_unit,
-    zone_copies * CASE usage_unit WHEN 'hour' THEN vcpu_count WHEN 'second' THEN vcpu_count / 3600
-                                  WHEN 'vcpu_hour' THEN 1.0 END AS vcpu_hours_per_unit
+    zone_copies * CASE WHEN is_core_meter AND usage_unit = 'second' THEN 1.0 / 3600 / vcpu_count
+                       WHEN usage_unit = 'hour' THEN 1.0
+                       WHEN usage_unit = 'second' THEN 1.0 / 3600
+                       WHEN usage_unit = 'vcpu_hour' THEN 1.0 / vcpu_count END AS hours_per_unit,
+    zone_copies * CASE WHEN is_core_meter AND usage_unit = 'second' THEN 1.0 / 3600
+                       WHEN usage_unit = 'hour' THEN vcpu_count
+                       WHEN usage_unit = 'second' THEN vcpu_count / 3600
+                       WHEN usage_unit = 'vcpu_hour' THEN 1.0 END AS vcpu_hours_per_unit
 FROM kinds

@@ -55,7 +55,18 @@ classified AS (
             WHEN split_parent_resource_id IS NOT NULL THEN 'split_of_parent'
             WHEN line_item_type IN ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage') THEN CASE
                 WHEN usage_type LIKE '%EarlyDelete%' OR usage_type LIKE '%BytesDeleted%' THEN 'fee'
-                WHEN usage_type LIKE '%AWS-In-%Bytes' THEN 'counted_at_sender'
+                -- Both ends of a transfer are billed: its sender's line counts (reference.transfer_classes: direction `in`,
+                -- counts `sender`). What comes in from the internet counts here.
+                WHEN usage_type LIKE '%In-%Bytes%' THEN CASE
+                    WHEN usage_type LIKE '%AWS-In-%Bytes%' OR usage_type LIKE '%AZ-In-Bytes'
+                        OR usage_type LIKE '%C3DataTransfer-In-Bytes' OR usage_type LIKE '%CloudFront-In-Bytes'
+                        OR usage_type LIKE '%InterRegion-%In-Bytes' OR usage_type LIKE '%Peering-In-Bytes'
+                        THEN 'counted_at_sender'
+                END
+                WHEN usage_type LIKE '%DataTransfer-Regional-Bytes' THEN CASE
+                    WHEN operation LIKE '%InterZone-In' OR operation LIKE '%PublicIP-In' OR operation LIKE '%VPCPeering-In'
+                        THEN 'counted_at_sender'
+                END
             END
             WHEN line_item_type IN ('Fee', 'RIFee', 'SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee') THEN 'purchase'
             WHEN line_item_type = 'Tax' THEN 'tax'

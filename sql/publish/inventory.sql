@@ -14,32 +14,25 @@ audits = ["accepted_values(method, location, market, activity)",
 -- as independent of each other: a figure of the month, repeated on its rows, never to be summed.
 WITH cloud AS (
     SELECT
-        e.*,
-        m.entity,
-        m.site,
-        CASE WHEN e.component = 'embodied' THEN 'embodied' ELSE 'operational' END AS stage,
+        *,
+        CASE WHEN component = 'embodied' THEN 'embodied' ELSE 'operational' END AS stage,
         -- The range of the location-based figure, in proportion for another market-based one.
-        CASE WHEN e.market_method = 'grid' THEN e.counted_low_gco2e
-             WHEN e.counted_location_gco2e <> 0 THEN CAST(CAST(e.counted_low_gco2e AS DOUBLE)
-                * CAST(e.counted_market_gco2e AS DOUBLE) / CAST(e.counted_location_gco2e AS DOUBLE) AS DECIMAL(38, 9))
-             ELSE e.counted_market_gco2e END AS market_low_gco2e,
-        CASE WHEN e.market_method = 'grid' THEN e.counted_high_gco2e
-             WHEN e.counted_location_gco2e <> 0 THEN CAST(CAST(e.counted_high_gco2e AS DOUBLE)
-                * CAST(e.counted_market_gco2e AS DOUBLE) / CAST(e.counted_location_gco2e AS DOUBLE) AS DECIMAL(38, 9))
-             ELSE e.counted_market_gco2e END AS market_high_gco2e
-    FROM estimate.published_row AS e
-    JOIN settings.source AS s ON s.tenant = e.tenant AND s.source = e.source
-    LEFT JOIN estimate.account_mapping AS m
-      ON m.account_key = array_to_string(
-          make_array(e.tenant, e.billing_account_id, e.sub_account_id /*{tag_columns:e}*/), chr(31), chr(30))
-    WHERE s.inventory_source = 'estimate' AND e.component IS NOT NULL
+        CASE WHEN market_method = 'grid' THEN counted_low_gco2e
+             WHEN counted_location_gco2e <> 0 THEN CAST(CAST(counted_low_gco2e AS DOUBLE)
+                * CAST(counted_market_gco2e AS DOUBLE) / CAST(counted_location_gco2e AS DOUBLE) AS DECIMAL(38, 9))
+             ELSE counted_market_gco2e END AS market_low_gco2e,
+        CASE WHEN market_method = 'grid' THEN counted_high_gco2e
+             WHEN counted_location_gco2e <> 0 THEN CAST(CAST(counted_high_gco2e AS DOUBLE)
+                * CAST(counted_market_gco2e AS DOUBLE) / CAST(counted_location_gco2e AS DOUBLE) AS DECIMAL(38, 9))
+             ELSE counted_market_gco2e END AS market_high_gco2e
+    FROM estimate.published_row
+    WHERE component IS NOT NULL
 ),
-cloud_sums AS (
+-- Summed to accounts and factors first: what is joined to mappings and sources below is small.
+account_sums AS (
     SELECT
-        tenant, entity, site, provider_name, service_name, region_id, month, stage, quality, grid_factor_id,
-        market_method, market_factor_id,
-        CASE WHEN stage = 'embodied' THEN min(embodied_factor_id) END AS first_embodied_factor_id,
-        count(DISTINCT embodied_factor_id) AS embodied_factors,
+        tenant, source, billing_account_id, sub_account_id /*{tag_columns}*/, provider_name, service_name, region_id, month,
+        stage, quality, grid_factor_id, market_method, market_factor_id, embodied_factor_id,
         sum(counted_facility_kwh) AS facility_kwh,
         sum(counted_location_gco2e) AS location_gco2e,
         sum(counted_market_gco2e) AS market_gco2e,
@@ -49,6 +42,34 @@ cloud_sums AS (
         sum(market_low_gco2e) AS market_low_gco2e,
         sum(market_high_gco2e) AS market_high_gco2e
     FROM cloud
+    GROUP BY
+        tenant, source, billing_account_id, sub_account_id /*{tag_columns}*/, provider_name, service_name, region_id, month,
+        stage, quality, grid_factor_id, market_method, market_factor_id, embodied_factor_id
+),
+mapped AS (
+    SELECT a.*, m.entity, m.site
+    FROM account_sums AS a
+    JOIN settings.source AS s ON s.tenant = a.tenant AND s.source = a.source
+    LEFT JOIN estimate.account_mapping AS m
+      ON m.account_key = array_to_string(
+          make_array(a.tenant, a.billing_account_id, a.sub_account_id /*{tag_columns:a}*/), chr(31), chr(30))
+    WHERE s.inventory_source = 'estimate'
+),
+cloud_sums AS (
+    SELECT
+        tenant, entity, site, provider_name, service_name, region_id, month, stage, quality, grid_factor_id,
+        market_method, market_factor_id,
+        CASE WHEN stage = 'embodied' THEN min(embodied_factor_id) END AS first_embodied_factor_id,
+        count(DISTINCT embodied_factor_id) AS embodied_factors,
+        sum(facility_kwh) AS facility_kwh,
+        sum(location_gco2e) AS location_gco2e,
+        sum(market_gco2e) AS market_gco2e,
+        sum(embodied_gco2e) AS embodied_gco2e,
+        sum(low_gco2e) AS low_gco2e,
+        sum(high_gco2e) AS high_gco2e,
+        sum(market_low_gco2e) AS market_low_gco2e,
+        sum(market_high_gco2e) AS market_high_gco2e
+    FROM mapped
     GROUP BY
         tenant, entity, site, provider_name, service_name, region_id, month, stage, quality, grid_factor_id,
         market_method, market_factor_id

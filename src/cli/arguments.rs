@@ -63,6 +63,207 @@ pub enum Verb {
         /// The query; without it a prompt opens
         query: Option<String>,
     },
+    /// A new project: configuration, a copy of the sample company, forms for activity data
+    Init {
+        /// The folder; it is made
+        #[arg(default_value = ".", value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Tries everything the configuration names: stores, sources, ledger, factor set
+    Doctor,
+    /// Exactly the failed slices of a run, then what is stale
+    Retry {
+        /// A run's id, its beginning, or `last`
+        run: String,
+    },
+    /// Lands a range of periods again and rebuilds what that touches
+    Backfill(BackfillOptions),
+    /// The SQL models
+    #[command(subcommand)]
+    Models(ModelsVerb),
+    /// From a figure to its rows, factors, source files and row numbers
+    Explain {
+        /// A table of publish or estimate
+        table: String,
+        /// Which rows, as SQL: "service_name = 'Amazon Simple Storage Service' and month = '2025-03'"
+        filter: String,
+        /// Rows shown of each kind
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        limit: u32,
+    },
+    /// What changed in emissions and why, between two runs or two months
+    Diff {
+        /// A run (id, beginning, `last`) or a month
+        before: String,
+        /// The other one
+        after: String,
+        /// Rows shown of each kind
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        limit: u32,
+    },
+    /// Rejected rows with file, row, column and reason
+    #[command(subcommand)]
+    Quarantine(QuarantineVerb),
+    /// The factor set
+    #[command(subcommand)]
+    Factors(FactorsVerb),
+    /// The state of the tables; with --vacuum deletes files that no kept version names
+    Maintain(MaintainOptions),
+    /// The configuration
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// The metadata database
+    #[command(subcommand)]
+    Db(DbVerb),
+    /// A completion script, to standard output
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What to land again.
+#[derive(Debug, Args)]
+pub struct BackfillOptions {
+    /// First billing period, such as 2024-01
+    #[arg(long, value_name = "PERIOD")]
+    pub from: String,
+    /// First billing period no longer landed
+    #[arg(long, value_name = "PERIOD")]
+    pub to: String,
+    /// Only these tables, as of `run`
+    #[arg(long, value_name = "PATTERN")]
+    pub select: Vec<String>,
+}
+
+/// `models`
+#[derive(Debug, Subcommand)]
+pub enum ModelsVerb {
+    /// Every model with its kind, partitions and rows
+    List,
+    /// One model: grain, columns, audits, what it reads and what reads it
+    Show {
+        /// The model, such as publish.inventory
+        name: String,
+    },
+    /// Which table comes from which
+    Lineage {
+        /// Only what leads to and from this table
+        name: Option<String>,
+        /// How it is drawn
+        #[arg(long, value_enum, default_value = "text")]
+        format: LineageFormat,
+    },
+    /// The SQL as the engine runs it
+    Render {
+        /// The model
+        name: String,
+    },
+    /// Runs the audits over the tables as they stand
+    Test {
+        /// Only this model
+        name: Option<String>,
+    },
+}
+
+/// How lineage is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LineageFormat {
+    /// For people
+    Text,
+    /// Nodes and edges
+    Json,
+    /// Graphviz
+    Dot,
+    /// Mermaid
+    Mermaid,
+}
+
+/// `quarantine`
+#[derive(Debug, Subcommand)]
+pub enum QuarantineVerb {
+    /// The rejected rows
+    List {
+        /// Only of this source
+        #[arg(long, value_name = "ID")]
+        source: Option<String>,
+        /// Only of this period
+        #[arg(long, value_name = "PERIOD")]
+        period: Option<String>,
+        /// Rows shown
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: usize,
+    },
+    /// One rejected row as it was delivered
+    Show {
+        /// Its id, or the id's beginning
+        id: String,
+    },
+    /// Lands the slices with rejected rows again
+    Retry,
+}
+
+/// `factors`
+#[derive(Debug, Subcommand)]
+pub enum FactorsVerb {
+    /// The tables of the set, or the rows of one
+    List {
+        /// A table
+        table: Option<String>,
+    },
+    /// The rows of a table, with source and licence
+    Show {
+        /// The table, or one factor's id
+        table: String,
+        /// Only rows in which this text occurs
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
+    /// Usage and activity without a factor, and what it would take
+    Gaps {
+        /// Rows shown
+        #[arg(long, default_value_t = 30, value_name = "N")]
+        limit: u32,
+    },
+    /// What two sets differ in
+    Diff {
+        /// A version of the warehouse's archive, or `current`
+        before: String,
+        /// The other one
+        after: String,
+    },
+}
+
+/// `maintain`
+#[derive(Debug, Args)]
+pub struct MaintainOptions {
+    /// Delete files that no kept version names
+    #[arg(long)]
+    pub vacuum: bool,
+    /// With --vacuum: only say what would go
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Versions that runs of so many days left stay readable
+    #[arg(long, default_value_t = 90, value_name = "DAYS")]
+    pub keep_days: u32,
+}
+
+/// `config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// What is in force, each value with its origin, without secrets
+    Show,
+}
+
+/// `db`
+#[derive(Debug, Subcommand)]
+pub enum DbVerb {
+    /// Brings the schema up to date
+    Migrate,
+    /// Takes the newest step back
+    Rollback,
+    /// The steps and when they were applied
+    Status,
 }
 
 /// What to run.
@@ -100,6 +301,7 @@ impl RunOptions {
             from: period("--from", self.from.as_deref())?,
             to: period("--to", self.to.as_deref())?,
             full_refresh: self.full_refresh,
+            land_again: false,
             only_slices: None,
         })
     }

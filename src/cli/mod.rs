@@ -1,9 +1,23 @@
 //! The command line: one file per verb.
 
 mod arguments;
+mod completions;
+mod config;
+mod db;
+mod diff;
+mod doctor;
+mod explain;
+mod factors;
+mod init;
+mod lineage;
+mod listing;
+mod maintain;
+mod models;
 pub mod output;
 mod plan;
 mod progress;
+mod quarantine;
+mod retry;
 mod run;
 mod sql;
 mod summary;
@@ -60,6 +74,21 @@ async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
         Verb::Run(options) => run::run(&mut open(arguments).await?, output, "run", &options.request()?).await,
         Verb::Plan(options) => plan::plan(&open(arguments).await?, output, &options.request()?).await,
         Verb::Sql { query } => sql::sql(&open(arguments).await?, output, query.as_deref()).await,
+        Verb::Init { folder } => init::init(output, folder),
+        Verb::Doctor => doctor::doctor(&load_config(arguments)?, output).await,
+        Verb::Retry { run } => retry::retry(&mut open(arguments).await?, output, run).await,
+        Verb::Backfill(options) => retry::backfill(&mut open(arguments).await?, output, options).await,
+        Verb::Models(verb) => models::models(&open(arguments).await?, output, verb).await,
+        Verb::Explain { table, filter, limit } => {
+            explain::explain(&open(arguments).await?, output, table, filter, *limit).await
+        }
+        Verb::Diff { before, after, limit } => diff::diff(&open(arguments).await?, output, before, after, *limit).await,
+        Verb::Quarantine(verb) => quarantine::quarantine(&mut open(arguments).await?, output, verb).await,
+        Verb::Factors(verb) => factors::factors(&open(arguments).await?, output, verb).await,
+        Verb::Maintain(options) => maintain::maintain(&open(arguments).await?, output, options).await,
+        Verb::Config(verb) => config::config(&load_config(arguments)?, output, verb),
+        Verb::Db(verb) => db::db(&load_config(arguments)?, output, verb).await,
+        Verb::Completions { shell } => completions::completions(output, *shell),
     }
 }
 

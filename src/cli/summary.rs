@@ -52,8 +52,8 @@ fn rebuilt(output: &Output, report: &RunReport) {
         let mut table = new_table(["table", "partitions", "current", "rows", "which"].into_iter());
         for model in built {
             let which = match model.built.as_slice() {
-                [one] => one.clone(),
-                [first, .., last] => format!("{first} … {last}"),
+                [one] => last_value(one).to_string(),
+                [first, .., last] => format!("{} … {}", last_value(first), last_value(last)),
                 [] => String::new(),
             };
             table.add_row(vec![
@@ -70,6 +70,11 @@ fn rebuilt(output: &Output, report: &RunReport) {
     let failed = report.audits.iter().filter(|a| !a.passed).count();
     output.line(format!("Audits     {} passed, {failed} failed", report.audits.len() - failed));
     output.line("");
+}
+
+/// `2026-01` of `tenant=acme/source=aws/export=cur2/period=2026-01`.
+fn last_value(key: &str) -> &str {
+    key.rsplit('=').next().unwrap_or(key)
 }
 
 /// Emissions per provider over everything published, each with its largest services.

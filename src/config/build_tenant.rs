@@ -160,6 +160,14 @@ fn source(reader: Reader<'_>, seen: &mut Vec<String>) -> Source {
             )
             .unwrap_or(InventorySource::Estimate),
     };
+    if source.inventory_source == InventorySource::Provider {
+        // Accepting it would empty the inventory: no provider figures are landed yet.
+        reader.problem(
+            "inventory_source",
+            "this version has no provider figures to feed the inventory from",
+            "leave it out, or write inventory_source = \"estimate\"",
+        );
+    }
     reader.finish();
     source
 }

@@ -167,29 +167,65 @@ pub fn written_f64(value: f64) -> Result<Written, DecimalError> {
 /// `multiplier` is exact at [`QUANTITY_SCALE`], `hours` is a whole number (the hours of a month
 /// for units sold per month, else 1).
 pub fn canonical_quantity(quantity: Written, multiplier: i128, hours: i64) -> Result<i128, DecimalError> {
-    let product = quantity
-        .digits
-        .checked_mul(i128::from(hours))
-        .and_then(|value| checked_mul_reduced(value, multiplier))
-        .ok_or(DecimalError::Overflow)?;
-    let (value, reduced) = product;
-    // value × 10^(exponent − 15 + reduced) is the quantity; times 10^15 is the stored integer.
-    let places = quantity.exponent.checked_add(reduced).ok_or(DecimalError::Overflow)?;
-    if places >= 0 {
-        within_38(shift(value, places.unsigned_abs())?)
-    } else {
-        within_38(divide_half_even(value, places.unsigned_abs()))
-    }
-}
-
-/// Multiplies after taking trailing zeros out of the multiplier, so that real bills fit into 128 bits.
-fn checked_mul_reduced(value: i128, multiplier: i128) -> Option<(i128, i32)> {
-    let (mut multiplier, mut reduced) = (multiplier, 0);
-    while multiplier != 0 && multiplier % 10 == 0 && reduced < QUANTITY_SCALE as i32 {
-        multiplier /= 10;
+    // Zeros taken out of the multiplier first, so that real bills mostly fit into 128 bits.
+    let (mut factor, mut reduced) = (multiplier, 0);
+    while factor != 0 && factor % 10 == 0 && reduced < QUANTITY_SCALE as i32 {
+        factor /= 10;
         reduced += 1;
     }
-    Some((value.checked_mul(multiplier)?, reduced))
+    let factor = factor.checked_mul(i128::from(hours)).ok_or(DecimalError::Overflow)?;
+    // digits × factor × 10^(exponent − 15 + reduced) is the quantity; times 10^15 is the stored integer.
+    let places = quantity.exponent.checked_add(reduced).ok_or(DecimalError::Overflow)?;
+    within_38(match quantity.digits.checked_mul(factor) {
+        Some(value) if places >= 0 => shift(value, places.unsigned_abs())?,
+        Some(value) => divide_half_even(value, places.unsigned_abs()),
+        None if places >= 0 => return Err(DecimalError::Overflow),
+        // 28 digits of a quantity, as some bills write 1/31, times the bytes of a GiB: only the product is wide.
+        None => multiply_wide(quantity.digits, factor, places.unsigned_abs())?,
+    })
+}
+
+/// `a × b ÷ 10^places`, the product in 256 bits, rounded once to the nearest, ties to even.
+fn multiply_wide(a: i128, b: i128, places: u32) -> Result<i128, DecimalError> {
+    // 2^256 has 78 digits.
+    if places > 78 {
+        return Ok(0);
+    }
+    let halves = |value: i128| {
+        let value = value.unsigned_abs();
+        [value as u64, (value >> 64) as u64]
+    };
+    let mut product = [0u64; 4];
+    for (i, x) in halves(a).into_iter().enumerate() {
+        let mut carry = 0u128;
+        for (j, y) in halves(b).into_iter().enumerate() {
+            let sum = u128::from(x) * u128::from(y) + u128::from(product[i + j]) + carry;
+            product[i + j] = sum as u64;
+            carry = sum >> 64;
+        }
+        product[i + 2] = carry as u64;
+    }
+    let (mut left, mut divisor, mut remainder, mut rest_below) = (places, 1u64, 0u64, false);
+    while left > 0 {
+        let step = left.min(19);
+        rest_below |= remainder != 0;
+        divisor = 10u64.pow(step);
+        remainder = 0;
+        for limb in product.iter_mut().rev() {
+            let value = (u128::from(remainder) << 64) | u128::from(*limb);
+            *limb = (value / u128::from(divisor)) as u64;
+            remainder = (value % u128::from(divisor)) as u64;
+        }
+        left -= step;
+    }
+    if product[2] != 0 || product[3] != 0 {
+        return Err(DecimalError::Overflow);
+    }
+    let quotient = (u128::from(product[1]) << 64) | u128::from(product[0]);
+    let twice = u128::from(remainder) * 2;
+    let up = twice > u128::from(divisor) || (twice == u128::from(divisor) && (rest_below || quotient % 2 != 0));
+    let rounded = i128::try_from(quotient + u128::from(up)).map_err(|_| DecimalError::Overflow)?;
+    Ok(if (a < 0) == (b < 0) { rounded } else { -rounded })
 }
 
 /// `value ÷ 10^places`, rounded to the nearest, ties to even.
@@ -204,6 +240,17 @@ pub fn divide_half_even(value: i128, places: u32) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_quantity_converts_with_a_wide_product() {
+        // 1/31 GiB-month of a month of 744 hours: 0.0322580645161290322580645161 × 1.073741824 × 744.
+        let quantity = parse_written(b"0.0322580645161290322580645161").unwrap();
+        assert_eq!(canonical_quantity(quantity, 1_073_741_824_000_000, 744).unwrap(), 25_769_803_776_000_000);
+        let negative = parse_written(b"-0.0322580645161290322580645161").unwrap();
+        assert_eq!(canonical_quantity(negative, 1_073_741_824_000_000, 744).unwrap(), -25_769_803_776_000_000);
+        let huge = parse_written(b"12345678901234567890123.5").unwrap();
+        assert_eq!(canonical_quantity(huge, 1_073_741_824_000_000, 744), Err(DecimalError::Overflow));
+    }
 
     #[test]
     fn reads_what_bills_contain() {

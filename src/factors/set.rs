@@ -73,6 +73,7 @@ impl FactorSet {
     }
 
     /// The text of every table with its overlay, for the archive.
+    #[allow(clippy::type_complexity)] // Two maps side by side; names for them would say less.
     pub fn texts(&self) -> (&BTreeMap<String, String>, &BTreeMap<String, (String, String)>) {
         (&self.base, &self.overlay)
     }

@@ -12,8 +12,9 @@ use crate::transform::functions::is_null_text;
 
 /// The largest cell that is landed.
 pub const MAX_CELL_BYTES: usize = 1 << 20;
-/// GiB in 10⁹ bytes at [`QUANTITY_SCALE`]: with the hours of a month the largest conversion there is.
-const WORST_MULTIPLIER: i128 = 1_073_741_824_000_000;
+/// A thousand TiB in 10⁹ bytes at [`QUANTITY_SCALE`]: with the hours of a month the largest conversion of a bill's unit.
+/// Larger ones are units of activity data, whose quantities are kept as they are.
+const WORST_MULTIPLIER: i128 = 1_099_511_627_776_000_000_000;
 
 /// A bill that a slice holds rows of: provider and billing account.
 pub type Bill = (String, String);

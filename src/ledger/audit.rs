@@ -15,12 +15,19 @@ const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000
 /// An event as recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEvent {
+    /// Its number, counting up.
     pub id: i64,
+    /// When, UTC.
     pub at: String,
+    /// The run it belongs to.
     pub run_id: Option<String>,
+    /// What was done.
     pub action: String,
+    /// To what, as JSON.
     pub detail_json: String,
+    /// The hash of the event before.
     pub previous_hash: String,
+    /// The hash of this event.
     pub hash: String,
 }
 

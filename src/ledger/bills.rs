@@ -10,8 +10,11 @@ use crate::error::Result;
 /// A bill in a slice.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bill {
+    /// The slice.
     pub key: SliceKey,
+    /// The provider in its canonical spelling.
     pub provider_name: String,
+    /// The billing account; empty when the rows name none.
     pub billing_account_id: String,
 }
 

@@ -11,10 +11,15 @@ use crate::error::Result;
 /// What a partition was built from, by which run, and the table's version that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
+    /// `schema.table`
     pub table_name: String,
+    /// `column=value/…`
     pub partition_key: String,
+    /// The hash of everything the partition was made from.
     pub fingerprint: String,
+    /// The run that built it.
     pub run_id: String,
+    /// The table version that first held it.
     pub table_version: i64,
 }
 

@@ -13,25 +13,36 @@ const TEXT_BYTES: usize = 4096;
 /// A rejected row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuarantineRow {
+    /// The run that rejected it.
     pub run_id: String,
+    /// The slice.
     pub key: SliceKey,
+    /// The delivered file.
     pub source_uri: String,
     /// From 1, below the header.
     pub row_number: u64,
     /// Empty when it is the row as a whole.
     pub column_name: String,
+    /// Why it was rejected.
     pub reason: String,
+    /// The row as delivered, cut when long.
     pub raw_text: String,
 }
 
 /// Which rejected rows to list; `None` matches anything.
 #[derive(Debug, Clone, Default)]
 pub struct QuarantineFilter {
+    /// Rejected by this run.
     pub run_id: Option<String>,
+    /// Of this tenant.
     pub tenant: Option<String>,
+    /// Of this source.
     pub source: Option<String>,
+    /// Of this export.
     pub export: Option<String>,
+    /// Of this period.
     pub period: Option<String>,
+    /// At most so many.
     pub limit: Option<u32>,
 }
 

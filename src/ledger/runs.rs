@@ -47,25 +47,40 @@ impl RunStatus {
 /// A run that starts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NewRun<'a> {
+    /// A ULID.
     pub run_id: &'a str,
+    /// The verb that started it.
     pub verb: &'a str,
+    /// The pipeline.
     pub pipeline: Option<&'a str>,
+    /// The method it computed with.
     pub method_version: Option<&'a str>,
+    /// The factor set it computed with.
     pub factor_set_version: Option<&'a str>,
 }
 
 /// A run as recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
+    /// A ULID.
     pub run_id: String,
+    /// The verb that started it.
     pub verb: String,
+    /// The pipeline.
     pub pipeline: Option<String>,
+    /// When it began, UTC.
     pub started_at: String,
+    /// When it ended; none while it goes on.
     pub finished_at: Option<String>,
+    /// How it went.
     pub status: RunStatus,
+    /// The exit code.
     pub exit_code: Option<i64>,
+    /// The method it computed with.
     pub method_version: Option<String>,
+    /// The factor set it computed with.
     pub factor_set_version: Option<String>,
+    /// Its report, as `run --output json` prints it.
     pub summary_json: Option<String>,
 }
 

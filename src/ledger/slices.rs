@@ -12,10 +12,13 @@ use crate::error::Result;
 /// What a slice is called; a partition of a raw table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SliceKey {
+    /// The tenant.
     pub tenant: String,
+    /// The source's id.
     pub source: String,
     /// The kind's name.
     pub kind: String,
+    /// The export.
     pub export: String,
     /// `YYYY-MM`
     pub period: String,
@@ -80,12 +83,19 @@ impl SliceAction {
 /// A slice in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SliceRecord {
+    /// The run.
     pub run_id: String,
+    /// The slice.
     pub key: SliceKey,
+    /// What was delivered.
     pub delivery_id: String,
+    /// What became of it.
     pub action: SliceAction,
+    /// Rows landed.
     pub rows: u64,
+    /// Rows in quarantine.
     pub rejected: u64,
+    /// Why it failed.
     pub error: Option<String>,
 }
 

@@ -36,6 +36,7 @@ struct FrontMatter {
     audits: Vec<String>,
     #[serde(default)]
     description: String,
+    day: Option<String>,
 }
 
 /// One SQL model.
@@ -51,6 +52,8 @@ pub struct Model {
     pub kind: Kind,
     /// Partition columns of a kept result.
     pub partition: Vec<String>,
+    /// The date column of the grain, by whose days a large build is cut into queries of bounded memory.
+    pub day: Option<String>,
     /// Audits run on the staged rows.
     pub audits: Vec<AuditCall>,
     /// The SELECT, with its placeholders.
@@ -90,6 +93,7 @@ impl Model {
             description: front.description,
             kind: front.kind,
             partition,
+            day: front.day,
             audits,
             sql: sql.trim().trim_end_matches(';').to_string(),
             reads: Vec::new(),

@@ -134,7 +134,7 @@ async fn action(workspace: &Workspace, request: &Request, key: &SliceKey, delive
         }
     }
     let tables_exist = delivery.files.is_empty() || delivery.files.iter().any(|f| workspace.tables.snapshots.contains_key(&key.table(f.format)));
-    Ok(match (current && tables_exist && !held_elsewhere && !request.full_refresh, known) {
+    Ok(match (current && tables_exist && !held_elsewhere && !request.full_refresh && !request.land_again, known) {
         (true, _) => Action::Current,
         (false, true) => Action::Replaced,
         (false, false) => Action::New,

@@ -1,12 +1,18 @@
 //! One run: extract, land, normalize, roll up, estimate, publish; and the plan of one.
 
 pub mod building;
+pub mod diff;
+pub mod explain;
+pub mod explain_sql;
+pub mod gaps;
 pub mod landing;
 pub mod observer;
 pub mod one_bill;
 pub mod plan;
 pub mod publish;
+pub mod query;
 pub mod report;
+pub mod system;
 pub mod workspace;
 
 use std::collections::BTreeSet;
@@ -34,6 +40,8 @@ pub struct Request {
     pub to: Option<Period>,
     /// Land and build again what is current.
     pub full_refresh: bool,
+    /// Land again what is current; models rebuild only where that changed their inputs.
+    pub land_again: bool,
     /// Only these slices (tenant, source, export, period), for `retry`.
     pub only_slices: Option<BTreeSet<(String, String, String, String)>>,
 }

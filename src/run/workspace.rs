@@ -16,6 +16,7 @@ use crate::transform::{Engine, Tables};
 use crate::warehouse::{Location, Warehouse};
 
 use super::report::RunReport;
+use super::system::system_tables;
 
 fn open_location(config: &Config, url: &str, profile: Option<&str>) -> Result<Location> {
     Location::open(url, &config.base, &config.profile(profile))
@@ -60,7 +61,7 @@ impl Workspace {
             placeholders,
             settings: settings_tables(&config, factors.version())?,
             factors: Arc::new(factors),
-            system: Default::default(),
+            system: system_tables(&ledger).await?,
             snapshots: Default::default(),
         };
         for (_, table) in warehouse.open_all().await? {

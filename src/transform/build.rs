@@ -6,6 +6,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::TableReference;
+use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
 use super::audits::{AuditResult, run_audits};
@@ -70,20 +71,11 @@ pub async fn build_batch(
     let schema = storable(frame.schema().as_arrow());
     let location = warehouse.table_location(&model.name);
     let mut stager = Stager::new(location.clone(), run_id, schema.clone(), &model.partition)?;
+    let input_rows: u64 = batch.iter().map(|(_, expected)| expected.input_rows).sum();
     let mut outcome = Ok(());
     if !batch.is_empty() {
-        let mut stream = frame.execute_stream().await.map_err(|e| place(e.into()))?;
-        while let Some(next) = stream.next().await {
-            outcome = match next {
-                Ok(rows) => {
-                    progress(rows.num_rows() as u64);
-                    match conform(&rows, &schema) {
-                        Ok(rows) => stager.write(&rows).await,
-                        Err(error) => Err(error),
-                    }
-                }
-                Err(error) => Err(error.into()),
-            };
+        for query in queries(&sql, model, input_rows) {
+            outcome = write_query(&context, &query, &schema, &mut stager, progress).await;
             if outcome.is_err() {
                 break;
             }
@@ -121,12 +113,45 @@ pub async fn build_batch(
     Ok(Built { table, rows, audits })
 }
 
+/// Input rows whose groups fit into the engine's memory without spilling.
+const ROWS_PER_QUERY: u64 = 1_250_000;
+
+/// The model's query, or several that each compute some days of the month: groups never span days, so the parts
+/// add up to the whole, and a part's groups stay in memory however long the bill is.
+fn queries(sql: &str, model: &Model, input_rows: u64) -> Vec<String> {
+    let parts = input_rows.div_ceil(ROWS_PER_QUERY).clamp(1, 16);
+    match &model.day {
+        Some(day) if parts > 1 => (0..parts)
+            .map(|part| {
+                format!("SELECT * FROM ({sql}) AS whole WHERE CAST(extract(DAY FROM \"{day}\") AS BIGINT) % {parts} = {part}")
+            })
+            .collect(),
+        _ => vec![sql.to_string()],
+    }
+}
+
+async fn write_query(
+    context: &SessionContext,
+    query: &str,
+    schema: &SchemaRef,
+    stager: &mut Stager,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<()> {
+    let mut stream = context.sql(query).await?.execute_stream().await?;
+    while let Some(rows) = stream.next().await {
+        let rows = rows?;
+        progress(rows.num_rows() as u64);
+        stager.write(&conform(&rows, schema)?).await?;
+    }
+    Ok(())
+}
+
 fn partition_values(model: &Model, key: &OutputKey) -> PartitionValues {
     model.partition.iter().cloned().zip(key.iter().map(|v| Some(v.clone()))).collect()
 }
 
 async fn audit_staged(
-    context: &datafusion::prelude::SessionContext,
+    context: &SessionContext,
     tables: &Tables,
     model: &Model,
     schema: &Schema,

@@ -31,10 +31,10 @@ impl Engine {
             return Err(Error::usage(format!("[engine] url = \"{}\" is not supported by this build", engine.url))
                 .hint("use url = \"local\""));
         }
-        // Parquet decoding and writing lie outside the pool: it gets what they leave of the limit.
+        // Parquet decoding and encoding lie outside the pool: it gets what they leave of the limit.
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::OsTmpDirectory);
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(engine.memory_limit as usize)))
+            .with_memory_pool(Arc::new(FairSpillPool::new(engine.memory_limit as usize / 8 * 5)))
             .with_disk_manager_builder(disk)
             .build()?;
         let url = Url::parse(WAREHOUSE_STORE).map_err(|e| Error::internal("the store's URL is not valid").because(e))?;

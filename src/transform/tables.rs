@@ -124,7 +124,8 @@ impl Tables {
         Ok(Arc::new(MemTable::try_new(schema.clone(), vec![vec![RecordBatch::new_empty(schema)]])?))
     }
 
-    fn expected_fields(&self, name: &str) -> Vec<Field> {
+    /// Columns that a query may name although an older snapshot lacks them.
+    pub fn expected_fields(&self, name: &str) -> Vec<Field> {
         let Some(raw) = name.strip_prefix("raw.") else {
             let tags = self.placeholders.tags.iter().map(|t| Field::new(&t.column, DataType::Utf8, true));
             let keyed = ["rollup.usage_daily", "estimate.cloud_emissions"].contains(&name);

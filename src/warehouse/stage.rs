@@ -132,6 +132,7 @@ impl Stager {
         Ok(())
     }
 
+    #[allow(clippy::type_complexity)] // The grouping's own key, used nowhere else.
     fn split(&self, batch: &RecordBatch) -> Result<Vec<(PartitionValues, Option<Period>, Option<UInt32Array>)>> {
         if batch.num_rows() == 0 {
             return Ok(Vec::new());

@@ -28,6 +28,9 @@ pub fn clean_key(key: &str) -> &str {
 /// The entries of a tags cell written as JSON; braces may be missing, as in some Azure exports.
 pub fn json_entries(text: &str) -> Vec<(String, String)> {
     let text = text.trim();
+    if text.starts_with('[') {
+        return listed_entries(text);
+    }
     let parsed = if text.starts_with('{') {
         serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
     } else {
@@ -41,6 +44,16 @@ pub fn json_entries(text: &str) -> Vec<(String, String)> {
             serde_json::Value::String(value) => Some((clean_key(&key).to_string(), value)),
             other => Some((clean_key(&key).to_string(), other.to_string())),
         })
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
+/// `[{"key": "team", "value": "web"}]`, as Google's FOCUS export writes tags.
+fn listed_entries(text: &str) -> Vec<(String, String)> {
+    let items: Vec<serde_json::Value> = serde_json::from_str(text).unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|item| Some((clean_key(item["key"].as_str()?).to_string(), item["value"].as_str()?.to_string())))
         .filter(|(_, value)| !value.is_empty())
         .collect()
 }
@@ -208,6 +221,7 @@ mod tests {
         let expected = vec![("a".to_string(), "1".to_string()), ("team".to_string(), "web".to_string())];
         assert_eq!(json_entries(r#"{"a": 1, "user_team": "web", "b": null}"#), expected);
         assert_eq!(json_entries(r#""a": "1","user:team": "web""#), expected);
+        assert_eq!(json_entries(r#"[{"key": "a", "value": "1"}, {"key": "user:team", "value": "web"}]"#), expected);
         assert!(json_entries("not json").is_empty());
     }
 }

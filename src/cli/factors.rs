@@ -1,0 +1,226 @@
+//! `factors`
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::arguments::{FactorsVerb, Format};
+use super::listing::{Listing, cut};
+use super::output::Output;
+use super::sql::read_only;
+use crate::error::{Error, Result};
+use crate::factors::csv_table::CsvTable;
+use crate::factors::{FactorSet, archive};
+use crate::run::Workspace;
+use crate::run::gaps::{GAPS_SQL, remedy};
+
+/// Shows the factor set, what it lacks and what two sets differ in.
+///
+/// # Errors
+/// Usage: no such table, factor or version.
+pub async fn factors(workspace: &Workspace, output: &Output, verb: &FactorsVerb) -> Result<u8> {
+    let set = &workspace.tables.factors;
+    match verb {
+        FactorsVerb::List { table: None } => list(set, output),
+        FactorsVerb::List { table: Some(table) } => show(set, output, table, None),
+        FactorsVerb::Show { table, search } => show(set, output, table, search.as_deref()),
+        FactorsVerb::Gaps { limit } => gaps(workspace, output, *limit).await,
+        FactorsVerb::Diff { before, after } => {
+            let before = version(workspace, before).await?;
+            let after = version(workspace, after).await?;
+            diff(&before, &after, output)
+        }
+    }
+}
+
+fn list(set: &FactorSet, output: &Output) -> Result<u8> {
+    let mut listing = Listing::new(&["table", "#rows", "#own", "#ok", "#undated", "#assumed", "#fallback", "sources"]);
+    let (_, overlay) = set.texts();
+    for name in set.tables() {
+        let table = set.rows(name)?;
+        let own = match overlay.get(name) {
+            Some((file, text)) => CsvTable::parse(text, file)?.rows.len(),
+            None => 0,
+        };
+        let cells = |column: &str| {
+            let index = table.header.iter().position(|c| c == column);
+            table.rows.iter().filter_map(move |r| index.and_then(|i| r.get(i)))
+        };
+        let graded = |quality: &str| cells("quality").filter(|q| *q == quality).count().to_string();
+        let sources: BTreeSet<&String> = cells("source").collect();
+        let sources: Vec<&str> = sources.into_iter().map(String::as_str).collect();
+        let sources = if output.format == Format::Text { cut(&sources.join(", "), 60) } else { sources.join(", ") };
+        listing.row([
+            name.to_string(),
+            table.rows.len().to_string(),
+            own.to_string(),
+            graded("ok"),
+            graded("undated"),
+            graded("assumed"),
+            graded("fallback"),
+            sources,
+        ]);
+    }
+    listing.print(output)?;
+    output.note(format!("Factor set {}; `own` are rows of [factors] overlay.", set.version()));
+    Ok(0)
+}
+
+fn show(set: &FactorSet, output: &Output, name: &str, search: Option<&str>) -> Result<u8> {
+    let (table, search) = match set.tables().any(|t| t == name) {
+        true => (set.rows(name)?, search.map(str::to_lowercase)),
+        // A factor's id, as explain prints it.
+        false => (table_of_factor(set, name)?, Some(name.to_lowercase())),
+    };
+    let header: Vec<&str> = table.header.iter().map(String::as_str).collect();
+    let mut listing = Listing::new(&header);
+    for row in &table.rows {
+        if search.as_ref().is_none_or(|s| row.iter().any(|cell| cell.to_lowercase().contains(s))) {
+            listing.row(row.iter().map(|cell| if output.format == Format::Text { cut(cell, 60) } else { cell.clone() }));
+        }
+    }
+    let count = listing.rows().len();
+    match output.format {
+        Format::Text if count == 1 => output.line(listing.transposed().text()),
+        Format::Text => output.line(listing.without_empty_columns().text()),
+        _ => listing.print(output)?,
+    }
+    output.note(format!("{count} of {} rows, factor set {}", table.rows.len(), set.version()));
+    Ok(0)
+}
+
+fn table_of_factor(set: &FactorSet, id: &str) -> Result<CsvTable> {
+    for name in set.tables() {
+        let table = set.rows(name)?;
+        let column = table.header.iter().position(|c| c == "factor_id");
+        if column.is_some_and(|c| table.rows.iter().any(|r| r[c] == id)) {
+            return Ok(table);
+        }
+    }
+    Err(Error::usage(format!("there is neither a factor table nor a factor `{id}`"))
+        .hint("`offgridflow factors list` names the tables; --search finds rows in one"))
+}
+
+async fn gaps(workspace: &Workspace, output: &Output, limit: u32) -> Result<u8> {
+    let tenants: Vec<String> = workspace.config.selected_tenants().map(|t| format!("'{}'", t.id)).collect();
+    let sql = GAPS_SQL.replace("{{tenants}}", &tenants.join(", ")).replace("{{limit}}", &limit.to_string());
+    let (schema, batches) = read_only(workspace, &sql).await?;
+    let mut listing = Listing::of_batches(&schema, &batches)?;
+    if listing.rows().is_empty() && output.format == Format::Text {
+        output.line("Every usage and activity row has a factor.");
+        return Ok(0);
+    }
+    let reasons: BTreeMap<String, &str> =
+        listing.column("reason").map(|c| listing.rows().iter().map(|r| (r[c].clone(), remedy(&r[c]))).collect()).unwrap_or_default();
+    if output.format == Format::Text {
+        listing.map_cells(|name| ["what", "service"].contains(&name), |cell| cut(cell, 44));
+        listing.map_cells(|name| name == "cost", |cell| cell.parse::<f64>().map_or(cell.to_string(), |v| format!("{v:.2}")));
+    }
+    listing.print(output)?;
+    if output.format == Format::Text {
+        for (reason, remedy) in reasons {
+            output.line(format!("{reason:<22}{remedy}"));
+        }
+    }
+    Ok(0)
+}
+
+async fn version(workspace: &Workspace, name: &str) -> Result<FactorSet> {
+    if name == "current" || name == workspace.tables.factors.version() {
+        let (base, overlay) = workspace.tables.factors.texts();
+        return Ok(FactorSet::of(base.clone(), overlay.clone()));
+    }
+    if name == "embedded" {
+        return FactorSet::load(None::<&Path>);
+    }
+    archive::load(&workspace.warehouse, name).await
+}
+
+fn diff(before: &FactorSet, after: &FactorSet, output: &Output) -> Result<u8> {
+    let mut listing = Listing::new(&["table", "change", "factor", "column", "before", "after"]);
+    let names: BTreeSet<&str> = before.tables().chain(after.tables()).collect();
+    let rows = |set: &FactorSet, name: &str| match set.tables().any(|t| t == name) {
+        true => set.rows(name).map(keyed),
+        false => Ok(BTreeMap::new()),
+    };
+    for name in names {
+        for change in changes(&rows(before, name)?, &rows(after, name)?) {
+            listing.row([name.to_string(), change.0.to_string(), change.1, change.2, change.3, change.4]);
+        }
+    }
+    let count = listing.rows().len();
+    if output.format == Format::Text {
+        listing.map_cells(|name| name != "factor", |cell| cut(cell, 50));
+        match count {
+            0 => output.line("The two sets hold the same rows."),
+            _ => output.line(listing.text()),
+        }
+    } else {
+        listing.print(output)?;
+    }
+    output.note(format!("{} → {}: {count} differences", before.version(), after.version()));
+    Ok(0)
+}
+
+/// A row's cells by column.
+type Cells = BTreeMap<String, String>;
+
+/// Rows by their factor id; a table without ids goes by its whole rows.
+fn keyed(table: CsvTable) -> BTreeMap<String, Cells> {
+    let id = table.header.iter().position(|c| c == "factor_id");
+    let mut keyed = BTreeMap::new();
+    for row in table.rows {
+        let base = match id.map(|i| row[i].clone()).filter(|id| !id.is_empty()) {
+            Some(id) => id,
+            None => row.join(" · "),
+        };
+        // Rows may share an id: they are told apart by their place among them.
+        let mut key = base.clone();
+        let mut place = 1;
+        while keyed.contains_key(&key) {
+            place += 1;
+            key = format!("{base} #{place}");
+        }
+        keyed.insert(key, table.header.iter().cloned().zip(row).collect());
+    }
+    keyed
+}
+
+type Change = (&'static str, String, String, String, String);
+
+fn changes(before: &BTreeMap<String, Cells>, after: &BTreeMap<String, Cells>) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for key in keys {
+        match (before.get(key), after.get(key)) {
+            (Some(_), None) => changes.push(("removed", key.clone(), String::new(), String::new(), String::new())),
+            (None, Some(_)) => changes.push(("added", key.clone(), String::new(), String::new(), String::new())),
+            (Some(old), Some(new)) => {
+                let columns: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+                for column in columns {
+                    let (old, new) = (old.get(column).cloned().unwrap_or_default(), new.get(column).cloned().unwrap_or_default());
+                    if old != new {
+                        changes.push(("changed", key.clone(), column.clone(), old, new));
+                    }
+                }
+            }
+            (None, None) => {}
+        }
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_differ_by_row_and_column() {
+        let table = |text: &str| keyed(CsvTable::parse(text, "t.csv").unwrap());
+        let before = table("factor_id,value\na,1\nb,2\n");
+        let after = table("factor_id,value\na,9\nc,3\n");
+        let found = changes(&before, &after);
+        let words: Vec<(&str, &str)> = found.iter().map(|c| (c.0, c.1.as_str())).collect();
+        assert_eq!(words, [("changed", "a"), ("removed", "b"), ("added", "c")]);
+        assert_eq!((found[0].3.as_str(), found[0].4.as_str()), ("1", "9"));
+    }
+}

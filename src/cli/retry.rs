@@ -1,0 +1,110 @@
+//! `retry` and `backfill`
+
+use std::collections::BTreeSet;
+
+use super::arguments::{BackfillOptions, period};
+use super::output::Output;
+use super::run::run;
+use crate::error::{Error, Result};
+use crate::ledger::{SliceAction, SliceKey};
+use crate::run::landing::plan_landing;
+use crate::run::{Request, Workspace};
+
+/// Tenant, source, export and period of a slice, as a request names it.
+pub type SliceName = (String, String, String, String);
+
+/// The name of a slice in a request.
+pub fn slice_name(key: &SliceKey) -> SliceName {
+    (key.tenant.clone(), key.source.clone(), key.export.clone(), key.period.clone())
+}
+
+/// Lands the failed slices of a run, then builds what is stale.
+///
+/// # Errors
+/// Usage when there is no such run; otherwise those of `run`.
+pub async fn retry(workspace: &mut Workspace, output: &Output, run_id: &str) -> Result<u8> {
+    let recorded = workspace.ledger.run(run_id).await?;
+    let slices = workspace.ledger.slices(Some(&recorded.run_id)).await?;
+    let failed: BTreeSet<SliceName> =
+        slices.iter().filter(|s| s.action == SliceAction::Failed).map(|s| slice_name(&s.key)).collect();
+    output.note(format!(
+        "Run {} {}: {} to land again, then what is stale.",
+        recorded.run_id,
+        recorded.status.name(),
+        counted(failed.len(), "failed slice", "failed slices")
+    ));
+    for error in beyond_slices(recorded.summary_json.as_deref()) {
+        output.note(format!("  not tied to a slice, `offgridflow run` looks at it again: {error}"));
+    }
+    let request = Request { pipeline: "daily".into(), only_slices: Some(failed), ..Request::default() };
+    run(workspace, output, "retry", &request).await
+}
+
+/// Errors of a run that no slice and no model stands for: a delivery that could not even be listed.
+fn beyond_slices(summary_json: Option<&str>) -> Vec<String> {
+    let summary: serde_json::Value = summary_json.and_then(|s| serde_json::from_str(s).ok()).unwrap_or_default();
+    let errors = summary["errors"].as_array().cloned().unwrap_or_default();
+    let texts = errors.iter().filter_map(|e| e.as_str().map(str::to_string));
+    texts.filter(|e| !e.contains(", slice ") && !e.starts_with("audit ") && !e.contains(", model ")).collect()
+}
+
+/// Lands what lies in a range of periods again; partitions that this touches rebuild.
+///
+/// # Errors
+/// Usage: a period that is no month, an empty range; otherwise those of `run`.
+pub async fn backfill(workspace: &mut Workspace, output: &Output, options: &BackfillOptions) -> Result<u8> {
+    let from = period("--from", Some(&options.from))?;
+    let to = period("--to", Some(&options.to))?;
+    if from >= to {
+        return Err(Error::usage(format!("the range from {} to {} is empty", options.from, options.to))
+            .hint("--to is the first period that is no longer landed: one month is --from 2024-01 --to 2024-02"));
+    }
+    let mut request =
+        Request { pipeline: "daily".into(), select: options.select.clone(), from, to, land_again: true, ..Request::default() };
+    let mut chosen = BTreeSet::new();
+    for source in plan_landing(workspace, &request).await? {
+        for slice in source.slices {
+            let key = crate::run::landing::ledger_key(&slice.key);
+            // A bare file names no period: what its rows became tells whether it lies in the range.
+            let inside = |period: &str| period >= options.from.as_str() && period < options.to.as_str();
+            if !key.period.is_empty() || landed_periods(workspace, &key).iter().any(|p| inside(p)) {
+                chosen.insert(slice_name(&key));
+            }
+        }
+    }
+    if chosen.is_empty() {
+        return Err(Error::usage(format!("no delivery lies between {} and {}", options.from, options.to))
+            .hint("`offgridflow doctor` shows what each source delivers"));
+    }
+    output.note(format!("{} to land again.", counted(chosen.len(), "delivery", "deliveries")));
+    request.only_slices = Some(chosen);
+    run(workspace, output, "backfill", &request).await
+}
+
+fn landed_periods(workspace: &Workspace, key: &SliceKey) -> BTreeSet<String> {
+    let tables = [format!("raw.{}", key.kind), format!("raw.{}_parquet", key.kind)];
+    let snapshots = tables.iter().filter_map(|t| workspace.tables.snapshots.get(t));
+    let own = snapshots.flat_map(|t| t.files()).filter(|file| {
+        let is = |column: &str, value: &str| file.partition.get(column).and_then(|v| v.as_deref()) == Some(value);
+        is("tenant", &key.tenant) && is("source", &key.source) && is("export", &key.export)
+    });
+    own.filter_map(|file| file.partition.get("period").cloned().flatten()).collect()
+}
+
+/// `1 row`, `2 rows`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_without_a_slice_are_named() {
+        let summary = r#"{"errors": ["a row is bad, slice a/b/c/2025-01", "a manifest names `x`, which is not there, file:///m"]}"#;
+        assert_eq!(beyond_slices(Some(summary)).len(), 1);
+        assert!(beyond_slices(None).is_empty());
+        assert_eq!(counted(1, "row", "rows"), "1 row");
+    }
+}

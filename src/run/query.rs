@@ -1,0 +1,69 @@
+//! Queries of this program's own over the warehouse's tables.
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::prelude::SessionContext;
+
+use super::workspace::Workspace;
+use crate::error::Result;
+use crate::transform::audits::tables_of;
+
+/// The rows of a query.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub batches: Vec<RecordBatch>,
+}
+
+impl Rows {
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// Runs a query in a session, registering the tables that it names.
+///
+/// # Errors
+/// Usage: SQL that cannot be planned; what the engine says.
+pub async fn rows(workspace: &Workspace, context: &SessionContext, sql: &str) -> Result<Rows> {
+    workspace.tables.register(context, &tables_of(sql)?, None).await?;
+    let frame = context.sql(sql).await?;
+    let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
+    Ok(Rows { schema, batches: frame.collect().await? })
+}
+
+/// Names a query, so that others can read it; nothing is executed.
+///
+/// # Errors
+/// Usage: SQL that cannot be planned.
+pub async fn name(workspace: &Workspace, context: &SessionContext, name: &str, sql: &str) -> Result<()> {
+    workspace.tables.register(context, &tables_of(sql)?, None).await?;
+    let view = context.sql(sql).await?.into_view();
+    context.register_table(name, view)?;
+    Ok(())
+}
+
+/// The chosen tenants as a list of SQL texts.
+pub fn tenants(workspace: &Workspace) -> String {
+    workspace.config.selected_tenants().map(|t| format!("'{}'", t.id)).collect::<Vec<_>>().join(", ")
+}
+
+/// `a.x IS NOT DISTINCT FROM b.x AND …`: a join that keeps null keys.
+pub fn same(left: &str, right: &str, columns: &[String]) -> String {
+    columns.iter().map(|c| format!("({left}.{c} IS NOT DISTINCT FROM {right}.{c})")).collect::<Vec<_>>().join(" AND ")
+}
+
+/// The key of `rollup.usage_daily`, allocation tags included.
+pub fn rollup_key(workspace: &Workspace) -> Vec<String> {
+    let fixed = [
+        "tenant", "source", "export", "period", "charge_date", "provider_name", "billing_account_id", "sub_account_id",
+        "service_name", "service_code", "service_category", "region_id", "from_region_id", "to_region_id", "sku_id",
+        "sku_meter", "usage_type", "operation", "instance_type", "vcpus", "usage_unit", "charge_category", "charge_class",
+        "is_usage", "exclusion_reason", "billing_currency",
+    ];
+    let tags = workspace.tables.placeholders.tags.iter().map(|t| t.column.clone());
+    fixed.iter().map(|c| (*c).to_string()).chain(tags).collect()
+}
