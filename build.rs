@@ -10,11 +10,20 @@ fn main() -> io::Result<()> {
     let models = ["normalize", "rollup", "estimate", "publish"].map(|folder| root.join("sql").join(folder));
     embed(&mut code, &root, "MODELS", &models, "sql")?;
     embed(&mut code, &root, "AUDITS", &[root.join("sql/audits")], "sql")?;
-    embed(&mut code, &root, "REFERENCE", &[root.join("warehouse/reference")], "csv")?;
+    embed(
+        &mut code,
+        &root,
+        "REFERENCE",
+        &[root.join("warehouse/reference")],
+        "csv",
+    )?;
     embed(&mut code, &root, "MIGRATIONS", &[root.join("migrations")], "sql")?;
     embed_bytes(&mut code, &root, "SAMPLE", &root.join("warehouse/sample"))?;
     embed_bytes(&mut code, &root, "TEMPLATES", &root.join("warehouse/templates"))?;
-    fs::write(Path::new(&env::var("OUT_DIR").map_err(io::Error::other)?).join("embedded.rs"), code)
+    fs::write(
+        Path::new(&env::var("OUT_DIR").map_err(io::Error::other)?).join("embedded.rs"),
+        code,
+    )
 }
 
 /// `pub static NAME: &[(path relative to the package, content)]`, in the order of the paths.
@@ -34,10 +43,21 @@ fn embed(code: &mut String, root: &Path, name: &str, folders: &[PathBuf], extens
         }
     }
     files.sort();
-    let _ = writeln!(code, "/// Files of the source tree: path and content.\npub static {name}: &[(&str, &str)] = &[");
+    let _ = writeln!(
+        code,
+        "/// Files of the source tree: path and content.\npub static {name}: &[(&str, &str)] = &["
+    );
     for file in files {
-        let relative = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().replace('\\', "/");
-        let _ = writeln!(code, "    ({relative:?}, include_str!({:?})),", file.display().to_string());
+        let relative = file
+            .strip_prefix(root)
+            .unwrap_or(&file)
+            .to_string_lossy()
+            .replace('\\', "/");
+        let _ = writeln!(
+            code,
+            "    ({relative:?}, include_str!({:?})),",
+            file.display().to_string()
+        );
     }
     let _ = writeln!(code, "];");
     Ok(())
@@ -51,14 +71,29 @@ fn embed_bytes(code: &mut String, root: &Path, name: &str, folder: &Path) -> io:
         println!("cargo::rerun-if-changed={}", folder.display());
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                files.push(path)
+            }
         }
     }
     files.sort();
-    let _ = writeln!(code, "/// Files of the source tree: path and bytes.\npub static {name}: &[(&str, &[u8])] = &[");
+    let _ = writeln!(
+        code,
+        "/// Files of the source tree: path and bytes.\npub static {name}: &[(&str, &[u8])] = &["
+    );
     for file in files {
-        let relative = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().replace('\\', "/");
-        let _ = writeln!(code, "    ({relative:?}, include_bytes!({:?})),", file.display().to_string());
+        let relative = file
+            .strip_prefix(root)
+            .unwrap_or(&file)
+            .to_string_lossy()
+            .replace('\\', "/");
+        let _ = writeln!(
+            code,
+            "    ({relative:?}, include_bytes!({:?})),",
+            file.display().to_string()
+        );
     }
     let _ = writeln!(code, "];");
     Ok(())

@@ -185,7 +185,9 @@ impl From<Error> for datafusion::error::DataFusionError {
 
 impl From<deltalake_core::DeltaTableError> for Error {
     fn from(error: deltalake_core::DeltaTableError) -> Self {
-        Error::external("a Delta table could not be read or written").because(error).retryable()
+        Error::external("a Delta table could not be read or written")
+            .because(error)
+            .retryable()
     }
 }
 
@@ -208,14 +210,17 @@ impl From<object_store::Error> for Error {
         let base = |what: &str| Error::external(what.to_string()).because(text.clone());
         match error {
             O::NotFound { .. } => base("an object does not exist"),
-            O::PermissionDenied { .. } | O::Unauthenticated { .. } => base("the store refused access")
-                .hint("check the profile's keys and the permissions of its role (`offgridflow doctor` tests them)"),
+            O::PermissionDenied { .. } | O::Unauthenticated { .. } => base("the store refused access").hint(
+                "check the profile's keys and the permissions of its role (`offgridflow doctor` tests them)",
+            ),
             O::Precondition { .. } => base("an object changed while it was read").retryable(),
             _ => {
                 if text.contains("No space left") || text.contains("os error 28") {
-                    base("there is no space left to write to").hint("free space where the warehouse lies, then run again")
+                    base("there is no space left to write to")
+                        .hint("free space where the warehouse lies, then run again")
                 } else if text.contains("Read-only file system") || text.contains("Permission denied") {
-                    base("the folder cannot be written").hint("give the user of this process write access, or set [warehouse] url elsewhere")
+                    base("the folder cannot be written")
+                        .hint("give the user of this process write access, or set [warehouse] url elsewhere")
                 } else {
                     base("the object store failed").retryable()
                 }
@@ -228,7 +233,9 @@ impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         let base = Error::external("a file could not be read or written").because(&error);
         match error.kind() {
-            std::io::ErrorKind::StorageFull => base.hint("free space where the warehouse lies, then run again"),
+            std::io::ErrorKind::StorageFull => {
+                base.hint("free space where the warehouse lies, then run again")
+            }
             std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => {
                 base.hint("give the user of this process write access, or set [warehouse] url elsewhere")
             }

@@ -10,7 +10,13 @@ use crate::run::Request;
 
 /// Batch carbon accounting: cloud bills and activity data in, audited emissions out.
 #[derive(Debug, Parser)]
-#[command(name = "offgridflow", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "offgridflow",
+    version,
+    about,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub struct Arguments {
     /// The configuration file [default: ./offgridflow.toml, else the bundled sample company]
     #[arg(long, global = true, value_name = "FILE", env = "OFFGRIDFLOW_CONFIG")]
@@ -293,7 +299,8 @@ impl RunOptions {
     /// Usage: a period that is no month, a pipeline there is not.
     pub fn request(&self) -> Result<Request> {
         if self.pipeline != "daily" {
-            return Err(Error::usage(format!("there is no pipeline `{}`", self.pipeline)).hint("the pipeline is `daily`"));
+            return Err(Error::usage(format!("there is no pipeline `{}`", self.pipeline))
+                .hint("the pipeline is `daily`"));
         }
         Ok(Request {
             pipeline: self.pipeline.clone(),
@@ -312,6 +319,12 @@ impl RunOptions {
 /// # Errors
 /// Usage: not a month.
 pub fn period(flag: &str, text: Option<&str>) -> Result<Option<Period>> {
-    text.map(|t| t.parse().map_err(|e| Error::usage(format!("{flag} is not understood")).because(e).hint("write 2026-01")))
-        .transpose()
+    text.map(|t| {
+        t.parse().map_err(|e| {
+            Error::usage(format!("{flag} is not understood"))
+                .because(e)
+                .hint("write 2026-01")
+        })
+    })
+    .transpose()
 }

@@ -13,8 +13,8 @@ pub fn config(config: &Config, output: &Output, verb: &ConfigVerb) -> Result<u8>
     let ConfigVerb::Show = verb;
     let text = config.show();
     if output.format == Format::Json {
-        let value: serde_json::Value =
-            toml::from_str(&text).map_err(|e| Error::internal("the configuration does not read back").because(e))?;
+        let value: serde_json::Value = toml::from_str(&text)
+            .map_err(|e| Error::internal("the configuration does not read back").because(e))?;
         output.json(&value);
     } else {
         output.line(text.trim_end());

@@ -13,7 +13,9 @@ use crate::ledger::{Ledger, RunLock};
 /// External when the database cannot be opened or changed, or a run is at work.
 pub async fn db(config: &Config, output: &Output, verb: &DbVerb) -> Result<u8> {
     let ledger = Ledger::open(&config.database.url, &config.base).await?;
-    let place = ledger.path().map_or("in memory".to_string(), |p| p.display().to_string());
+    let place = ledger
+        .path()
+        .map_or("in memory".to_string(), |p| p.display().to_string());
     match verb {
         DbVerb::Migrate => {
             let steps = ledger.migrate().await?;
@@ -27,8 +29,13 @@ pub async fn db(config: &Config, output: &Output, verb: &DbVerb) -> Result<u8> {
             let _lock = RunLock::acquire(&config.local_folder(), "db rollback")?;
             match ledger.rollback().await? {
                 Some(step) => {
-                    output.line(format!("Step {} ({}) taken back, with its tables ({place}).", step.version, step.description));
-                    output.note("The next command that opens the warehouse applies it again, with empty tables.");
+                    output.line(format!(
+                        "Step {} ({}) taken back, with its tables ({place}).",
+                        step.version, step.description
+                    ));
+                    output.note(
+                        "The next command that opens the warehouse applies it again, with empty tables.",
+                    );
                 }
                 None => output.line(format!("There is no step to take back ({place}).")),
             }
@@ -36,7 +43,9 @@ pub async fn db(config: &Config, output: &Output, verb: &DbVerb) -> Result<u8> {
         DbVerb::Status => {
             let mut listing = Listing::new(&["#step", "about", "applied"]);
             for step in ledger.status().await? {
-                let applied = step.applied_at.map_or("pending".to_string(), |at| format!("{at} UTC"));
+                let applied = step
+                    .applied_at
+                    .map_or("pending".to_string(), |at| format!("{at} UTC"));
                 listing.row([step.version.to_string(), step.description, applied]);
             }
             listing.print(output)?;

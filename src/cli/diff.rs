@@ -6,7 +6,7 @@ use super::arguments::Format;
 use super::listing::{Listing, cut};
 use super::output::Output;
 use crate::domain::period::Period;
-use crate::error::{Error, Result};
+use crate::error::{Blame, Error, Result};
 use crate::ledger::Run;
 use crate::run::Workspace;
 use crate::run::diff::{Difference, months, runs};
@@ -15,7 +15,13 @@ use crate::run::diff::{Difference, months, runs};
 ///
 /// # Errors
 /// Usage: neither two runs nor two months; external when a version cannot be read any more.
-pub async fn diff(workspace: &Workspace, output: &Output, before: &str, after: &str, limit: u32) -> Result<u8> {
+pub async fn diff(
+    workspace: &Workspace,
+    output: &Output,
+    before: &str,
+    after: &str,
+    limit: u32,
+) -> Result<u8> {
     if matches!(output.format, Format::Csv | Format::Parquet) {
         return Err(Error::usage("`diff` prints several tables").hint("use --output json, or text"));
     }
@@ -23,29 +29,62 @@ pub async fn diff(workspace: &Workspace, output: &Output, before: &str, after: &
     let (title, difference) = match parsed {
         (Ok(before), Ok(after)) => {
             let (before, after) = (before.to_string(), after.to_string());
-            (format!("Charge month {before} → {after}"), months(workspace, &before, &after, limit).await?)
+            (
+                format!("Charge month {before} → {after}"),
+                months(workspace, &before, &after, limit).await?,
+            )
         }
         (Err(_), Err(_)) => {
-            let (before, after) = (workspace.ledger.run(before).await?, workspace.ledger.run(after).await?);
-            let difference = runs(workspace, &before.run_id, &after.run_id, limit).await.map_err(|e| {
-                e.hint("`maintain --vacuum` keeps the versions of recent runs only; compare younger runs")
-            })?;
-            (format!("{} → {}", described(&before), described(&after)), difference)
+            let (before, after) = (
+                workspace.ledger.run(before).await?,
+                workspace.ledger.run(after).await?,
+            );
+            let difference = runs(workspace, &before.run_id, &after.run_id, limit)
+                .await
+                .map_err(|error| match error.blame() {
+                    Blame::Internal | Blame::External => Error::external(
+                        "the tables of these runs cannot be read any more",
+                    )
+                    .because(error)
+                    .hint("`maintain --vacuum` keeps the versions of recent runs only: compare younger runs"),
+                    _ => error,
+                })?;
+            (
+                format!("{} → {}", described(&before), described(&after)),
+                difference,
+            )
         }
-        _ => return Err(Error::usage("a run cannot be compared with a month").hint("give two runs or two months")),
+        _ => {
+            return Err(
+                Error::usage("a run cannot be compared with a month").hint("give two runs or two months")
+            );
+        }
     };
-    print(output, &title, &difference, limit)
+    let scope = match before.parse::<Period>() {
+        Ok(_) => "In all",
+        Err(_) => "In the partitions that differ",
+    };
+    print(output, &title, scope, &difference, limit)
 }
 
 fn described(run: &Run) -> String {
     let started = run.started_at.get(..16).unwrap_or_default().replace('T', " ");
     let version = |v: &Option<String>| v.clone().unwrap_or_else(|| "unknown".into());
-    format!("run {} ({started}, method {}, factor set {})", run.run_id, version(&run.method_version), version(&run.factor_set_version))
+    format!(
+        "run {} ({started}, method {}, factor set {})",
+        run.run_id,
+        version(&run.method_version),
+        version(&run.factor_set_version)
+    )
 }
 
-fn print(output: &Output, title: &str, difference: &Difference, limit: u32) -> Result<u8> {
+fn print(output: &Output, title: &str, scope: &str, difference: &Difference, limit: u32) -> Result<u8> {
     let list = |rows: &crate::run::query::Rows| Listing::of_batches(&rows.schema, &rows.batches);
-    let (mut total, mut services, mut lines) = (list(&difference.total)?, list(&difference.services)?, list(&difference.lines)?);
+    let (mut total, mut services, mut lines) = (
+        list(&difference.total)?,
+        list(&difference.services)?,
+        list(&difference.lines)?,
+    );
     if output.format == Format::Json {
         output.json(&json!({ "title": title, "total": total.json(), "services": services.json(), "lines": lines.json() }));
         return Ok(0);
@@ -57,19 +96,38 @@ fn print(output: &Output, title: &str, difference: &Difference, limit: u32) -> R
         return Ok(0);
     }
     for listing in [&mut total, &mut services, &mut lines] {
-        listing.map_cells(|name| name.ends_with("_kg") || name.starts_with("kg_"), |cell| rounded(cell, 3));
+        listing.map_cells(
+            |name| name.ends_with("_kg") || name.starts_with("kg_"),
+            |cell| rounded(cell, 3),
+        );
         listing.map_cells(|name| name.starts_with("cost_"), |cell| rounded(cell, 2));
         listing.map_cells(|name| name.starts_with("quantity_"), |cell| rounded(cell, 4));
-        listing.map_cells(|name| ["sku_meter", "usage_type", "operation", "service_name", "billing_account_id", "sub_account_id"].contains(&name), |cell| cut(cell, 34));
+        listing.map_cells(
+            |name| {
+                [
+                    "sku_meter",
+                    "usage_type",
+                    "operation",
+                    "service_name",
+                    "billing_account_id",
+                    "sub_account_id",
+                ]
+                .contains(&name)
+            },
+            |cell| cut(cell, 34),
+        );
     }
     let renamed = |mut listing: Listing| {
         listing.rename(|name| match name {
             "billing_currency" => "currency".to_string(),
-            other => other.trim_end_matches("_name").trim_end_matches("_id").replace('_', " "),
+            other => other
+                .trim_end_matches("_name")
+                .trim_end_matches("_id")
+                .replace('_', " "),
         });
         listing
     };
-    output.line("In all, kg CO2e location-based with embodied, and why");
+    output.line(format!("{scope}: kg CO2e location-based with embodied, and why"));
     output.line(renamed(without_zero_reasons(total)).text());
     output.line("");
     output.line(format!("By provider, service and region, the largest {limit}"));
@@ -84,7 +142,10 @@ fn print(output: &Output, title: &str, difference: &Difference, limit: u32) -> R
 fn without_zero_reasons(mut listing: Listing) -> Listing {
     for reason in ["factors_kg", "method_kg", "settings_kg", "coverage_kg"] {
         if let Some(column) = listing.column(reason)
-            && listing.rows().iter().all(|r| r[column].parse::<f64>().unwrap_or_default() == 0.0)
+            && listing
+                .rows()
+                .iter()
+                .all(|r| r[column].parse::<f64>().unwrap_or_default() == 0.0)
         {
             listing.map_cells(|name| name == reason, |_| String::new());
         }
@@ -92,10 +153,29 @@ fn without_zero_reasons(mut listing: Listing) -> Listing {
     listing.without_empty_columns()
 }
 
-/// Key columns that have one value everywhere, or repeat another, tell lines apart from nothing.
+/// Columns that tell lines apart from nothing are left out: what repeats another, what is the same everywhere.
 fn informative(mut listing: Listing) -> Listing {
-    let repeated = ["tenant", "service_code", "service_category", "is_usage", "sku_id", "vcpus", "charge_class", "exclusion_reason"];
+    let repeated = [
+        "tenant",
+        "service_code",
+        "service_category",
+        "is_usage",
+        "sku_id",
+        "vcpus",
+        "charge_class",
+        "exclusion_reason",
+        "operation",
+    ];
     listing.map_cells(|name| repeated.contains(&name), |_| String::new());
+    for column in ["charge_category", "from_region_id", "to_region_id"] {
+        listing.drop_where_all(column, |cell| cell.is_empty() || cell == "Usage");
+    }
+    if listing
+        .column("usage_type")
+        .is_some_and(|c| listing.rows().iter().any(|r| !r[c].is_empty()))
+    {
+        listing.drop_where_equal("sku_meter", "usage_type");
+    }
     listing.without_empty_columns()
 }
 
@@ -104,7 +184,11 @@ fn rounded(cell: &str, digits: usize) -> String {
         // No minus before a zero.
         Ok(value) => {
             let text = format!("{value:.digits$}");
-            if text.trim_matches(['-', '0', '.']).is_empty() { "0".to_string() } else { text }
+            if text.trim_matches(['-', '0', '.']).is_empty() {
+                "0".to_string()
+            } else {
+                text
+            }
         }
         Err(_) => cell.to_string(),
     }

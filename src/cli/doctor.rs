@@ -28,21 +28,33 @@ struct Finding {
 pub async fn doctor(config: &Config, output: &Output) -> Result<u8> {
     let mut findings = Vec::new();
     let mut note = |what: &str, outcome: Result<String>| {
-        findings.push(Finding { what: what.to_string(), outcome, warnings: Vec::new() });
+        findings.push(Finding {
+            what: what.to_string(),
+            outcome,
+            warnings: Vec::new(),
+        });
     };
-    let file = config.file.as_ref().map_or("none: built-in defaults".to_string(), |f| f.display().to_string());
+    let file = config
+        .file
+        .as_ref()
+        .map_or("none: built-in defaults".to_string(), |f| f.display().to_string());
     note("configuration", Ok(file));
     note("warehouse", warehouse(config).await);
     note("ledger", ledger(config).await);
     note("factor set", factor_set(config).await);
     for tenant in config.selected_tenants() {
         if tenant.sources.is_empty() {
-            note(&format!("tenant {}", tenant.id), Err(Error::usage("the tenant has no source").hint("add a [[tenant.source]]")));
+            note(
+                &format!("tenant {}", tenant.id),
+                Err(Error::usage("the tenant has no source").hint("add a [[tenant.source]]")),
+            );
         }
     }
     for tenant in config.selected_tenants() {
         for source in &tenant.sources {
-            findings.extend(source_findings(config, &format!("source {}/{}", tenant.id, source.id), source).await);
+            findings.extend(
+                source_findings(config, &format!("source {}/{}", tenant.id, source.id), source).await,
+            );
         }
     }
     print(output, &findings)?;
@@ -55,15 +67,27 @@ fn print(output: &Output, findings: &[Finding]) -> Result<()> {
     for finding in findings {
         let (state, text, hint) = match &finding.outcome {
             Ok(seen) if finding.warnings.is_empty() => ("ok", seen.clone(), String::new()),
-            Ok(seen) => ("warning", format!("{seen}; {}", finding.warnings.join("; ")), String::new()),
-            Err(error) => ("failed", error.to_string(), error.hint_text().unwrap_or_default().to_string()),
+            Ok(seen) => (
+                "warning",
+                format!("{seen}; {}", finding.warnings.join("; ")),
+                String::new(),
+            ),
+            Err(error) => (
+                "failed",
+                error.to_string(),
+                error.hint_text().unwrap_or_default().to_string(),
+            ),
         };
         listing.row([finding.what.as_str(), state, &text, &hint]);
     }
     if output.format != Format::Text {
         return listing.print(output);
     }
-    let width = findings.iter().map(|f| f.what.chars().count()).max().unwrap_or_default();
+    let width = findings
+        .iter()
+        .map(|f| f.what.chars().count())
+        .max()
+        .unwrap_or_default();
     for row in listing.rows() {
         output.line(format!("{:<7}  {:<width$}  {}", row[1], row[0], row[2]));
         if !row[3].is_empty() {
@@ -73,7 +97,10 @@ fn print(output: &Output, findings: &[Finding]) -> Result<()> {
     let failed = findings.iter().filter(|f| f.outcome.is_err()).count();
     output.line("");
     output.line(match failed {
-        0 => format!("{} looked at, all well.", counted(findings.len(), "thing", "things")),
+        0 => format!(
+            "{} looked at, all well.",
+            counted(findings.len(), "thing", "things")
+        ),
         _ => format!("{failed} of {} failed.", findings.len()),
     });
     Ok(())
@@ -89,40 +116,73 @@ async fn warehouse(config: &Config) -> Result<String> {
     let read = location.read(&object).await;
     location.delete(&object).await?;
     if read? != bytes {
-        return Err(Error::external("the store gave back other bytes than were written").at(location.url.to_string()));
+        return Err(
+            Error::external("the store gave back other bytes than were written").at(location.url.to_string()),
+        );
     }
     let url = location.url.to_string();
     let tables = Warehouse::new(location).table_names().await?;
-    Ok(format!("{url}: readable and writable, {}", counted(tables.len(), "table", "tables")))
+    Ok(format!(
+        "{url}: readable and writable, {}",
+        counted(tables.len(), "table", "tables")
+    ))
 }
 
 async fn ledger(config: &Config) -> Result<String> {
     let ledger = Ledger::open_current(&config.database.url, &config.base).await?;
     let steps = ledger.status().await?.len();
-    let place = ledger.path().map_or("in memory".to_string(), |p| p.display().to_string());
+    let place = ledger
+        .path()
+        .map_or("in memory".to_string(), |p| p.display().to_string());
     let last = match ledger.runs(1).await?.first() {
-        Some(run) => format!("last run {} {}", run.started_at.get(..16).unwrap_or(&run.started_at).replace('T', " "), run.status.name()),
+        Some(run) => format!(
+            "last run {} {}",
+            run.started_at
+                .get(..16)
+                .unwrap_or(&run.started_at)
+                .replace('T', " "),
+            run.status.name()
+        ),
         None => "no run yet".to_string(),
     };
     ledger.close().await;
-    Ok(format!("{place}: {} applied, {last}", counted(steps, "migration", "migrations")))
+    Ok(format!(
+        "{place}: {} applied, {last}",
+        counted(steps, "migration", "migrations")
+    ))
 }
 
 async fn factor_set(config: &Config) -> Result<String> {
     let set = match &config.factors.version {
         Some(version) => {
             let profile = config.profile(config.warehouse.profile.as_deref());
-            archive::load(&Warehouse::new(Location::open(&config.warehouse.url, &config.base, &profile)?), version).await?
+            archive::load(
+                &Warehouse::new(Location::open(&config.warehouse.url, &config.base, &profile)?),
+                version,
+            )
+            .await?
         }
         None => FactorSet::load(config.factors.overlay.as_deref())?,
     };
-    let pinned = if config.factors.version.is_some() { ", pinned" } else { "" };
-    Ok(format!("{}{pinned}, {}", set.version(), counted(set.tables().count(), "table", "tables")))
+    let pinned = if config.factors.version.is_some() {
+        ", pinned"
+    } else {
+        ""
+    };
+    Ok(format!(
+        "{}{pinned}, {}",
+        set.version(),
+        counted(set.tables().count(), "table", "tables")
+    ))
 }
 
 /// One line for what a source holds, one for each delivery that cannot be landed.
 async fn source_findings(config: &Config, what: &str, source: &Source) -> Vec<Finding> {
-    let finding = |outcome| Finding { what: what.to_string(), outcome, warnings: Vec::new() };
+    let finding = |outcome| Finding {
+        what: what.to_string(),
+        outcome,
+        warnings: Vec::new(),
+    };
     let profile = config.profile(source.profile.as_deref());
     let found = match Location::open(&source.url, &config.base, &profile) {
         Ok(location) => discover(&location, source.kind).await,
@@ -135,8 +195,19 @@ async fn source_findings(config: &Config, what: &str, source: &Source) -> Vec<Fi
     let files: Vec<_> = found.deliveries.iter().flat_map(|d| &d.files).collect();
     let bytes: u64 = files.iter().map(|f| f.object.size).sum();
     let newest = files.iter().max_by_key(|f| f.object.modified);
-    let newest = newest.map_or(String::new(), |f| format!(", newest {} of {}", f.object.key, f.object.modified.format("%Y-%m-%d %H:%M UTC")));
-    let periods: Vec<String> = found.deliveries.iter().filter_map(|d| d.period).map(|p| p.to_string()).collect();
+    let newest = newest.map_or(String::new(), |f| {
+        format!(
+            ", newest {} of {}",
+            f.object.key,
+            f.object.modified.format("%Y-%m-%d %H:%M UTC")
+        )
+    });
+    let periods: Vec<String> = found
+        .deliveries
+        .iter()
+        .filter_map(|d| d.period)
+        .map(|p| p.to_string())
+        .collect();
     let range = match (periods.iter().min(), periods.iter().max()) {
         (Some(first), Some(last)) if first != last => format!(" ({first} … {last})"),
         (Some(only), _) => format!(" ({only})"),
@@ -149,7 +220,11 @@ async fn source_findings(config: &Config, what: &str, source: &Source) -> Vec<Fi
         counted(files.len(), "file", "files"),
         super::listing::bytes(bytes)
     );
-    let mut findings = vec![Finding { what: what.to_string(), outcome: Ok(seen), warnings: found.warnings }];
+    let mut findings = vec![Finding {
+        what: what.to_string(),
+        outcome: Ok(seen),
+        warnings: found.warnings,
+    }];
     findings.extend(found.failures.into_iter().map(|error| finding(Err(error))));
     findings
 }

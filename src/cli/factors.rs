@@ -6,6 +6,7 @@ use std::path::Path;
 use super::arguments::{FactorsVerb, Format};
 use super::listing::{Listing, cut};
 use super::output::Output;
+use super::retry::counted;
 use super::sql::read_only;
 use crate::error::{Error, Result};
 use crate::factors::csv_table::CsvTable;
@@ -33,7 +34,16 @@ pub async fn factors(workspace: &Workspace, output: &Output, verb: &FactorsVerb)
 }
 
 fn list(set: &FactorSet, output: &Output) -> Result<u8> {
-    let mut listing = Listing::new(&["table", "#rows", "#own", "#ok", "#undated", "#assumed", "#fallback", "sources"]);
+    let mut listing = Listing::new(&[
+        "table",
+        "#rows",
+        "#own",
+        "#ok",
+        "#undated",
+        "#assumed",
+        "#fallback",
+        "sources",
+    ]);
     let (_, overlay) = set.texts();
     for name in set.tables() {
         let table = set.rows(name)?;
@@ -43,12 +53,19 @@ fn list(set: &FactorSet, output: &Output) -> Result<u8> {
         };
         let cells = |column: &str| {
             let index = table.header.iter().position(|c| c == column);
-            table.rows.iter().filter_map(move |r| index.and_then(|i| r.get(i)))
+            table
+                .rows
+                .iter()
+                .filter_map(move |r| index.and_then(|i| r.get(i)))
         };
         let graded = |quality: &str| cells("quality").filter(|q| *q == quality).count().to_string();
         let sources: BTreeSet<&String> = cells("source").collect();
         let sources: Vec<&str> = sources.into_iter().map(String::as_str).collect();
-        let sources = if output.format == Format::Text { cut(&sources.join(", "), 60) } else { sources.join(", ") };
+        let sources = if output.format == Format::Text {
+            cut(&sources.join(", "), 60)
+        } else {
+            sources.join(", ")
+        };
         listing.row([
             name.to_string(),
             table.rows.len().to_string(),
@@ -61,7 +78,10 @@ fn list(set: &FactorSet, output: &Output) -> Result<u8> {
         ]);
     }
     listing.print(output)?;
-    output.note(format!("Factor set {}; `own` are rows of [factors] overlay.", set.version()));
+    output.note(format!(
+        "Factor set {}; `own` are rows of [factors] overlay.",
+        set.version()
+    ));
     Ok(0)
 }
 
@@ -74,8 +94,17 @@ fn show(set: &FactorSet, output: &Output, name: &str, search: Option<&str>) -> R
     let header: Vec<&str> = table.header.iter().map(String::as_str).collect();
     let mut listing = Listing::new(&header);
     for row in &table.rows {
-        if search.as_ref().is_none_or(|s| row.iter().any(|cell| cell.to_lowercase().contains(s))) {
-            listing.row(row.iter().map(|cell| if output.format == Format::Text { cut(cell, 60) } else { cell.clone() }));
+        if search
+            .as_ref()
+            .is_none_or(|s| row.iter().any(|cell| cell.to_lowercase().contains(s)))
+        {
+            listing.row(row.iter().map(|cell| {
+                if output.format == Format::Text {
+                    cut(cell, 60)
+                } else {
+                    cell.clone()
+                }
+            }));
         }
     }
     let count = listing.rows().len();
@@ -84,7 +113,11 @@ fn show(set: &FactorSet, output: &Output, name: &str, search: Option<&str>) -> R
         Format::Text => output.line(listing.without_empty_columns().text()),
         _ => listing.print(output)?,
     }
-    output.note(format!("{count} of {} rows, factor set {}", table.rows.len(), set.version()));
+    output.note(format!(
+        "{count} of {} rows, factor set {}",
+        table.rows.len(),
+        set.version()
+    ));
     Ok(0)
 }
 
@@ -96,24 +129,46 @@ fn table_of_factor(set: &FactorSet, id: &str) -> Result<CsvTable> {
             return Ok(table);
         }
     }
-    Err(Error::usage(format!("there is neither a factor table nor a factor `{id}`"))
-        .hint("`offgridflow factors list` names the tables; --search finds rows in one"))
+    Err(
+        Error::usage(format!("there is neither a factor table nor a factor `{id}`"))
+            .hint("`offgridflow factors list` names the tables; --search finds rows in one"),
+    )
 }
 
 async fn gaps(workspace: &Workspace, output: &Output, limit: u32) -> Result<u8> {
-    let tenants: Vec<String> = workspace.config.selected_tenants().map(|t| format!("'{}'", t.id)).collect();
-    let sql = GAPS_SQL.replace("{{tenants}}", &tenants.join(", ")).replace("{{limit}}", &limit.to_string());
+    let tenants: Vec<String> = workspace
+        .config
+        .selected_tenants()
+        .map(|t| format!("'{}'", t.id))
+        .collect();
+    let sql = GAPS_SQL
+        .replace("{{tenants}}", &tenants.join(", "))
+        .replace("{{limit}}", &limit.to_string());
     let (schema, batches) = read_only(workspace, &sql).await?;
     let mut listing = Listing::of_batches(&schema, &batches)?;
     if listing.rows().is_empty() && output.format == Format::Text {
         output.line("Every usage and activity row has a factor.");
         return Ok(0);
     }
-    let reasons: BTreeMap<String, &str> =
-        listing.column("reason").map(|c| listing.rows().iter().map(|r| (r[c].clone(), remedy(&r[c]))).collect()).unwrap_or_default();
+    let reasons: BTreeMap<String, &str> = listing
+        .column("reason")
+        .map(|c| {
+            listing
+                .rows()
+                .iter()
+                .map(|r| (r[c].clone(), remedy(&r[c])))
+                .collect()
+        })
+        .unwrap_or_default();
     if output.format == Format::Text {
         listing.map_cells(|name| ["what", "service"].contains(&name), |cell| cut(cell, 44));
-        listing.map_cells(|name| name == "cost", |cell| cell.parse::<f64>().map_or(cell.to_string(), |v| format!("{v:.2}")));
+        listing.map_cells(
+            |name| name == "cost",
+            |cell| {
+                cell.parse::<f64>()
+                    .map_or(cell.to_string(), |v| format!("{v:.2}"))
+            },
+        );
     }
     listing.print(output)?;
     if output.format == Format::Text {
@@ -144,7 +199,14 @@ fn diff(before: &FactorSet, after: &FactorSet, output: &Output) -> Result<u8> {
     };
     for name in names {
         for change in changes(&rows(before, name)?, &rows(after, name)?) {
-            listing.row([name.to_string(), change.0.to_string(), change.1, change.2, change.3, change.4]);
+            listing.row([
+                name.to_string(),
+                change.0.to_string(),
+                change.1,
+                change.2,
+                change.3,
+                change.4,
+            ]);
         }
     }
     let count = listing.rows().len();
@@ -157,7 +219,12 @@ fn diff(before: &FactorSet, after: &FactorSet, output: &Output) -> Result<u8> {
     } else {
         listing.print(output)?;
     }
-    output.note(format!("{} → {}: {count} differences", before.version(), after.version()));
+    output.note(format!(
+        "{} → {}: {}",
+        before.version(),
+        after.version(),
+        counted(count, "difference", "differences")
+    ));
     Ok(0)
 }
 
@@ -192,12 +259,23 @@ fn changes(before: &BTreeMap<String, Cells>, after: &BTreeMap<String, Cells>) ->
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     for key in keys {
         match (before.get(key), after.get(key)) {
-            (Some(_), None) => changes.push(("removed", key.clone(), String::new(), String::new(), String::new())),
-            (None, Some(_)) => changes.push(("added", key.clone(), String::new(), String::new(), String::new())),
+            (Some(_), None) => changes.push((
+                "removed",
+                key.clone(),
+                String::new(),
+                String::new(),
+                String::new(),
+            )),
+            (None, Some(_)) => {
+                changes.push(("added", key.clone(), String::new(), String::new(), String::new()))
+            }
             (Some(old), Some(new)) => {
                 let columns: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
                 for column in columns {
-                    let (old, new) = (old.get(column).cloned().unwrap_or_default(), new.get(column).cloned().unwrap_or_default());
+                    let (old, new) = (
+                        old.get(column).cloned().unwrap_or_default(),
+                        new.get(column).cloned().unwrap_or_default(),
+                    );
                     if old != new {
                         changes.push(("changed", key.clone(), column.clone(), old, new));
                     }

@@ -47,10 +47,15 @@ pub fn init(output: &Output, folder: &Path) -> Result<u8> {
         }
         std::fs::write(&target, content).map_err(place)?;
     }
-    let sample = files.iter().filter(|(path, _)| path.starts_with(SAMPLE_FOLDER)).count();
+    let sample = files
+        .iter()
+        .filter(|(path, _)| path.starts_with(SAMPLE_FOLDER))
+        .count();
     output.line(format!("A project lies in {}:", folder.display()));
     output.line("  offgridflow.toml   the configuration, every choice explained");
-    output.line(format!("  sample/            a made-up company's bills and activity data, 2025 ({sample} files)"));
+    output.line(format!(
+        "  sample/            a made-up company's bills and activity data, 2025 ({sample} files)"
+    ));
     output.line("  templates/         forms for activity data and instruments");
     output.line("");
     output.line("Next");
@@ -59,7 +64,9 @@ pub fn init(output: &Output, folder: &Path) -> Result<u8> {
     }
     output.line("  offgridflow run                      lands the sample and publishes its emissions");
     output.line("  offgridflow sql \"select * from publish.inventory limit 5\"");
-    output.line("  then point the sources in offgridflow.toml at your own exports; `offgridflow doctor` tries them");
+    output.line(
+        "  then point the sources in offgridflow.toml at your own exports; `offgridflow doctor` tries them",
+    );
     Ok(0)
 }
 
@@ -68,22 +75,31 @@ fn project_files() -> Result<Vec<(PathBuf, Vec<u8>)>> {
     for (path, content) in SAMPLE {
         let inside = path.trim_start_matches("warehouse/sample/");
         match inside {
-            "offgridflow.toml" => files.push((PathBuf::from(inside), configuration(&String::from_utf8_lossy(content))?.into_bytes())),
+            "offgridflow.toml" => files.push((
+                PathBuf::from(inside),
+                configuration(&String::from_utf8_lossy(content))?.into_bytes(),
+            )),
             _ => files.push((Path::new(SAMPLE_FOLDER).join(inside), content.to_vec())),
         }
     }
     for (path, content) in TEMPLATES {
-        files.push((PathBuf::from(path.trim_start_matches("warehouse/")), content.to_vec()));
+        files.push((
+            PathBuf::from(path.trim_start_matches("warehouse/")),
+            content.to_vec(),
+        ));
     }
+    // The configuration first: it is what a folder that is a project already has.
+    files.sort_by_key(|(path, _)| path != Path::new("offgridflow.toml"));
     files.push((PathBuf::from(".gitignore"), b"/data/\n".to_vec()));
     Ok(files)
 }
 
 /// The sample's configuration with the paths of a project.
 fn configuration(sample: &str) -> Result<String> {
-    let body = sample.find("[warehouse]").map(|start| &sample[start..]).ok_or_else(|| {
-        Error::internal("the sample's configuration has no [warehouse]")
-    })?;
+    let body = sample
+        .find("[warehouse]")
+        .map(|start| &sample[start..])
+        .ok_or_else(|| Error::internal("the sample's configuration has no [warehouse]"))?;
     let body = body
         .replace("//./", &format!("//./{SAMPLE_FOLDER}/"))
         .replace("//../data", "//./data")
@@ -103,7 +119,10 @@ mod tests {
             std::fs::create_dir_all(target.parent().unwrap()).unwrap();
             std::fs::write(target, content).unwrap();
         }
-        let flags = crate::config::Flags { config: Some(folder.path().join("offgridflow.toml")), ..Default::default() };
+        let flags = crate::config::Flags {
+            config: Some(folder.path().join("offgridflow.toml")),
+            ..Default::default()
+        };
         let config = crate::config::Config::load(&flags).unwrap();
         for source in &config.tenants[0].sources {
             let path = crate::config::location::local_path(&source.url, &config.base).unwrap();

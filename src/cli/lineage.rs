@@ -10,8 +10,10 @@ use crate::model::Graph;
 
 /// Draws the graph, or what leads to and from one table.
 pub fn draw(graph: &Graph, name: Option<&str>, format: LineageFormat) -> String {
-    let reads: BTreeMap<&str, Vec<&str>> =
-        graph.ordered().map(|m| (m.name.as_str(), m.reads.iter().map(String::as_str).collect())).collect();
+    let reads: BTreeMap<&str, Vec<&str>> = graph
+        .ordered()
+        .map(|m| (m.name.as_str(), m.reads.iter().map(String::as_str).collect()))
+        .collect();
     let edges = edges(&reads, name);
     match format {
         LineageFormat::Text => match name {
@@ -20,17 +22,29 @@ pub fn draw(graph: &Graph, name: Option<&str>, format: LineageFormat) -> String 
         },
         LineageFormat::Json => {
             let nodes: BTreeSet<&str> = edges.iter().flat_map(|(a, b)| [*a, *b]).collect();
-            let edges: Vec<_> = edges.iter().map(|(from, to)| json!({ "from": from, "to": to })).collect();
+            let edges: Vec<_> = edges
+                .iter()
+                .map(|(from, to)| json!({ "from": from, "to": to }))
+                .collect();
             serde_json::to_string_pretty(&json!({ "nodes": nodes, "edges": edges })).unwrap_or_default()
         }
         LineageFormat::Dot => {
-            let lines: String = edges.iter().map(|(from, to)| format!("  \"{from}\" -> \"{to}\";\n")).collect();
+            let lines: String = edges
+                .iter()
+                .map(|(from, to)| format!("  \"{from}\" -> \"{to}\";\n"))
+                .collect();
             format!("digraph offgridflow {{\n  rankdir=LR;\n  node [shape=box];\n{lines}}}")
         }
         LineageFormat::Mermaid => {
             let lines: String = edges
                 .iter()
-                .map(|(from, to)| format!("    {}[{from}] --> {}[{to}]\n", from.replace('.', "_"), to.replace('.', "_")))
+                .map(|(from, to)| {
+                    format!(
+                        "    {}[{from}] --> {}[{to}]\n",
+                        from.replace('.', "_"),
+                        to.replace('.', "_")
+                    )
+                })
                 .collect();
             format!("graph LR\n{lines}")
         }
@@ -41,7 +55,10 @@ type Edges<'a> = BTreeSet<(&'a str, &'a str)>;
 
 /// From → to, all of them or those on the way to and from a table.
 fn edges<'a>(reads: &BTreeMap<&'a str, Vec<&'a str>>, name: Option<&str>) -> Edges<'a> {
-    let all: Edges<'a> = reads.iter().flat_map(|(to, from)| from.iter().map(|f| (*f, *to))).collect();
+    let all: Edges<'a> = reads
+        .iter()
+        .flat_map(|(to, from)| from.iter().map(|f| (*f, *to)))
+        .collect();
     let Some(name) = name else { return all };
     let mut kept = Edges::new();
     for upwards in [true, false] {
@@ -51,7 +68,10 @@ fn edges<'a>(reads: &BTreeMap<&'a str, Vec<&'a str>>, name: Option<&str>) -> Edg
             if !seen.insert(table) {
                 continue;
             }
-            for (from, to) in all.iter().filter(|(from, to)| if upwards { *to == table } else { *from == table }) {
+            for (from, to) in all
+                .iter()
+                .filter(|(from, to)| if upwards { *to == table } else { *from == table })
+            {
                 kept.insert((from, to));
                 stack.push(if upwards { from } else { to });
             }
@@ -64,7 +84,11 @@ fn whole(graph: &Graph, edges: &Edges<'_>) -> String {
     let mut text = String::new();
     let mut stage = String::new();
     for model in graph.ordered() {
-        let parents: Vec<&str> = edges.iter().filter(|(_, to)| *to == model.name).map(|(from, _)| *from).collect();
+        let parents: Vec<&str> = edges
+            .iter()
+            .filter(|(_, to)| *to == model.name)
+            .map(|(from, _)| *from)
+            .collect();
         if stage != model.schema() {
             stage = model.schema().to_string();
             let _ = writeln!(text, "{stage}");
@@ -78,7 +102,13 @@ fn whole(graph: &Graph, edges: &Edges<'_>) -> String {
 fn around(reads: &BTreeMap<&str, Vec<&str>>, name: &str) -> String {
     let mut text = format!("{name}\n");
     let up = |table: &str| reads.get(table).cloned().unwrap_or_default();
-    let down = |table: &str| reads.iter().filter(|(_, from)| from.contains(&table)).map(|(to, _)| *to).collect::<Vec<_>>();
+    let down = |table: &str| {
+        reads
+            .iter()
+            .filter(|(_, from)| from.contains(&table))
+            .map(|(to, _)| *to)
+            .collect::<Vec<_>>()
+    };
     text.push_str("reads\n");
     branch(&mut text, &up, name, 1, &mut BTreeSet::new());
     text.push_str("is read by\n");
@@ -86,7 +116,13 @@ fn around(reads: &BTreeMap<&str, Vec<&str>>, name: &str) -> String {
     text
 }
 
-fn branch<'a>(text: &mut String, next: &dyn Fn(&str) -> Vec<&'a str>, table: &str, depth: usize, seen: &mut BTreeSet<&'a str>) {
+fn branch<'a>(
+    text: &mut String,
+    next: &dyn Fn(&str) -> Vec<&'a str>,
+    table: &str,
+    depth: usize,
+    seen: &mut BTreeSet<&'a str>,
+) {
     let children = next(table);
     if children.is_empty() && depth == 1 {
         text.push_str("  nothing\n");
@@ -94,7 +130,12 @@ fn branch<'a>(text: &mut String, next: &dyn Fn(&str) -> Vec<&'a str>, table: &st
     for child in children {
         let first = seen.insert(child);
         let leaf = next(child).is_empty();
-        let _ = writeln!(text, "{}{child}{}", "  ".repeat(depth), if first || leaf { "" } else { " (above)" });
+        let _ = writeln!(
+            text,
+            "{}{child}{}",
+            "  ".repeat(depth),
+            if first || leaf { "" } else { " (above)" }
+        );
         if first {
             branch(text, next, child, depth + 1, seen);
         }

@@ -26,7 +26,10 @@ impl Listing {
             Some(name) => (name.to_string(), true),
             None => (name.to_string(), false),
         };
-        Listing { columns: columns.iter().map(column).collect(), rows: Vec::new() }
+        Listing {
+            columns: columns.iter().map(column).collect(),
+            rows: Vec::new(),
+        }
     }
 
     /// The rows of a query; exact decimals lose the zeros at their end.
@@ -35,15 +38,32 @@ impl Listing {
     /// Internal when values cannot be formatted.
     pub fn of_batches(schema: &Schema, batches: &[RecordBatch]) -> Result<Self> {
         let is_number = |t: &DataType| t.is_numeric();
-        let columns: Vec<(String, bool)> = schema.fields().iter().map(|f| (f.name().clone(), is_number(f.data_type()))).collect();
+        let columns: Vec<(String, bool)> = schema
+            .fields()
+            .iter()
+            .map(|f| (f.name().clone(), is_number(f.data_type())))
+            .collect();
         let options = FormatOptions::default().with_null("");
         let mut rows = Vec::new();
         for batch in batches {
-            let formatters: Vec<ArrayFormatter<'_>> =
-                batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options)).collect::<std::result::Result<_, _>>()?;
+            let formatters: Vec<ArrayFormatter<'_>> = batch
+                .columns()
+                .iter()
+                .map(|c| ArrayFormatter::try_new(c.as_ref(), &options))
+                .collect::<std::result::Result<_, _>>()?;
             for row in 0..batch.num_rows() {
                 let cells = formatters.iter().zip(&columns);
-                rows.push(cells.map(|(f, (_, number))| if *number { trimmed(&f.value(row).to_string()) } else { f.value(row).to_string() }).collect());
+                rows.push(
+                    cells
+                        .map(|(f, (_, number))| {
+                            if *number {
+                                trimmed(&f.value(row).to_string())
+                            } else {
+                                f.value(row).to_string()
+                            }
+                        })
+                        .collect(),
+                );
             }
         }
         Ok(Listing { columns, rows })
@@ -66,8 +86,15 @@ impl Listing {
 
     /// Changes the cells of every column whose name fits.
     pub fn map_cells(&mut self, fits: impl Fn(&str) -> bool, change: impl Fn(&str) -> String) {
-        for (index, _) in self.columns.iter().enumerate().filter(|(_, (name, _))| fits(name)) {
-            self.rows.iter_mut().for_each(|row| row[index] = change(&row[index]));
+        for (index, _) in self
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, (name, _))| fits(name))
+        {
+            self.rows
+                .iter_mut()
+                .for_each(|row| row[index] = change(&row[index]));
         }
     }
 
@@ -76,11 +103,36 @@ impl Listing {
         self.columns.iter_mut().for_each(|(name, _)| *name = to(name));
     }
 
+    /// Empties a column when all its cells say no more than `nothing` tells.
+    pub fn drop_where_all(&mut self, column: &str, nothing: impl Fn(&str) -> bool) {
+        if let Some(index) = self.column(column)
+            && self.rows.iter().all(|row| nothing(&row[index]))
+        {
+            self.rows.iter_mut().for_each(|row| row[index].clear());
+        }
+    }
+
+    /// Empties the cells of a column that repeat another one's.
+    pub fn drop_where_equal(&mut self, column: &str, other: &str) {
+        if let (Some(index), Some(other)) = (self.column(column), self.column(other)) {
+            self.rows
+                .iter_mut()
+                .filter(|row| row[index] == row[other])
+                .for_each(|row| row[index].clear());
+        }
+    }
+
     /// Without the columns that are empty in every row.
     pub fn without_empty_columns(mut self) -> Self {
-        let kept: Vec<usize> = (0..self.columns.len()).filter(|i| self.rows.iter().any(|r| !r[*i].is_empty())).collect();
+        let kept: Vec<usize> = (0..self.columns.len())
+            .filter(|i| self.rows.iter().any(|r| !r[*i].is_empty()))
+            .collect();
         self.columns = kept.iter().map(|i| self.columns[*i].clone()).collect();
-        self.rows = self.rows.iter().map(|r| kept.iter().map(|i| r[*i].clone()).collect()).collect();
+        self.rows = self
+            .rows
+            .iter()
+            .map(|r| kept.iter().map(|i| r[*i].clone()).collect())
+            .collect();
         self
     }
 
@@ -111,7 +163,11 @@ impl Listing {
     /// The rows as JSON objects; numbers are numbers where JSON keeps all their digits.
     pub fn json(&self) -> Value {
         let object = |row: &Vec<String>| {
-            let pairs = self.columns.iter().zip(row).map(|((name, number), cell)| (name.clone(), json_cell(cell, *number)));
+            let pairs = self
+                .columns
+                .iter()
+                .zip(row)
+                .map(|((name, number), cell)| (name.clone(), json_cell(cell, *number)));
             Value::Object(pairs.collect::<Map<_, _>>())
         };
         Value::Array(self.rows.iter().map(object).collect())
@@ -126,12 +182,22 @@ impl Listing {
             Format::Text => output.line(self.text()),
             Format::Json => output.json(&self.json()),
             Format::Csv | Format::Parquet => {
-                let fields: Vec<Field> = self.columns.iter().map(|(name, _)| Field::new(name, DataType::Utf8, true)).collect();
+                let fields: Vec<Field> = self
+                    .columns
+                    .iter()
+                    .map(|(name, _)| Field::new(name, DataType::Utf8, true))
+                    .collect();
                 let column = |i: usize| -> ArrayRef {
-                    Arc::new(self.rows.iter().map(|r| Some(r[i].as_str()).filter(|c| !c.is_empty())).collect::<StringArray>())
+                    Arc::new(
+                        self.rows
+                            .iter()
+                            .map(|r| Some(r[i].as_str()).filter(|c| !c.is_empty()))
+                            .collect::<StringArray>(),
+                    )
                 };
                 let schema = Arc::new(Schema::new(fields));
-                let batch = RecordBatch::try_new(schema.clone(), (0..self.columns.len()).map(column).collect())?;
+                let batch =
+                    RecordBatch::try_new(schema.clone(), (0..self.columns.len()).map(column).collect())?;
                 output.rows(&schema, &[batch])?;
             }
         }
@@ -145,7 +211,11 @@ fn json_cell(cell: &str, number: bool) -> Value {
     }
     // A longer number would lose digits in most readers.
     let short = number && cell.bytes().filter(u8::is_ascii_digit).count() <= 15;
-    let parsed = if short { serde_json::from_str(cell).ok() } else { None };
+    let parsed = if short {
+        serde_json::from_str(cell).ok()
+    } else {
+        None
+    };
     parsed.unwrap_or_else(|| Value::String(cell.to_string()))
 }
 
@@ -182,7 +252,10 @@ mod tests {
         assert_eq!(trimmed("100"), "100");
         assert_eq!(trimmed("0.000"), "0");
         assert_eq!(json_cell("12.5", true), serde_json::json!(12.5));
-        assert_eq!(json_cell("12345678901234567.5", true), serde_json::json!("12345678901234567.5"));
+        assert_eq!(
+            json_cell("12345678901234567.5", true),
+            serde_json::json!("12345678901234567.5")
+        );
         assert_eq!(json_cell("", true), Value::Null);
     }
 

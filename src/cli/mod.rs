@@ -56,9 +56,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn telemetry(arguments: &Arguments) {
-    let level = if arguments.verbose { "offgridflow=debug" } else { "off" };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("OFFGRIDFLOW_LOG").unwrap_or_else(|_| level.into());
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let level = if arguments.verbose {
+        "offgridflow=debug"
+    } else {
+        "off"
+    };
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("OFFGRIDFLOW_LOG").unwrap_or_else(|_| level.into());
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// Loads the configuration of this command.
@@ -66,7 +74,11 @@ fn telemetry(arguments: &Arguments) {
 /// # Errors
 /// Usage, naming file, line and key.
 pub fn load_config(arguments: &Arguments) -> Result<Config> {
-    Config::load(&Flags { config: arguments.config.clone(), tenant: arguments.tenant.clone(), ..Flags::default() })
+    Config::load(&Flags {
+        config: arguments.config.clone(),
+        tenant: arguments.tenant.clone(),
+        ..Flags::default()
+    })
 }
 
 async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
@@ -82,7 +94,9 @@ async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
         Verb::Explain { table, filter, limit } => {
             explain::explain(&open(arguments).await?, output, table, filter, *limit).await
         }
-        Verb::Diff { before, after, limit } => diff::diff(&open(arguments).await?, output, before, after, *limit).await,
+        Verb::Diff { before, after, limit } => {
+            diff::diff(&open(arguments).await?, output, before, after, *limit).await
+        }
         Verb::Quarantine(verb) => quarantine::quarantine(&mut open(arguments).await?, output, verb).await,
         Verb::Factors(verb) => factors::factors(&open(arguments).await?, output, verb).await,
         Verb::Maintain(options) => maintain::maintain(&open(arguments).await?, output, options).await,

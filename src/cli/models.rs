@@ -23,7 +23,11 @@ pub async fn models(workspace: &Workspace, output: &Output, verb: &ModelsVerb) -
         ModelsVerb::List => list(workspace, output),
         ModelsVerb::Show { name } => show(workspace, output, find(workspace, name)?).await,
         ModelsVerb::Lineage { name, format } => {
-            let format = if output.format == Format::Json { LineageFormat::Json } else { *format };
+            let format = if output.format == Format::Json {
+                LineageFormat::Json
+            } else {
+                *format
+            };
             if let Some(name) = name
                 && !workspace.tables.names().contains(name)
             {
@@ -39,7 +43,12 @@ pub async fn models(workspace: &Workspace, output: &Output, verb: &ModelsVerb) -
         ModelsVerb::Test { name } => {
             let chosen = match name {
                 Some(name) => vec![find(workspace, name)?],
-                None => workspace.tables.graph.ordered().filter(|m| !m.audits.is_empty()).collect(),
+                None => workspace
+                    .tables
+                    .graph
+                    .ordered()
+                    .filter(|m| !m.audits.is_empty())
+                    .collect(),
             };
             test(workspace, output, &chosen).await
         }
@@ -48,9 +57,17 @@ pub async fn models(workspace: &Workspace, output: &Output, verb: &ModelsVerb) -
 
 fn find<'a>(workspace: &'a Workspace, name: &str) -> Result<&'a Model> {
     workspace.tables.graph.get(name).ok_or_else(|| {
-        let names: Vec<&str> = workspace.tables.graph.ordered().map(|m| m.name.as_str()).collect();
-        let near = crate::config::nearest(name, &names).map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
-        Error::usage(format!("there is no model `{name}`")).hint(format!("{near}`offgridflow models list` names the models"))
+        let names: Vec<&str> = workspace
+            .tables
+            .graph
+            .ordered()
+            .map(|m| m.name.as_str())
+            .collect();
+        let near = crate::config::nearest(name, &names)
+            .map(|n| format!("did you mean `{n}`? "))
+            .unwrap_or_default();
+        Error::usage(format!("there is no model `{name}`"))
+            .hint(format!("{near}`offgridflow models list` names the models"))
     })
 }
 
@@ -63,14 +80,26 @@ fn kind_name(kind: Kind) -> &'static str {
 }
 
 fn list(workspace: &Workspace, output: &Output) -> Result<u8> {
-    let mut listing = Listing::new(&["model", "kind", "partitioned by", "#partitions", "#rows", "#audits", "grain"]);
+    let mut listing = Listing::new(&[
+        "model",
+        "kind",
+        "partitioned by",
+        "#partitions",
+        "#rows",
+        "#audits",
+        "grain",
+    ]);
     for model in workspace.tables.graph.ordered() {
         let table = workspace.tables.snapshots.get(&model.name);
         let (partitions, rows) = match table {
             Some(table) => (table.partitions().len().to_string(), table.rows().to_string()),
             None => Default::default(),
         };
-        let grain = if output.format == Format::Text { cut(&model.grain, 70) } else { model.grain.clone() };
+        let grain = if output.format == Format::Text {
+            cut(&model.grain, 70)
+        } else {
+            model.grain.clone()
+        };
         listing.row([
             model.name.clone(),
             kind_name(model.kind).to_string(),
@@ -87,14 +116,28 @@ fn list(workspace: &Workspace, output: &Output) -> Result<u8> {
 
 async fn show(workspace: &Workspace, output: &Output, model: &Model) -> Result<u8> {
     let context = workspace.engine.session();
-    workspace.tables.register(&context, std::slice::from_ref(&model.name), None).await?;
+    workspace
+        .tables
+        .register(&context, std::slice::from_ref(&model.name), None)
+        .await?;
     let frame = context.table(model.name.as_str()).await?;
     let mut columns = Listing::new(&["column", "type"]);
     for field in frame.schema().fields() {
         let kind = field.data_type().to_string();
-        columns.row([field.name().clone(), if kind == "Utf8View" { "Utf8".to_string() } else { kind }]);
+        columns.row([
+            field.name().clone(),
+            if kind == "Utf8View" {
+                "Utf8".to_string()
+            } else {
+                kind
+            },
+        ]);
     }
-    let audits: Vec<String> = model.audits.iter().map(|a| format!("{}({})", a.name, a.arguments)).collect();
+    let audits: Vec<String> = model
+        .audits
+        .iter()
+        .map(|a| format!("{}({})", a.name, a.arguments))
+        .collect();
     let readers = workspace.tables.graph.readers(&model.name);
     let table = workspace.tables.snapshots.get(&model.name);
     if output.format == Format::Json {
@@ -119,7 +162,15 @@ async fn show(workspace: &Workspace, output: &Output, model: &Model) -> Result<u
     line("reads", &model.reads.join(", "));
     line("read by", &readers.join(", "));
     match table {
-        Some(table) => line("now", &format!("version {}, {} in {}", table.version(), counted(table.rows() as usize, "row", "rows"), counted(table.partitions().len(), "partition", "partitions"))),
+        Some(table) => line(
+            "now",
+            &format!(
+                "version {}, {} in {}",
+                table.version(),
+                counted(table.rows() as usize, "row", "rows"),
+                counted(table.partitions().len(), "partition", "partitions")
+            ),
+        ),
         None if model.kind != Kind::View => line("now", "not built yet"),
         None => {}
     }
@@ -141,25 +192,40 @@ async fn test(workspace: &Workspace, output: &Output, models: &[&Model]) -> Resu
             continue;
         }
         let context = workspace.engine.session();
-        workspace.tables.register(&context, std::slice::from_ref(&model.name), None).await?;
+        workspace
+            .tables
+            .register(&context, std::slice::from_ref(&model.name), None)
+            .await?;
         let results = run_audits(&context, &workspace.tables, model, &model.name, None).await?;
         for (call, result) in model.audits.iter().zip(results) {
             if result.failures > 0 {
                 failed.insert(result.name.clone());
             }
             let word = if result.failures > 0 { "failed" } else { "passed" };
-            listing.row([model.name.clone(), format!("{}({})", call.name, call.arguments), word.to_string(), result.failures.to_string()]);
+            listing.row([
+                model.name.clone(),
+                format!("{}({})", call.name, call.arguments),
+                word.to_string(),
+                result.failures.to_string(),
+            ]);
         }
     }
     let count = listing.rows().len();
     listing.print(output)?;
-    output.note(format!("{} passed, {} failed", count - failed.len(), failed.len()));
+    output.note(format!(
+        "{} passed, {} failed",
+        count - failed.len(),
+        failed.len()
+    ));
     if !without.is_empty() {
         output.note(format!("not built yet: {}", without.join(", ")));
     }
     match failed.first() {
         None => Ok(0),
-        Some(first) => Err(Error::data(format!("{} of {count} audits failed, the first: {first}", failed.len()))
-            .hint("`offgridflow models render NAME` prints a model's SQL; sql/audits holds the audits")),
+        Some(first) => Err(Error::data(format!(
+            "{} of {count} audits failed, the first: {first}",
+            failed.len()
+        ))
+        .hint("`offgridflow models render NAME` prints a model's SQL; sql/audits holds the audits")),
     }
 }

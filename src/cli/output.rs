@@ -25,7 +25,11 @@ impl Output {
     /// As the flags say; progress bars only on a terminal.
     pub fn new(arguments: &Arguments) -> Self {
         let progress = !arguments.no_progress && !arguments.quiet && std::io::stderr().is_terminal();
-        Output { format: arguments.output, quiet: arguments.quiet, progress }
+        Output {
+            format: arguments.output,
+            quiet: arguments.quiet,
+            progress,
+        }
     }
 
     /// Whether progress bars are drawn.
@@ -42,7 +46,7 @@ impl Output {
     /// A remark beside the result.
     pub fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("{}", text.as_ref());
+            let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
         }
     }
 
@@ -51,16 +55,18 @@ impl Output {
         self.error(&error.to_string(), error.hint_text());
         let code = error.blame().exit_code();
         if code == 1 {
-            eprintln!("       this is a bug in offgridflow: please report this message and the command that led to it");
+            eprintln!(
+                "       this is a bug in offgridflow: please report this message and the command that led to it"
+            );
         }
         code
     }
 
     /// An error line and its hint.
     pub fn error(&self, what: &str, hint: Option<&str>) {
-        eprintln!("error: {what}");
+        let _ = writeln!(std::io::stderr(), "error: {what}");
         if let Some(hint) = hint {
-            eprintln!("  hint: {hint}");
+            let _ = writeln!(std::io::stderr(), "  hint: {hint}");
         }
     }
 
@@ -142,7 +148,9 @@ impl Output {
     fn csv_rows(&self, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
         let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
         let broken = |e: csv::Error| Error::external("the output cannot be written").because(e);
-        writer.write_record(schema.fields().iter().map(|f| f.name())).map_err(broken)?;
+        writer
+            .write_record(schema.fields().iter().map(|f| f.name()))
+            .map_err(broken)?;
         for batch in batches {
             let mut result = Ok(());
             for_each_row(batch, "", |cells| {
@@ -160,7 +168,9 @@ impl Output {
 /// An empty table in the house style.
 pub fn new_table<'a>(header: impl Iterator<Item = &'a str>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Disabled);
     for line in [
         TableComponent::HorizontalLines,
         TableComponent::LeftBorderIntersections,
@@ -168,10 +178,15 @@ pub fn new_table<'a>(header: impl Iterator<Item = &'a str>) -> Table {
         TableComponent::RightBorderIntersections,
         TableComponent::TopBorder,
         TableComponent::BottomBorder,
+        TableComponent::TopBorderIntersections,
+        TableComponent::BottomBorderIntersections,
     ] {
         table.remove_style(line);
     }
-    for line in [TableComponent::HeaderLines, TableComponent::MiddleHeaderIntersections] {
+    for line in [
+        TableComponent::HeaderLines,
+        TableComponent::MiddleHeaderIntersections,
+    ] {
         table.set_style(line, '─');
     }
     table.set_header(header.map(Cell::new));
@@ -179,11 +194,18 @@ pub fn new_table<'a>(header: impl Iterator<Item = &'a str>) -> Table {
 }
 
 fn is_number(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Int64 | DataType::Float64 | DataType::Decimal128(..) | DataType::UInt64 | DataType::Int32)
+    matches!(
+        data_type,
+        DataType::Int64 | DataType::Float64 | DataType::Decimal128(..) | DataType::UInt64 | DataType::Int32
+    )
 }
 
 fn formatters<'a>(batch: &'a RecordBatch, options: &'a FormatOptions<'a>) -> Result<Vec<ArrayFormatter<'a>>> {
-    batch.columns().iter().map(|c| Ok(ArrayFormatter::try_new(c.as_ref(), options)?)).collect()
+    batch
+        .columns()
+        .iter()
+        .map(|c| Ok(ArrayFormatter::try_new(c.as_ref(), options)?))
+        .collect()
 }
 
 fn for_each_row(batch: &RecordBatch, null: &str, mut each: impl FnMut(&[String])) -> Result<()> {

@@ -17,14 +17,27 @@ pub async fn plan(workspace: &Workspace, output: &Output, request: &Request) -> 
         return Ok(0);
     }
     if plan.steps.is_empty() {
-        output.line(format!("Nothing to do: {} slices and partitions are up to date.", plan.current));
+        output.line(format!(
+            "Nothing to do: {} slices and partitions are up to date.",
+            plan.current
+        ));
     } else {
         let mut table = new_table(["stage", "table", "partition", "action", "why"].into_iter());
         for step in &plan.steps {
-            table.add_row([&step.stage, &step.table, &step.partition, &step.action, &step.reason]);
+            table.add_row([
+                &step.stage,
+                &step.table,
+                &step.partition,
+                &step.action,
+                &step.reason,
+            ]);
         }
         output.line(table.to_string());
-        output.line(format!("{} to do, {} up to date. Nothing has been written.", plan.steps.len(), plan.current));
+        output.line(format!(
+            "{} to do, {} up to date. Nothing has been written.",
+            plan.steps.len(),
+            plan.current
+        ));
     }
     for failure in &plan.failures {
         output.error(failure, None);

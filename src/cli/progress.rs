@@ -18,7 +18,11 @@ pub struct Progress<'a> {
 impl<'a> Progress<'a> {
     /// Nothing is drawn before the first stage begins.
     pub fn new(output: &'a Output) -> Self {
-        Progress { output, bar: Mutex::default(), rows: AtomicU64::new(0) }
+        Progress {
+            output,
+            bar: Mutex::default(),
+            rows: AtomicU64::new(0),
+        }
     }
 
     fn with_bar(&self, act: impl FnOnce(&mut Option<ProgressBar>)) {
@@ -37,7 +41,10 @@ impl Observer for Progress<'_> {
             _ => "{prefix:>10.bold} {msg} {wide_bar:.green} {pos}/{len} {elapsed}",
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(total).with_style(style).with_prefix(stage.to_string()).with_message(what.to_string());
+        let bar = ProgressBar::new(total)
+            .with_style(style)
+            .with_prefix(stage.to_string())
+            .with_message(what.to_string());
         bar.enable_steady_tick(std::time::Duration::from_millis(120));
         self.with_bar(|slot| *slot = Some(bar));
     }

@@ -6,7 +6,7 @@ use super::arguments::{BackfillOptions, period};
 use super::output::Output;
 use super::run::run;
 use crate::error::{Error, Result};
-use crate::ledger::{SliceAction, SliceKey};
+use crate::ledger::{RunStatus, SliceAction, SliceKey};
 use crate::run::landing::plan_landing;
 use crate::run::{Request, Workspace};
 
@@ -15,7 +15,12 @@ pub type SliceName = (String, String, String, String);
 
 /// The name of a slice in a request.
 pub fn slice_name(key: &SliceKey) -> SliceName {
-    (key.tenant.clone(), key.source.clone(), key.export.clone(), key.period.clone())
+    (
+        key.tenant.clone(),
+        key.source.clone(),
+        key.export.clone(),
+        key.period.clone(),
+    )
 }
 
 /// Lands the failed slices of a run, then builds what is stale.
@@ -25,27 +30,43 @@ pub fn slice_name(key: &SliceKey) -> SliceName {
 pub async fn retry(workspace: &mut Workspace, output: &Output, run_id: &str) -> Result<u8> {
     let recorded = workspace.ledger.run(run_id).await?;
     let slices = workspace.ledger.slices(Some(&recorded.run_id)).await?;
-    let failed: BTreeSet<SliceName> =
-        slices.iter().filter(|s| s.action == SliceAction::Failed).map(|s| slice_name(&s.key)).collect();
+    let failed: BTreeSet<SliceName> = slices
+        .iter()
+        .filter(|s| s.action == SliceAction::Failed)
+        .map(|s| slice_name(&s.key))
+        .collect();
     output.note(format!(
         "Run {} {}: {} to land again, then what is stale.",
         recorded.run_id,
         recorded.status.name(),
         counted(failed.len(), "failed slice", "failed slices")
     ));
-    for error in beyond_slices(recorded.summary_json.as_deref()) {
-        output.note(format!("  not tied to a slice, `offgridflow run` looks at it again: {error}"));
+    if recorded.status == RunStatus::Interrupted {
+        output.note("  it was interrupted: `offgridflow run` lands what it did not come to.");
     }
-    let request = Request { pipeline: "daily".into(), only_slices: Some(failed), ..Request::default() };
+    for error in beyond_slices(recorded.summary_json.as_deref()) {
+        output.note(format!(
+            "  not tied to a slice, `offgridflow run` looks at it again: {error}"
+        ));
+    }
+    let request = Request {
+        pipeline: "daily".into(),
+        only_slices: Some(failed),
+        ..Request::default()
+    };
     run(workspace, output, "retry", &request).await
 }
 
 /// Errors of a run that no slice and no model stands for: a delivery that could not even be listed.
 fn beyond_slices(summary_json: Option<&str>) -> Vec<String> {
-    let summary: serde_json::Value = summary_json.and_then(|s| serde_json::from_str(s).ok()).unwrap_or_default();
+    let summary: serde_json::Value = summary_json
+        .and_then(|s| serde_json::from_str(s).ok())
+        .unwrap_or_default();
     let errors = summary["errors"].as_array().cloned().unwrap_or_default();
     let texts = errors.iter().filter_map(|e| e.as_str().map(str::to_string));
-    texts.filter(|e| !e.contains(", slice ") && !e.starts_with("audit ") && !e.contains(", model ")).collect()
+    texts
+        .filter(|e| !e.contains(", slice ") && !e.starts_with("audit ") && !e.contains(", model "))
+        .collect()
 }
 
 /// Lands what lies in a range of periods again; partitions that this touches rebuild.
@@ -56,11 +77,22 @@ pub async fn backfill(workspace: &mut Workspace, output: &Output, options: &Back
     let from = period("--from", Some(&options.from))?;
     let to = period("--to", Some(&options.to))?;
     if from >= to {
-        return Err(Error::usage(format!("the range from {} to {} is empty", options.from, options.to))
-            .hint("--to is the first period that is no longer landed: one month is --from 2024-01 --to 2024-02"));
+        return Err(Error::usage(format!(
+            "the range from {} to {} is empty",
+            options.from, options.to
+        ))
+        .hint(
+            "--to is the first period that is no longer landed: one month is --from 2024-01 --to 2024-02",
+        ));
     }
-    let mut request =
-        Request { pipeline: "daily".into(), select: options.select.clone(), from, to, land_again: true, ..Request::default() };
+    let mut request = Request {
+        pipeline: "daily".into(),
+        select: options.select.clone(),
+        from,
+        to,
+        land_again: true,
+        ..Request::default()
+    };
     let mut chosen = BTreeSet::new();
     for source in plan_landing(workspace, &request).await? {
         for slice in source.slices {
@@ -73,10 +105,16 @@ pub async fn backfill(workspace: &mut Workspace, output: &Output, options: &Back
         }
     }
     if chosen.is_empty() {
-        return Err(Error::usage(format!("no delivery lies between {} and {}", options.from, options.to))
-            .hint("`offgridflow doctor` shows what each source delivers"));
+        return Err(Error::usage(format!(
+            "no delivery lies between {} and {}",
+            options.from, options.to
+        ))
+        .hint("`offgridflow doctor` shows what each source delivers"));
     }
-    output.note(format!("{} to land again.", counted(chosen.len(), "delivery", "deliveries")));
+    output.note(format!(
+        "{} to land again.",
+        counted(chosen.len(), "delivery", "deliveries")
+    ));
     request.only_slices = Some(chosen);
     run(workspace, output, "backfill", &request).await
 }
@@ -85,10 +123,12 @@ fn landed_periods(workspace: &Workspace, key: &SliceKey) -> BTreeSet<String> {
     let tables = [format!("raw.{}", key.kind), format!("raw.{}_parquet", key.kind)];
     let snapshots = tables.iter().filter_map(|t| workspace.tables.snapshots.get(t));
     let own = snapshots.flat_map(|t| t.files()).filter(|file| {
-        let is = |column: &str, value: &str| file.partition.get(column).and_then(|v| v.as_deref()) == Some(value);
+        let is =
+            |column: &str, value: &str| file.partition.get(column).and_then(|v| v.as_deref()) == Some(value);
         is("tenant", &key.tenant) && is("source", &key.source) && is("export", &key.export)
     });
-    own.filter_map(|file| file.partition.get("period").cloned().flatten()).collect()
+    own.filter_map(|file| file.partition.get("period").cloned().flatten())
+        .collect()
 }
 
 /// `1 row`, `2 rows`.

@@ -36,9 +36,15 @@ pub async fn sql(workspace: &Workspace, output: &Output, query: Option<&str>) ->
 /// Usage: SQL that cannot be planned or would write; what the engine says.
 pub async fn read_only(workspace: &Workspace, query: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
     let context: SessionContext = workspace.engine.session();
-    workspace.tables.register(&context, &known(workspace, query)?, None).await?;
+    workspace
+        .tables
+        .register(&context, &known(workspace, query)?, None)
+        .await?;
     let plan = context.state().create_logical_plan(query).await?;
-    if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_)) {
+    if matches!(
+        plan,
+        LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_)
+    ) {
         return Err(Error::usage("`sql` only reads").hint("tables are written by `offgridflow run` alone"));
     }
     let frame = context.execute_logical_plan(plan).await?;
@@ -56,7 +62,9 @@ fn known(workspace: &Workspace, query: &str) -> Result<Vec<String>> {
         }
         if !names.contains(&table) {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let near = crate::config::nearest(&table, &names).map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
+            let near = crate::config::nearest(&table, &names)
+                .map(|n| format!("did you mean `{n}`? "))
+                .unwrap_or_default();
             return Err(Error::usage(format!("there is no table `{table}`"))
                 .hint(format!("{near}`offgridflow models list` names the tables")));
         }
@@ -71,10 +79,20 @@ struct Names(Vec<String>);
 impl Completer for Names {
     type Candidate = Pair;
 
-    fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let start = line[..position].rfind(|c: char| c.is_whitespace() || "(,".contains(c)).map_or(0, |i| i + 1);
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let start = line[..position]
+            .rfind(|c: char| c.is_whitespace() || "(,".contains(c))
+            .map_or(0, |i| i + 1);
         let word = &line[start..position];
-        let pairs = self.0.iter().filter(|n| n.starts_with(word)).map(|n| Pair { display: n.clone(), replacement: n.clone() });
+        let pairs = self.0.iter().filter(|n| n.starts_with(word)).map(|n| Pair {
+            display: n.clone(),
+            replacement: n.clone(),
+        });
         Ok((start, pairs.collect()))
     }
 }

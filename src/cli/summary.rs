@@ -25,16 +25,26 @@ pub async fn print(workspace: &Workspace, output: &Output, report: &RunReport) -
     rebuilt(output, report);
     emissions(workspace, output).await?;
     coverage(workspace, output, report).await?;
-    output.line(format!("Tables     {}  (Delta: <schema>/<table>; plain Parquet: published/<table>/current)", workspace.warehouse.location.url));
+    output.line(format!(
+        "Tables     {}  (Delta: <schema>/<table>; plain Parquet: published/<table>/current)",
+        workspace.warehouse.location.url
+    ));
     let example = "select service_name, sum(total_location_gco2e) / 1000 as kgco2e from publish.emissions_by_service_region_month group by 1 order by 2 desc";
     output.line(format!("Try        offgridflow sql \"{example}\""));
     Ok(())
 }
 
 fn landed(output: &Output, report: &RunReport) {
-    let mut table = new_table(["source", "new", "replaced", "current", "rows landed", "rejected"].into_iter());
+    let mut table =
+        new_table(["source", "new", "replaced", "current", "rows landed", "rejected"].into_iter());
     for source in &report.sources {
-        let numbers = [source.slices_new, source.slices_replaced, source.slices_current, source.rows, source.rejected];
+        let numbers = [
+            source.slices_new,
+            source.slices_replaced,
+            source.slices_current,
+            source.rows,
+            source.rejected,
+        ];
         let cells = std::iter::once(Cell::new(&source.id)).chain(numbers.iter().map(|n| right(&grouped(*n))));
         table.add_row(cells);
     }
@@ -47,7 +57,9 @@ fn rebuilt(output: &Output, report: &RunReport) {
     let built: Vec<_> = report.models.iter().filter(|m| m.partitions_built > 0).collect();
     let current: u64 = report.models.iter().map(|m| m.partitions_current).sum();
     if built.is_empty() {
-        output.line(format!("Rebuilt    nothing: all {current} partitions are up to date"));
+        output.line(format!(
+            "Rebuilt    nothing: all {current} partitions are up to date"
+        ));
     } else {
         let mut table = new_table(["table", "partitions", "current", "rows", "which"].into_iter());
         for model in built {
@@ -68,7 +80,10 @@ fn rebuilt(output: &Output, report: &RunReport) {
         output.line(table.to_string());
     }
     let failed = report.audits.iter().filter(|a| !a.passed).count();
-    output.line(format!("Audits     {} passed, {failed} failed", report.audits.len() - failed));
+    output.line(format!(
+        "Audits     {} passed, {failed} failed",
+        report.audits.len() - failed
+    ));
     output.line("");
 }
 
@@ -79,7 +94,11 @@ fn last_value(key: &str) -> &str {
 
 /// Emissions per provider over everything published, each with its largest services.
 async fn emissions(workspace: &Workspace, output: &Output) -> Result<()> {
-    if !workspace.tables.snapshots.contains_key("publish.emissions_by_service_region_month") {
+    if !workspace
+        .tables
+        .snapshots
+        .contains_key("publish.emissions_by_service_region_month")
+    {
         return Ok(());
     }
     let tenants = tenant_list(workspace);
@@ -100,10 +119,29 @@ async fn emissions(workspace: &Workspace, output: &Output) -> Result<()> {
         ORDER BY tenant, provider_name, rank"
     );
     let (_, batches) = read_only(workspace, &sql).await?;
-    let mut table = new_table(["provider", "service", "kWh", "location kg", "market kg", "embodied kg", "total kg CO2e"].into_iter());
+    let mut table = new_table(
+        [
+            "provider",
+            "service",
+            "kWh",
+            "location kg",
+            "market kg",
+            "embodied kg",
+            "total kg CO2e",
+        ]
+        .into_iter(),
+    );
     for row in rows(&batches)? {
-        let name = if row[2].is_empty() { format!("{} ({})", row[1], row[0]) } else { String::new() };
-        let service = if row[2].is_empty() { "all services".to_string() } else { row[2].clone() };
+        let name = if row[2].is_empty() {
+            format!("{} ({})", row[1], row[0])
+        } else {
+            String::new()
+        };
+        let service = if row[2].is_empty() {
+            "all services".to_string()
+        } else {
+            row[2].clone()
+        };
         let kilograms = |text: &str| right(&rounded(text, 1000.0));
         table.add_row(vec![
             Cell::new(name),
@@ -128,7 +166,12 @@ async fn coverage(workspace: &Workspace, output: &Output, report: &RunReport) ->
     let percent = |share: Option<f64>| share.map_or("unknown".to_string(), |s| format!("{:.1} %", s * 100.0));
     let mut text = String::from("Coverage   ");
     for currency in &report.coverage.currencies {
-        let _ = write!(text, "{} of {} cost · ", percent(currency.cost_share), currency.currency);
+        let _ = write!(
+            text,
+            "{} of {} cost · ",
+            percent(currency.cost_share),
+            currency.currency
+        );
     }
     let _ = write!(text, "{} of usage lines", percent(report.coverage.row_share));
     output.line(text);
@@ -143,23 +186,39 @@ async fn coverage(workspace: &Workspace, output: &Output, report: &RunReport) ->
     let (_, batches) = read_only(workspace, &sql).await?;
     for row in rows(&batches)? {
         let cost = rounded(&row[4], 1.0);
-        output.line(format!("           without a factor: {} {} ({} {cost}): {}", row[0], row[1], row[2], row[3]));
+        output.line(format!(
+            "           without a factor: {} {} ({} {cost}): {}",
+            row[0], row[1], row[2], row[3]
+        ));
     }
     output.line("");
     Ok(())
 }
 
 fn tenant_list(workspace: &Workspace) -> String {
-    workspace.config.selected_tenants().map(|t| format!("'{}'", t.id)).collect::<Vec<_>>().join(", ")
+    workspace
+        .config
+        .selected_tenants()
+        .map(|t| format!("'{}'", t.id))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<String>>> {
     let options = FormatOptions::default().with_null("");
     let mut rows = Vec::new();
     for batch in batches {
-        let formatters: Vec<ArrayFormatter<'_>> =
-            batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options)).collect::<std::result::Result<_, _>>()?;
-        rows.extend((0..batch.num_rows()).map(|row| formatters.iter().map(|f| f.value(row).to_string()).collect::<Vec<_>>()));
+        let formatters: Vec<ArrayFormatter<'_>> = batch
+            .columns()
+            .iter()
+            .map(|c| ArrayFormatter::try_new(c.as_ref(), &options))
+            .collect::<std::result::Result<_, _>>()?;
+        rows.extend((0..batch.num_rows()).map(|row| {
+            formatters
+                .iter()
+                .map(|f| f.value(row).to_string())
+                .collect::<Vec<_>>()
+        }));
     }
     Ok(rows)
 }
@@ -170,14 +229,20 @@ fn right(text: &str) -> Cell {
 
 /// A decimal text divided and rounded for people; unknown stays a dash.
 fn rounded(text: &str, divisor: f64) -> String {
-    let Ok(value) = text.parse::<f64>() else { return "–".to_string() };
+    let Ok(value) = text.parse::<f64>() else {
+        return "–".to_string();
+    };
     let value = value / divisor;
     let digits = if value.abs() >= 100.0 { 0 } else { 2 };
     let text = format!("{value:.digits$}");
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let sign = if whole.starts_with('-') { "-" } else { "" };
     let grouped = grouped(whole.trim_start_matches('-').parse().unwrap_or_default());
-    if fraction.is_empty() { format!("{sign}{grouped}") } else { format!("{sign}{grouped}.{fraction}") }
+    if fraction.is_empty() {
+        format!("{sign}{grouped}")
+    } else {
+        format!("{sign}{grouped}.{fraction}")
+    }
 }
 
 /// `12345` as `12,345`.

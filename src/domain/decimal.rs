@@ -62,7 +62,9 @@ pub fn parse_written(text: &[u8]) -> Result<Written, DecimalError> {
                     if digit == 0 {
                         pending_zeros += 1;
                     } else {
-                        digits = shift(digits, pending_zeros + 1)?.checked_add(digit).ok_or(DecimalError::Overflow)?;
+                        digits = shift(digits, pending_zeros + 1)?
+                            .checked_add(digit)
+                            .ok_or(DecimalError::Overflow)?;
                         exponent -= pending_zeros as i32 + 1;
                         pending_zeros = 0;
                     }
@@ -91,7 +93,10 @@ pub fn parse_written(text: &[u8]) -> Result<Written, DecimalError> {
     if !seen_digit {
         return Err(DecimalError::NotANumber);
     }
-    Ok(Written { digits: if negative { -digits } else { digits }, exponent })
+    Ok(Written {
+        digits: if negative { -digits } else { digits },
+        exponent,
+    })
 }
 
 fn shift(digits: i128, places: u32) -> Result<i128, DecimalError> {
@@ -105,13 +110,20 @@ fn shift(digits: i128, places: u32) -> Result<i128, DecimalError> {
 }
 
 fn within_38(value: i128) -> Result<i128, DecimalError> {
-    if value.unsigned_abs() > MAX_38.unsigned_abs() { Err(DecimalError::Overflow) } else { Ok(value) }
+    if value.unsigned_abs() > MAX_38.unsigned_abs() {
+        Err(DecimalError::Overflow)
+    } else {
+        Ok(value)
+    }
 }
 
 impl Written {
     /// The value times 10^`scale`, rounded half-even: for doubles, whose last digits are noise of their type.
     pub fn rounded(self, scale: u32) -> Result<i128, DecimalError> {
-        let places = self.exponent.checked_add(scale as i32).ok_or(DecimalError::Overflow)?;
+        let places = self
+            .exponent
+            .checked_add(scale as i32)
+            .ok_or(DecimalError::Overflow)?;
         if places >= 0 {
             return within_38(shift(self.digits, places.unsigned_abs())?);
         }
@@ -123,7 +135,10 @@ impl Written {
         if self.digits == 0 {
             return Ok(0);
         }
-        let places = self.exponent.checked_add(scale as i32).ok_or(DecimalError::Overflow)?;
+        let places = self
+            .exponent
+            .checked_add(scale as i32)
+            .ok_or(DecimalError::Overflow)?;
         if places >= 0 {
             return within_38(shift(self.digits, places.unsigned_abs())?);
         }
@@ -149,14 +164,20 @@ pub fn written_f64(value: f64) -> Result<Written, DecimalError> {
         return Err(DecimalError::NotANumber);
     }
     if value == 0.0 {
-        return Ok(Written { digits: 0, exponent: 0 });
+        return Ok(Written {
+            digits: 0,
+            exponent: 0,
+        });
     }
     // Bills round to a few places: when value × 10^k is a whole number of at most 15 digits and
     // divides back to the same double, these digits are its shortest text.
     for (places, power) in [(0, 1.0), (4, 1e4), (8, 1e8), (10, 1e10)] {
         let scaled = value * power;
         if scaled.abs() < 1e15 && scaled == scaled.trunc() && scaled / power == value {
-            return Ok(Written { digits: scaled as i128, exponent: -places });
+            return Ok(Written {
+                digits: scaled as i128,
+                exponent: -places,
+            });
         }
     }
     parse_written(format!("{value:e}").as_bytes())
@@ -173,9 +194,14 @@ pub fn canonical_quantity(quantity: Written, multiplier: i128, hours: i64) -> Re
         factor /= 10;
         reduced += 1;
     }
-    let factor = factor.checked_mul(i128::from(hours)).ok_or(DecimalError::Overflow)?;
+    let factor = factor
+        .checked_mul(i128::from(hours))
+        .ok_or(DecimalError::Overflow)?;
     // digits × factor × 10^(exponent − 15 + reduced) is the quantity; times 10^15 is the stored integer.
-    let places = quantity.exponent.checked_add(reduced).ok_or(DecimalError::Overflow)?;
+    let places = quantity
+        .exponent
+        .checked_add(reduced)
+        .ok_or(DecimalError::Overflow)?;
     within_38(match quantity.digits.checked_mul(factor) {
         Some(value) if places >= 0 => shift(value, places.unsigned_abs())?,
         Some(value) => divide_half_even(value, places.unsigned_abs()),
@@ -223,14 +249,17 @@ fn multiply_wide(a: i128, b: i128, places: u32) -> Result<i128, DecimalError> {
     }
     let quotient = (u128::from(product[1]) << 64) | u128::from(product[0]);
     let twice = u128::from(remainder) * 2;
-    let up = twice > u128::from(divisor) || (twice == u128::from(divisor) && (rest_below || quotient % 2 != 0));
+    let up =
+        twice > u128::from(divisor) || (twice == u128::from(divisor) && (rest_below || quotient % 2 != 0));
     let rounded = i128::try_from(quotient + u128::from(up)).map_err(|_| DecimalError::Overflow)?;
     Ok(if (a < 0) == (b < 0) { rounded } else { -rounded })
 }
 
 /// `value ÷ 10^places`, rounded to the nearest, ties to even.
 pub fn divide_half_even(value: i128, places: u32) -> i128 {
-    let Some(power) = 10i128.checked_pow(places) else { return 0 };
+    let Some(power) = 10i128.checked_pow(places) else {
+        return 0;
+    };
     let (quotient, remainder) = (value / power, value % power);
     let twice = remainder.unsigned_abs() * 2;
     let up = twice > power.unsigned_abs() || (twice == power.unsigned_abs() && quotient % 2 != 0);
@@ -245,11 +274,20 @@ mod tests {
     fn a_long_quantity_converts_with_a_wide_product() {
         // 1/31 GiB-month of a month of 744 hours: 0.0322580645161290322580645161 × 1.073741824 × 744.
         let quantity = parse_written(b"0.0322580645161290322580645161").unwrap();
-        assert_eq!(canonical_quantity(quantity, 1_073_741_824_000_000, 744).unwrap(), 25_769_803_776_000_000);
+        assert_eq!(
+            canonical_quantity(quantity, 1_073_741_824_000_000, 744).unwrap(),
+            25_769_803_776_000_000
+        );
         let negative = parse_written(b"-0.0322580645161290322580645161").unwrap();
-        assert_eq!(canonical_quantity(negative, 1_073_741_824_000_000, 744).unwrap(), -25_769_803_776_000_000);
+        assert_eq!(
+            canonical_quantity(negative, 1_073_741_824_000_000, 744).unwrap(),
+            -25_769_803_776_000_000
+        );
         let huge = parse_written(b"12345678901234567890123.5").unwrap();
-        assert_eq!(canonical_quantity(huge, 1_073_741_824_000_000, 744), Err(DecimalError::Overflow));
+        assert_eq!(
+            canonical_quantity(huge, 1_073_741_824_000_000, 744),
+            Err(DecimalError::Overflow)
+        );
     }
 
     #[test]
@@ -259,13 +297,28 @@ mod tests {
         assert_eq!(money(b" 0.00 "), Ok(0));
         assert_eq!(money(b"-1.50"), Ok(-3 * one / 2));
         assert_eq!(money(b"1.5E+3"), Ok(1500 * one));
-        assert_eq!(money(b"143227.76367818761501799105"), Ok(143_227_763_678_187_615_017_991_050_000));
+        assert_eq!(
+            money(b"143227.76367818761501799105"),
+            Ok(143_227_763_678_187_615_017_991_050_000)
+        );
         assert_eq!(money(b"0.10000000000000000000000000000"), Ok(one / 10));
     }
 
     #[test]
     fn refuses_what_would_be_guessed() {
-        for text in ["", "NaN", "inf", "1,5", "$50,000.00 ", "1e", "--1", "0x10", ".", "1 2", "1e++5"] {
+        for text in [
+            "",
+            "NaN",
+            "inf",
+            "1,5",
+            "$50,000.00 ",
+            "1e",
+            "--1",
+            "0x10",
+            ".",
+            "1 2",
+            "1e++5",
+        ] {
             assert_eq!(money(text.as_bytes()), Err(DecimalError::NotANumber), "{text}");
         }
         assert_eq!(money(b"1e-25"), Err(DecimalError::Loss));
@@ -274,8 +327,18 @@ mod tests {
 
     #[test]
     fn doubles_keep_their_shortest_text() {
-        for (value, text) in [(0.1, "0.1"), (20.52022672899, "20.52022672899"), (5e-6, "5e-6"), (1e20, "1e20"), (-0.3, "-0.3")] {
-            assert_eq!(written_f64(value).and_then(|w| w.exact(17)), parse_written(text.as_bytes()).and_then(|w| w.exact(17)), "{value}");
+        for (value, text) in [
+            (0.1, "0.1"),
+            (20.52022672899, "20.52022672899"),
+            (5e-6, "5e-6"),
+            (1e20, "1e20"),
+            (-0.3, "-0.3"),
+        ] {
+            assert_eq!(
+                written_f64(value).and_then(|w| w.exact(17)),
+                parse_written(text.as_bytes()).and_then(|w| w.exact(17)),
+                "{value}"
+            );
         }
         assert!(written_f64(f64::NAN).is_err());
     }
@@ -284,7 +347,10 @@ mod tests {
     fn quantities_round_half_even_once() {
         let one = 10i128.pow(15);
         let ten = parse_written(b"10").unwrap();
-        assert_eq!(canonical_quantity(ten, 1_073_741_824_000_000, 1), Ok(10_737_418_240_000_000));
+        assert_eq!(
+            canonical_quantity(ten, 1_073_741_824_000_000, 1),
+            Ok(10_737_418_240_000_000)
+        );
         assert_eq!(canonical_quantity(ten, one, 744), Ok(7440 * one));
         let tie = parse_written(b"0.0000000000000005").unwrap();
         assert_eq!(canonical_quantity(tie, one, 1), Ok(0));

@@ -24,13 +24,26 @@ impl Period {
 
     /// The month after this one.
     pub fn next(self) -> Self {
-        if self.month == 12 { Period { year: self.year + 1, month: 1 } } else { Period { year: self.year, month: self.month + 1 } }
+        if self.month == 12 {
+            Period {
+                year: self.year + 1,
+                month: 1,
+            }
+        } else {
+            Period {
+                year: self.year,
+                month: self.month + 1,
+            }
+        }
     }
 
     /// This month moved back by `months`.
     pub fn minus(self, months: u32) -> Self {
         let index = self.year * 12 + self.month as i32 - 1 - months as i32;
-        Period { year: index.div_euclid(12), month: index.rem_euclid(12) as u32 + 1 }
+        Period {
+            year: index.div_euclid(12),
+            month: index.rem_euclid(12) as u32 + 1,
+        }
     }
 
     /// Reads the leading `YYYYMM` or `YYYYMMDD` of a folder such as `20260901-20261001`.
@@ -73,7 +86,10 @@ mod tests {
         let december: Period = "2025-12".parse().unwrap();
         assert_eq!(december.next().to_string(), "2026-01");
         assert_eq!(december.minus(12).to_string(), "2024-12");
-        assert_eq!(Period::from_compact("20260901-20261001").unwrap().to_string(), "2026-09");
+        assert_eq!(
+            Period::from_compact("20260901-20261001").unwrap().to_string(),
+            "2026-09"
+        );
         assert!("2026-13".parse::<Period>().is_err());
         assert!("2026-1".parse::<Period>().is_err());
         assert!(Period::from_compact("report").is_none());

@@ -72,7 +72,11 @@ pub fn parse_timestamp(text: &str, order: Option<DateOrder>) -> Option<i64> {
     if bytes.len() < 10 || bytes[4] != b'-' || bytes[7] != b'-' || !text.is_char_boundary(10) {
         return None;
     }
-    let date = NaiveDate::from_ymd_opt(number(&bytes[..4])? as i32, number(&bytes[5..7])?, number(&bytes[8..10])?)?;
+    let date = NaiveDate::from_ymd_opt(
+        number(&bytes[..4])? as i32,
+        number(&bytes[5..7])?,
+        number(&bytes[8..10])?,
+    )?;
     if bytes.len() == 10 {
         return micros(date, NaiveTime::MIN, 0);
     }
@@ -85,11 +89,16 @@ pub fn parse_timestamp(text: &str, order: Option<DateOrder>) -> Option<i64> {
 }
 
 fn number(bytes: &[u8]) -> Option<u32> {
-    bytes.iter().try_fold(0u32, |value, byte| byte.is_ascii_digit().then(|| value * 10 + u32::from(byte - b'0')))
+    bytes.iter().try_fold(0u32, |value, byte| {
+        byte.is_ascii_digit().then(|| value * 10 + u32::from(byte - b'0'))
+    })
 }
 
 fn micros(date: NaiveDate, time: NaiveTime, offset_seconds: i64) -> Option<i64> {
-    NaiveDateTime::new(date, time).and_utc().timestamp_micros().checked_sub(offset_seconds * 1_000_000)
+    NaiveDateTime::new(date, time)
+        .and_utc()
+        .timestamp_micros()
+        .checked_sub(offset_seconds * 1_000_000)
 }
 
 /// `hh:mm[:ss[.fraction]]` with `AM` or `PM` behind it or not.
@@ -125,7 +134,9 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
     if let Some(clock) = text.strip_suffix(['Z', 'z']) {
         return Some((clock, 0));
     }
-    let Some(position) = text.rfind(['+', '-']) else { return Some((text, 0)) };
+    let Some(position) = text.rfind(['+', '-']) else {
+        return Some((text, 0));
+    };
     let (clock, offset) = text.split_at(position);
     let sign = if offset.starts_with('-') { -1 } else { 1 };
     let digits: String = offset[1..].chars().filter(|c| *c != ':').collect();
@@ -155,15 +166,35 @@ mod tests {
         ] {
             assert_eq!(parse_timestamp(text, None), Some(midnight), "{text}");
         }
-        assert_eq!(parse_timestamp("9/1/24", Some(DateOrder::MonthFirst)), Some(midnight));
-        assert_eq!(parse_timestamp("01/09/2024", Some(DateOrder::DayFirst)), Some(midnight));
-        assert_eq!(parse_timestamp("9/1/2024 12:00:00 AM", Some(DateOrder::MonthFirst)), Some(midnight));
-        assert_eq!(parse_timestamp("2022-08-02 01:11:12.066000+00:00", None), Some(1_659_402_672_066_000));
+        assert_eq!(
+            parse_timestamp("9/1/24", Some(DateOrder::MonthFirst)),
+            Some(midnight)
+        );
+        assert_eq!(
+            parse_timestamp("01/09/2024", Some(DateOrder::DayFirst)),
+            Some(midnight)
+        );
+        assert_eq!(
+            parse_timestamp("9/1/2024 12:00:00 AM", Some(DateOrder::MonthFirst)),
+            Some(midnight)
+        );
+        assert_eq!(
+            parse_timestamp("2022-08-02 01:11:12.066000+00:00", None),
+            Some(1_659_402_672_066_000)
+        );
     }
 
     #[test]
     fn refuses_what_it_would_have_to_guess() {
-        for text in ["", "9/1/24", "2024-13-01", "2024-09-01Tx", "yesterday", "2024-9-1", "31/31/2024"] {
+        for text in [
+            "",
+            "9/1/24",
+            "2024-13-01",
+            "2024-09-01Tx",
+            "yesterday",
+            "2024-9-1",
+            "31/31/2024",
+        ] {
             assert_eq!(parse_timestamp(text, None), None, "{text}");
         }
     }

@@ -19,7 +19,10 @@ pub async fn keep(warehouse: &Warehouse, set: &FactorSet) -> Result<()> {
     }
     let (base, overlay) = set.texts();
     let text = serde_json::json!({ "version": set.version(), "base": base, "overlay": overlay });
-    warehouse.location.write(&path, text.to_string().into_bytes()).await
+    warehouse
+        .location
+        .write(&path, text.to_string().into_bytes())
+        .await
 }
 
 /// A set by its version.
@@ -39,7 +42,9 @@ pub async fn load(warehouse: &Warehouse, version: &str) -> Result<FactorSet> {
     let bytes = warehouse.location.read(&path).await?;
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| unknown().because(e))?;
     let parse = |key: &str| value.get(key).cloned().unwrap_or_default();
-    let base: BTreeMap<String, String> = serde_json::from_value(parse("base")).map_err(|e| unknown().because(e))?;
-    let overlay: BTreeMap<String, (String, String)> = serde_json::from_value(parse("overlay")).map_err(|e| unknown().because(e))?;
+    let base: BTreeMap<String, String> =
+        serde_json::from_value(parse("base")).map_err(|e| unknown().because(e))?;
+    let overlay: BTreeMap<String, (String, String)> =
+        serde_json::from_value(parse("overlay")).map_err(|e| unknown().because(e))?;
     Ok(FactorSet::of(base, overlay))
 }

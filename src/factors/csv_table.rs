@@ -8,7 +8,17 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use crate::error::{Error, Result};
 
 /// Columns that stay text although their cells may look like numbers.
-const TEXT_COLUMNS: &[&str] = &["factor_id", "valid_from", "valid_to", "region", "cn_code", "unit_raw", "unit", "alias", "family"];
+const TEXT_COLUMNS: &[&str] = &[
+    "factor_id",
+    "valid_from",
+    "valid_to",
+    "region",
+    "cn_code",
+    "unit_raw",
+    "unit",
+    "alias",
+    "family",
+];
 
 /// Rows of a CSV file, header apart.
 #[derive(Debug, Clone)]
@@ -25,9 +35,19 @@ impl CsvTable {
     /// # Errors
     /// Usage, naming file and row: a row of another length, text that is no CSV.
     pub fn parse(text: &str, file: &str) -> Result<CsvTable> {
-        let fail = |error: csv::Error| Error::usage("a factor table cannot be read").at(file.to_string()).because(error);
-        let mut reader = csv::ReaderBuilder::new().from_reader(text.trim_start_matches('\u{feff}').as_bytes());
-        let header = reader.headers().map_err(fail)?.iter().map(str::to_string).collect();
+        let fail = |error: csv::Error| {
+            Error::usage("a factor table cannot be read")
+                .at(file.to_string())
+                .because(error)
+        };
+        let mut reader =
+            csv::ReaderBuilder::new().from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+        let header = reader
+            .headers()
+            .map_err(fail)?
+            .iter()
+            .map(str::to_string)
+            .collect();
         let mut rows = Vec::new();
         for record in reader.records() {
             rows.push(record.map_err(fail)?.iter().map(str::to_string).collect());
@@ -55,7 +75,11 @@ impl CsvTable {
             for (place, cell) in places.iter().zip(row) {
                 full[*place] = cell;
             }
-            let same = id.and_then(|id| self.rows.iter().position(|r| !full[id].is_empty() && r[id] == full[id]));
+            let same = id.and_then(|id| {
+                self.rows
+                    .iter()
+                    .position(|r| !full[id].is_empty() && r[id] == full[id])
+            });
             match same {
                 Some(position) => self.rows[position] = full,
                 None => self.rows.push(full),
@@ -72,17 +96,29 @@ impl CsvTable {
         let mut fields = Vec::new();
         let mut columns: Vec<ArrayRef> = Vec::new();
         for (index, name) in self.header.iter().enumerate() {
-            let cells: Vec<Option<&str>> =
-                self.rows.iter().map(|row| row.get(index).map(String::as_str).filter(|c| !c.is_empty())).collect();
+            let cells: Vec<Option<&str>> = self
+                .rows
+                .iter()
+                .map(|row| row.get(index).map(String::as_str).filter(|c| !c.is_empty()))
+                .collect();
             let numbers: Option<Vec<Option<f64>>> = match TEXT_COLUMNS.contains(&name.as_str()) {
                 true => None,
-                false => cells.iter().map(|c| c.map(|c| c.trim().parse::<f64>().ok()).map_or(Some(None), |v| v.map(Some))).collect(),
+                false => cells
+                    .iter()
+                    .map(|c| {
+                        c.map(|c| c.trim().parse::<f64>().ok())
+                            .map_or(Some(None), |v| v.map(Some))
+                    })
+                    .collect(),
             };
             let any = cells.iter().any(Option::is_some);
             let column: ArrayRef = match numbers {
-                Some(numbers) if name == "year" || name.ends_with("_year") => {
-                    Arc::new(numbers.iter().map(|v| v.map(|v| v as i64)).collect::<Int64Array>())
-                }
+                Some(numbers) if name == "year" || name.ends_with("_year") => Arc::new(
+                    numbers
+                        .iter()
+                        .map(|v| v.map(|v| v as i64))
+                        .collect::<Int64Array>(),
+                ),
                 Some(numbers) if any || is_number_column(name) => Arc::new(Float64Array::from(numbers)),
                 _ => Arc::new(StringArray::from(cells)),
             };
@@ -95,10 +131,27 @@ impl CsvTable {
 
 /// Columns that are numbers even where no row has one.
 fn is_number_column(name: &str) -> bool {
-    ["_watts_per_vcpu", "_watts_per_gpu", "_gb", "_pct", "_kgco2e", "_kwh", "_per_kwh", "_per_unit", "_ratio", "_count"]
-        .iter()
-        .any(|suffix| name.ends_with(suffix))
-        || ["value", "multiplier", "relative_uncertainty", "memory_gb_per_chip_baseline"].contains(&name)
+    [
+        "_watts_per_vcpu",
+        "_watts_per_gpu",
+        "_gb",
+        "_pct",
+        "_kgco2e",
+        "_kwh",
+        "_per_kwh",
+        "_per_unit",
+        "_ratio",
+        "_count",
+    ]
+    .iter()
+    .any(|suffix| name.ends_with(suffix))
+        || [
+            "value",
+            "multiplier",
+            "relative_uncertainty",
+            "memory_gb_per_chip_baseline",
+        ]
+        .contains(&name)
 }
 
 /// The type a column has, for documentation.
@@ -116,19 +169,38 @@ mod tests {
 
     #[test]
     fn numbers_and_text() {
-        let table = CsvTable::parse("factor_id,year,min_watts_per_vcpu,name\na/1,2024,0.65,x\na/2,,,y\n", "t.csv").unwrap();
+        let table = CsvTable::parse(
+            "factor_id,year,min_watts_per_vcpu,name\na/1,2024,0.65,x\na/2,,,y\n",
+            "t.csv",
+        )
+        .unwrap();
         let batch = table.to_batch().unwrap();
-        let types: Vec<_> = batch.schema().fields().iter().map(|f| f.data_type().clone()).collect();
-        assert_eq!(types, [DataType::Utf8, DataType::Int64, DataType::Float64, DataType::Utf8]);
+        let types: Vec<_> = batch
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
+        assert_eq!(
+            types,
+            [DataType::Utf8, DataType::Int64, DataType::Float64, DataType::Utf8]
+        );
         assert_eq!(batch.column(2).null_count(), 1);
     }
 
     #[test]
     fn an_overlay_replaces_by_factor_id_and_refuses_unknown_columns() {
         let mut table = CsvTable::parse("factor_id,value\na,1\nb,2\n", "t.csv").unwrap();
-        table.overlay(CsvTable::parse("value,factor_id\n9,a\n3,c\n", "o.csv").unwrap(), "o.csv").unwrap();
+        table
+            .overlay(
+                CsvTable::parse("value,factor_id\n9,a\n3,c\n", "o.csv").unwrap(),
+                "o.csv",
+            )
+            .unwrap();
         assert_eq!(table.rows, [["a", "9"], ["b", "2"], ["c", "3"]]);
-        let error = table.overlay(CsvTable::parse("colour\nred\n", "o.csv").unwrap(), "o.csv").unwrap_err();
+        let error = table
+            .overlay(CsvTable::parse("colour\nred\n", "o.csv").unwrap(), "o.csv")
+            .unwrap_err();
         assert!(error.to_string().contains("colour"), "{error}");
     }
 }

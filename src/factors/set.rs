@@ -25,12 +25,16 @@ impl FactorSet {
     /// # Errors
     /// Usage: the overlay folder does not exist or names a table there is not.
     pub fn load(overlay: Option<&Path>) -> Result<FactorSet> {
-        let base: BTreeMap<String, String> =
-            REFERENCE.iter().map(|(path, text)| (table_name(path), (*text).to_string())).collect();
+        let base: BTreeMap<String, String> = REFERENCE
+            .iter()
+            .map(|(path, text)| (table_name(path), (*text).to_string()))
+            .collect();
         let mut files = BTreeMap::new();
         if let Some(folder) = overlay {
             let entries = std::fs::read_dir(folder).map_err(|e| {
-                Error::usage("the factor overlay cannot be read").at(folder.display().to_string()).because(e)
+                Error::usage("the factor overlay cannot be read")
+                    .at(folder.display().to_string())
+                    .because(e)
                     .hint("[factors] overlay names a folder of CSV files in the form of warehouse/reference")
             })?;
             for entry in entries {
@@ -38,11 +42,16 @@ impl FactorSet {
                 if path.extension().is_some_and(|e| e == "csv") {
                     let name = table_name(&path.display().to_string());
                     if !base.contains_key(&name) {
-                        return Err(Error::usage(format!("the overlay has a table `{name}` that the factor set does not know"))
-                            .at(path.display().to_string())
-                            .hint("`offgridflow factors list` names the tables"));
+                        return Err(Error::usage(format!(
+                            "the overlay has a table `{name}` that the factor set does not know"
+                        ))
+                        .at(path.display().to_string())
+                        .hint("`offgridflow factors list` names the tables"));
                     }
-                    files.insert(name, (path.display().to_string(), std::fs::read_to_string(&path)?));
+                    files.insert(
+                        name,
+                        (path.display().to_string(), std::fs::read_to_string(&path)?),
+                    );
                 }
             }
         }
@@ -58,8 +67,18 @@ impl FactorSet {
         for (name, (_, text)) in &overlay {
             hash.update(format!("overlay {name}\n{text}\n"));
         }
-        let digest: String = hash.finalize().iter().take(6).map(|b| format!("{b:02x}")).collect();
-        FactorSet { base, overlay, version: format!("fs-{digest}"), read: Mutex::default() }
+        let digest: String = hash
+            .finalize()
+            .iter()
+            .take(6)
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        FactorSet {
+            base,
+            overlay,
+            version: format!("fs-{digest}"),
+            read: Mutex::default(),
+        }
     }
 
     /// The hash of the set's files, short.
@@ -84,7 +103,8 @@ impl FactorSet {
     /// Usage: there is no such table, or its text is no CSV.
     pub fn rows(&self, name: &str) -> Result<CsvTable> {
         let text = self.base.get(name).ok_or_else(|| {
-            Error::usage(format!("there is no factor table `{name}`")).hint("`offgridflow factors list` names the tables")
+            Error::usage(format!("there is no factor table `{name}`"))
+                .hint("`offgridflow factors list` names the tables")
         })?;
         let mut table = CsvTable::parse(text, &format!("warehouse/reference/{name}.csv"))?;
         if let Some((file, text)) = self.overlay.get(name) {
@@ -98,7 +118,10 @@ impl FactorSet {
     /// # Errors
     /// As [`FactorSet::rows`].
     pub fn table(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
-        let mut read = self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut read = self
+            .read
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(table) = read.get(name) {
             return Ok(table.clone());
         }
@@ -110,5 +133,9 @@ impl FactorSet {
 }
 
 fn table_name(path: &str) -> String {
-    path.rsplit('/').next().unwrap_or(path).trim_end_matches(".csv").to_string()
+    path.rsplit('/')
+        .next()
+        .unwrap_or(path)
+        .trim_end_matches(".csv")
+        .to_string()
 }

@@ -71,15 +71,24 @@ impl Checks {
         let find = |name: &str| positions.get(name).copied();
         let first = |names: &[&str]| names.iter().find_map(|name| find(name));
         if !contract.cost.is_empty() && first(contract.cost).is_none() {
-            return Err(Error::data("the file has no cost column").because(format!("expected {}", spell(contract, contract.cost))).hint(
-                "check that the source's `kind` is right, and that the export includes the cost column",
-            ));
+            return Err(Error::data("the file has no cost column")
+                .because(format!("expected {}", spell(contract, contract.cost)))
+                .hint(
+                    "check that the source's `kind` is right, and that the export includes the cost column",
+                ));
         }
-        let missing: Vec<&str> = contract.required.iter().copied().filter(|name| find(name).is_none()).collect();
+        let missing: Vec<&str> = contract
+            .required
+            .iter()
+            .copied()
+            .filter(|name| find(name).is_none())
+            .collect();
         if !missing.is_empty() {
             return Err(Error::data("the file lacks required columns")
                 .because(spell(contract, &missing))
-                .hint("check that the source's `kind` is right, and that the export includes these columns"));
+                .hint(
+                    "check that the source's `kind` is right, and that the export includes these columns",
+                ));
         }
         if contract.is_bill() && first(contract.currency).is_none() && default_currency.is_none() {
             return Err(Error::data("the file has no currency column")
@@ -128,21 +137,43 @@ impl Checks {
 
     /// The columns that hold dates, and whether each is a billing period's start.
     pub fn date_columns(&self) -> Vec<(usize, bool)> {
-        let dates = self.roles.iter().filter(|(_, _, role)| matches!(role, Role::Date | Role::RequiredDate));
-        dates.map(|(index, name, _)| (*index, plain(name).ends_with("billingperiodstart") || plain(name).ends_with("billingperiodstartdate"))).collect()
+        let dates = self
+            .roles
+            .iter()
+            .filter(|(_, _, role)| matches!(role, Role::Date | Role::RequiredDate));
+        dates
+            .map(|(index, name, _)| {
+                (
+                    *index,
+                    plain(name).ends_with("billingperiodstart")
+                        || plain(name).ends_with("billingperiodstartdate"),
+                )
+            })
+            .collect()
     }
 
     /// Columns whose cells are checked at all.
     pub fn checked_columns(&self) -> BTreeSet<usize> {
         let roles = self.roles.iter().map(|(index, ..)| *index);
-        roles.chain(self.period.iter().copied()).chain(self.account).chain(self.provider).chain(self.units.as_ref().map(|u| u.0)).chain(self.country).collect()
+        roles
+            .chain(self.period.iter().copied())
+            .chain(self.account)
+            .chain(self.provider)
+            .chain(self.units.as_ref().map(|u| u.0))
+            .chain(self.country)
+            .collect()
     }
 
     /// Checks one row, given its cells by column index; returns the period of a bare file's row.
     ///
     /// # Errors
     /// The first column that breaks the contract, and why.
-    pub fn row<'a>(&mut self, cell: impl Fn(usize) -> &'a str, order: Option<DateOrder>, fixed: Option<Period>) -> Result<Period, Fault> {
+    pub fn row<'a>(
+        &mut self,
+        cell: impl Fn(usize) -> &'a str,
+        order: Option<DateOrder>,
+        fixed: Option<Period>,
+    ) -> Result<Period, Fault> {
         for position in 0..self.roles.len() {
             let (index, role) = (self.roles[position].0, self.roles[position].2);
             let text = cell(index);
@@ -153,18 +184,31 @@ impl Checks {
         if let Some((index, units)) = &self.units {
             let unit = cell(*index).trim().to_lowercase();
             if !units.contains(&unit) {
-                return Err(("unit".into(), format!("the unit `{unit}` is unknown; `offgridflow sql \"select unit_raw from reference.units\"` lists those that are")));
+                return Err((
+                    "unit".into(),
+                    format!(
+                        "the unit `{unit}` is unknown; `offgridflow sql \"select unit_raw from reference.units\"` lists those that are"
+                    ),
+                ));
             }
         }
         if let Some(index) = self.country {
             let country = cell(index).trim();
             if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()) {
-                return Err(("country".into(), format!("`{country}` is no ISO 3166 alpha-2 code such as DE")));
+                return Err((
+                    "country".into(),
+                    format!("`{country}` is no ISO 3166 alpha-2 code such as DE"),
+                ));
             }
         }
         let period = match fixed {
             Some(period) => period,
-            None => self.row_period(&cell, order).ok_or_else(|| ("period".to_string(), "no date tells the billing period".to_string()))?,
+            None => self.row_period(&cell, order).ok_or_else(|| {
+                (
+                    "period".to_string(),
+                    "no date tells the billing period".to_string(),
+                )
+            })?,
         };
         self.note_bill(&cell, period);
         Ok(period)
@@ -179,9 +223,15 @@ impl Checks {
                 false => Err("the row has no currency and the source names none".into()),
             },
             _ if null => Ok(()),
-            Role::Cost | Role::Money => money(text.as_bytes()).map(|_| ()).map_err(|e| format!("`{}` is {e}", shown(text))),
+            Role::Cost | Role::Money => money(text.as_bytes())
+                .map(|_| ())
+                .map_err(|e| format!("`{}` is {e}", shown(text))),
             Role::Quantity => parse_written(text.as_bytes())
-                .and_then(|w| canonical_quantity(w, WORST_MULTIPLIER, 744).map(|_| ()).or_else(|_| w.exact(QUANTITY_SCALE).map(|_| ())))
+                .and_then(|w| {
+                    canonical_quantity(w, WORST_MULTIPLIER, 744)
+                        .map(|_| ())
+                        .or_else(|_| w.exact(QUANTITY_SCALE).map(|_| ()))
+                })
                 .map_err(|e| format!("`{}` is {e}", shown(text))),
             Role::RequiredDate | Role::Date => {
                 if self.last_date.0 != text {
@@ -191,7 +241,10 @@ impl Checks {
                     self.unreadable_dates += 1;
                     return Ok(());
                 }
-                self.last_date.1.map(|_| ()).ok_or_else(|| format!("`{}` is no date of a known form", shown(text)))
+                self.last_date
+                    .1
+                    .map(|_| ())
+                    .ok_or_else(|| format!("`{}` is no date of a known form", shown(text)))
             }
             Role::Currency => {
                 let code = text.trim();
@@ -233,14 +286,21 @@ impl Checks {
 
     fn note_bill<'a>(&mut self, cell: &impl Fn(usize) -> &'a str, period: Period) {
         let Some(fixed) = self.fixed_provider else { return };
-        let clean = |index: Option<usize>| index.map(|i| cell(i).trim()).filter(|t| !is_null_text(t.as_bytes())).unwrap_or("");
+        let clean = |index: Option<usize>| {
+            index
+                .map(|i| cell(i).trim())
+                .filter(|t| !is_null_text(t.as_bytes()))
+                .unwrap_or("")
+        };
         let account = clean(self.account);
         let provider = match self.provider {
             Some(_) => clean(self.provider),
             None => fixed,
         };
         if let Some(((last_provider, last_account), last_period)) = &self.last_bill
-            && last_provider == provider && last_account == account && *last_period == period
+            && last_provider == provider
+            && last_account == account
+            && *last_period == period
         {
             return;
         }
@@ -251,7 +311,15 @@ impl Checks {
 
     /// The bills seen, the provider in its canonical spelling.
     pub fn bills(&self) -> BTreeSet<(Bill, Period)> {
-        self.bills.iter().map(|((provider, account), period)| ((canonical_provider(provider).to_string(), account.clone()), *period)).collect()
+        self.bills
+            .iter()
+            .map(|((provider, account), period)| {
+                (
+                    (canonical_provider(provider).to_string(), account.clone()),
+                    *period,
+                )
+            })
+            .collect()
     }
 
     /// Cells of optional date columns that are no date: landed as they are, read as null.
@@ -282,10 +350,21 @@ pub fn canonical_provider(provider: &str) -> &str {
 }
 
 fn spell(contract: &Contract, names: &[&str]) -> String {
-    let spelled = names.iter().map(|name| contract.columns.iter().copied().find(|c| plain(c) == **name).unwrap_or(name));
+    let spelled = names.iter().map(|name| {
+        contract
+            .columns
+            .iter()
+            .copied()
+            .find(|c| plain(c) == **name)
+            .unwrap_or(name)
+    });
     spelled.collect::<Vec<_>>().join(", ")
 }
 
 fn shown(text: &str) -> String {
-    if text.chars().count() <= 40 { text.to_string() } else { format!("{}…", text.chars().take(40).collect::<String>()) }
+    if text.chars().count() <= 40 {
+        text.to_string()
+    } else {
+        format!("{}…", text.chars().take(40).collect::<String>())
+    }
 }

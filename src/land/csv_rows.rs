@@ -67,15 +67,24 @@ impl CsvFile<'_> {
     fn open(&self) -> Result<(Records, Arc<AtomicU64>)> {
         let compression: Compression = self.source.compression;
         let taken = Arc::new(AtomicU64::new(0));
-        let guard = RecordGuard { inner: open_text(self.path, compression)?, taken: taken.clone() };
-        let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 18).from_reader(guard);
+        let guard = RecordGuard {
+            inner: open_text(self.path, compression)?,
+            taken: taken.clone(),
+        };
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(1 << 18)
+            .from_reader(guard);
         Ok((reader, taken))
     }
 
     fn fail(&self, error: csv::Error) -> Error {
         match error.into_kind() {
             csv::ErrorKind::Io(io) => read_error(io, &self.source.uri),
-            other => Error::data("the CSV cannot be read").at(self.source.uri.clone()).because(format!("{other:?}")),
+            other => Error::data("the CSV cannot be read")
+                .at(self.source.uri.clone())
+                .because(format!("{other:?}")),
         }
     }
 
@@ -95,7 +104,9 @@ impl CsvFile<'_> {
             .map(|(index, name)| {
                 let name = std::str::from_utf8(name).ok().filter(|n| !n.contains('\0'));
                 name.map(str::to_string).ok_or_else(|| {
-                    Error::data("a column name is not UTF-8 text").at(self.source.uri.clone()).at(format!("column {}", index + 1))
+                    Error::data("a column name is not UTF-8 text")
+                        .at(self.source.uri.clone())
+                        .at(format!("column {}", index + 1))
                 })
             })
             .collect()
@@ -124,7 +135,10 @@ impl CsvFile<'_> {
             }
         }
         evidence.order().map_err(|why| {
-            Error::data("the dates cannot be read").at(self.source.uri.clone()).because(why).hint("export the file with ISO dates (2026-01-31)")
+            Error::data("the dates cannot be read")
+                .at(self.source.uri.clone())
+                .because(why)
+                .hint("export the file with ISO dates (2026-01-31)")
         })
     }
 
@@ -148,7 +162,10 @@ impl CsvFile<'_> {
         let (mut row_numbers, mut periods, mut bytes) = (Vec::new(), Vec::new(), 0usize);
         let mut row: u64 = 0;
         let mut width = headers.len();
-        while reader.read_byte_record(&mut record).map_err(|e| self.fail(e).at(format!("after row {row}")))? {
+        while reader
+            .read_byte_record(&mut record)
+            .map_err(|e| self.fail(e).at(format!("after row {row}")))?
+        {
             taken.store(0, Ordering::Relaxed);
             row += 1;
             if row == 1 {
@@ -191,7 +208,10 @@ impl CsvFile<'_> {
 
 fn flush(builders: &mut [StringBuilder], row_numbers: &mut Vec<i64>, periods: &mut Vec<Period>) -> TextBatch {
     TextBatch {
-        columns: builders.iter_mut().map(|b| Arc::new(b.finish()) as ArrayRef).collect(),
+        columns: builders
+            .iter_mut()
+            .map(|b| Arc::new(b.finish()) as ArrayRef)
+            .collect(),
         row_numbers: std::mem::take(row_numbers),
         periods: std::mem::take(periods),
     }
@@ -206,21 +226,45 @@ fn accept(
     width: usize,
 ) -> Result<Period, (String, String)> {
     if record.len() != width {
-        return Err((String::new(), format!("the row has {} cells instead of {width}", record.len())));
+        return Err((
+            String::new(),
+            format!("the row has {} cells instead of {width}", record.len()),
+        ));
     }
     let bytes = record.as_slice();
     if bytes.len() > MAX_CELL_BYTES
         && let Some(index) = record.iter().position(|cell| cell.len() > MAX_CELL_BYTES)
     {
-        return Err((headers[index].clone(), format!("the cell has {} bytes, at most {MAX_CELL_BYTES} are landed", record[index].len())));
+        return Err((
+            headers[index].clone(),
+            format!(
+                "the cell has {} bytes, at most {MAX_CELL_BYTES} are landed",
+                record[index].len()
+            ),
+        ));
     }
     if std::str::from_utf8(bytes).is_err() {
-        let index = record.iter().position(|cell| std::str::from_utf8(cell).is_err()).unwrap_or_default();
+        let index = record
+            .iter()
+            .position(|cell| std::str::from_utf8(cell).is_err())
+            .unwrap_or_default();
         return Err((headers[index].clone(), "the cell is not UTF-8 text".to_string()));
     }
     if bytes.contains(&0) {
-        let index = record.iter().position(|cell| cell.contains(&0)).unwrap_or_default();
+        let index = record
+            .iter()
+            .position(|cell| cell.contains(&0))
+            .unwrap_or_default();
         return Err((headers[index].clone(), "the cell holds a NUL byte".to_string()));
     }
-    checks.row(|index| record.get(index).and_then(|cell| std::str::from_utf8(cell).ok()).unwrap_or(""), order, fixed)
+    checks.row(
+        |index| {
+            record
+                .get(index)
+                .and_then(|cell| std::str::from_utf8(cell).ok())
+                .unwrap_or("")
+        },
+        order,
+        fixed,
+    )
 }

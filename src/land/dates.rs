@@ -13,7 +13,9 @@ pub struct DateEvidence {
 impl DateEvidence {
     /// Takes one date into account; `is_period_start` marks billing period starts, which are a day 1.
     pub fn add(&mut self, text: &str, is_period_start: bool) {
-        let Some((first, second, _)) = slash_parts(text) else { return };
+        let Some((first, second, _)) = slash_parts(text) else {
+            return;
+        };
         self.slashes = true;
         self.month_first |= second > 12 || (is_period_start && second == 1 && first != 1);
         self.day_first |= first > 12 || (is_period_start && first == 1 && second != 1);
@@ -53,7 +55,10 @@ mod tests {
     fn a_period_start_or_a_large_number_decides() {
         assert_eq!(order(&[("4/1/25", true)]), Ok(Some(DateOrder::MonthFirst)));
         assert_eq!(order(&[("1/4/2025", true)]), Ok(Some(DateOrder::DayFirst)));
-        assert_eq!(order(&[("4/5/25", false), ("4/25/25", false)]), Ok(Some(DateOrder::MonthFirst)));
+        assert_eq!(
+            order(&[("4/5/25", false), ("4/25/25", false)]),
+            Ok(Some(DateOrder::MonthFirst))
+        );
         assert_eq!(order(&[("2025-04-01", true)]), Ok(None));
     }
 

@@ -41,9 +41,17 @@ fn landed_type(delivered: &DataType) -> DataType {
     match delivered {
         DataType::Utf8View | DataType::LargeUtf8 | DataType::Null => DataType::Utf8,
         DataType::Dictionary(_, value) => landed_type(value),
-        DataType::Timestamp(..) | DataType::Date64 => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        DataType::Timestamp(..) | DataType::Date64 => {
+            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+        }
         DataType::Float16 | DataType::Float32 => DataType::Float64,
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => DataType::Int64,
+        DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64 => DataType::Int64,
         DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) => DataType::Binary,
         DataType::Map(entries, _) if is_text_map(entries) => map_type(),
         other => other.clone(),
@@ -51,7 +59,12 @@ fn landed_type(delivered: &DataType) -> DataType {
 }
 
 fn is_text_map(entries: &Field) -> bool {
-    let text = |f: &Arc<Field>| matches!(f.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
+    let text = |f: &Arc<Field>| {
+        matches!(
+            f.data_type(),
+            DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8
+        )
+    };
     matches!(entries.data_type(), DataType::Struct(fields) if fields.len() == 2 && fields.iter().all(text))
 }
 
@@ -72,7 +85,12 @@ impl ParquetFile<'_> {
     /// Data: no Parquet, or a truncated file.
     pub fn columns(&self) -> Result<Vec<(String, DataType)>> {
         let builder = self.open()?;
-        Ok(builder.schema().fields().iter().map(|f| (f.name().clone(), landed_type(f.data_type()))).collect())
+        Ok(builder
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| (f.name().clone(), landed_type(f.data_type())))
+            .collect())
     }
 
     /// Reads every row in the types of `target`, whose fields stand in the order of the delivered columns.
@@ -86,13 +104,22 @@ impl ParquetFile<'_> {
         fixed: Option<Period>,
         mut sink: impl FnMut(NativeBatch) -> Result<()>,
     ) -> Result<Quarantine> {
-        let reader = self.open()?.with_batch_size(8192).build().map_err(|e| Error::from(e).at(self.source.uri.clone()))?;
+        let reader = self
+            .open()?
+            .with_batch_size(8192)
+            .build()
+            .map_err(|e| Error::from(e).at(self.source.uri.clone()))?;
         let target = Arc::new(target.clone());
         let checked = checks.checked_columns();
         let mut quarantine = Quarantine::default();
         let mut first_row: i64 = 1;
         for batch in reader {
-            let batch = batch.map_err(|e| Error::data("the Parquet file is damaged").at(self.source.uri.clone()).because(e).hint("deliver the file again"))?;
+            let batch = batch.map_err(|e| {
+                Error::data("the Parquet file is damaged")
+                    .at(self.source.uri.clone())
+                    .because(e)
+                    .hint("deliver the file again")
+            })?;
             let columns = batch
                 .columns()
                 .iter()
@@ -105,7 +132,11 @@ impl ParquetFile<'_> {
                 note_bills(checks, &batch, period)?;
                 first_row += batch.num_rows() as i64;
                 let periods = vec![period; batch.num_rows()];
-                sink(NativeBatch { batch, row_numbers: row_numbers.values().to_vec(), periods })?;
+                sink(NativeBatch {
+                    batch,
+                    row_numbers: row_numbers.values().to_vec(),
+                    periods,
+                })?;
                 continue;
             }
             let texts = CheckedTexts::new(&batch, &checked)?;
@@ -134,11 +165,21 @@ impl ParquetFile<'_> {
             let (batch, row_numbers) = if keep.iter().all(|k| *k) {
                 (batch, row_numbers.values().to_vec())
             } else {
-                let kept = row_numbers.values().iter().zip(&keep).filter(|(_, k)| **k).map(|(n, _)| *n).collect();
+                let kept = row_numbers
+                    .values()
+                    .iter()
+                    .zip(&keep)
+                    .filter(|(_, k)| **k)
+                    .map(|(n, _)| *n)
+                    .collect();
                 (filter_record_batch(&batch, &BooleanArray::from(keep))?, kept)
             };
             if batch.num_rows() > 0 {
-                sink(NativeBatch { batch, row_numbers, periods })?;
+                sink(NativeBatch {
+                    batch,
+                    row_numbers,
+                    periods,
+                })?;
             }
         }
         Ok(quarantine)
@@ -160,25 +201,45 @@ fn is_clean(checks: &Checks, batch: &RecordBatch) -> bool {
                 let numbers = column.as_primitive_opt::<Float64Type>();
                 numbers.is_some_and(|n| n.iter().flatten().all(|v| v.abs() < BOUND))
             }
-            Role::RequiredDate | Role::Date => matches!(column.data_type(), DataType::Timestamp(..) | DataType::Date32),
-            Role::Currency => column.as_string_opt::<i32>().is_some_and(|texts| {
-                texts.null_count() == 0 && texts.iter().flatten().all(is_iso_4217)
-            }),
-            Role::NotNull => {
-                column.as_string_opt::<i32>().is_some_and(|texts| texts.iter().all(|t| t.is_some_and(|t| !is_null_text(t.as_bytes()))))
+            Role::RequiredDate | Role::Date => {
+                matches!(column.data_type(), DataType::Timestamp(..) | DataType::Date32)
             }
+            Role::Currency => column
+                .as_string_opt::<i32>()
+                .is_some_and(|texts| texts.null_count() == 0 && texts.iter().flatten().all(is_iso_4217)),
+            Role::NotNull => column.as_string_opt::<i32>().is_some_and(|texts| {
+                texts
+                    .iter()
+                    .all(|t| t.is_some_and(|t| !is_null_text(t.as_bytes())))
+            }),
         }
-    }) && checks.bill_columns().all(|index| batch.column(index).as_string_opt::<i32>().is_some())
+    }) && checks
+        .bill_columns()
+        .all(|index| batch.column(index).as_string_opt::<i32>().is_some())
         && checks.is_bill()
 }
 
 fn note_bills(checks: &mut Checks, batch: &RecordBatch, period: Period) -> Result<()> {
-    let columns: Vec<_> = checks.bill_columns().map(|index| (index, batch.column(index).as_string::<i32>().clone())).collect();
+    let columns: Vec<_> = checks
+        .bill_columns()
+        .map(|index| (index, batch.column(index).as_string::<i32>().clone()))
+        .collect();
     let mut last: Option<Vec<&str>> = None;
     for row in 0..batch.num_rows() {
-        let cells: Vec<&str> = columns.iter().map(|(_, c)| if c.is_valid(row) { c.value(row) } else { "" }).collect();
+        let cells: Vec<&str> = columns
+            .iter()
+            .map(|(_, c)| if c.is_valid(row) { c.value(row) } else { "" })
+            .collect();
         if last.as_ref() != Some(&cells) {
-            checks.note_clean_row(|index| columns.iter().position(|(i, _)| *i == index).map_or("", |p| cells[p]), period);
+            checks.note_clean_row(
+                |index| {
+                    columns
+                        .iter()
+                        .position(|(i, _)| *i == index)
+                        .map_or("", |p| cells[p])
+                },
+                period,
+            );
             last = Some(cells);
         }
     }
@@ -201,17 +262,29 @@ impl CheckedTexts {
                 let column = batch.column(index);
                 if let Some(numbers) = column.as_primitive_opt::<Float64Type>() {
                     // The shortest text of a double, as its writer saw it.
-                    return Ok(Some(numbers.iter().map(|v| v.map(|v| v.to_string()).unwrap_or_default()).collect()));
+                    return Ok(Some(
+                        numbers
+                            .iter()
+                            .map(|v| v.map(|v| v.to_string()).unwrap_or_default())
+                            .collect(),
+                    ));
                 }
                 let formatter = ArrayFormatter::try_new(column.as_ref(), &options)?;
-                Ok(Some((0..column.len()).map(|row| formatter.value(row).to_string()).collect()))
+                Ok(Some(
+                    (0..column.len())
+                        .map(|row| formatter.value(row).to_string())
+                        .collect(),
+                ))
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(CheckedTexts { columns })
     }
 
     fn cell(&self, column: usize, row: usize) -> &str {
-        self.columns[column].as_ref().map(|c| c[row].as_str()).unwrap_or("")
+        self.columns[column]
+            .as_ref()
+            .map(|c| c[row].as_str())
+            .unwrap_or("")
     }
 }
 
@@ -233,8 +306,13 @@ fn lossless(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
         }
     }
     let cast_to = cast(column, field.data_type()).map_err(|e| refuse(e.to_string()))?;
-    let reversible = matches!(column.data_type(), DataType::Timestamp(..) | DataType::Dictionary(..) | DataType::Map(..) | DataType::Null)
-        || matches!((column.data_type(), field.data_type()), (DataType::Utf8View | DataType::LargeUtf8, DataType::Utf8));
+    let reversible = matches!(
+        column.data_type(),
+        DataType::Timestamp(..) | DataType::Dictionary(..) | DataType::Map(..) | DataType::Null
+    ) || matches!(
+        (column.data_type(), field.data_type()),
+        (DataType::Utf8View | DataType::LargeUtf8, DataType::Utf8)
+    );
     if !reversible {
         let back = cast(&cast_to, column.data_type()).map_err(|e| refuse(e.to_string()))?;
         if back.to_data() != column.to_data() {

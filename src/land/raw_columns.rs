@@ -18,14 +18,21 @@ pub const DELIVERED_NAME: &str = "delivered_name";
 ///
 /// # Errors
 /// Data: two headers with exactly the same text.
-pub fn raw_names(headers: &[String], contract: &Contract, table: Option<&Schema>, parquet: bool) -> Result<Vec<String>> {
+pub fn raw_names(
+    headers: &[String],
+    contract: &Contract,
+    table: Option<&Schema>,
+    parquet: bool,
+) -> Result<Vec<String>> {
     let mut exact: HashMap<&str, usize> = HashMap::new();
     for (index, header) in headers.iter().enumerate() {
         if let Some(first) = exact.insert(header, index) {
             return Err(Error::data("two columns have the same name")
                 .at(format!("columns {} and {}", first + 1, index + 1))
                 .because(format!("`{header}`"))
-                .hint("export the file with distinct column names: which of the two is meant cannot be guessed"));
+                .hint(
+                    "export the file with distinct column names: which of the two is meant cannot be guessed",
+                ));
         }
     }
     let mut taken: HashSet<String> = HashSet::new();
@@ -33,9 +40,17 @@ pub fn raw_names(headers: &[String], contract: &Contract, table: Option<&Schema>
     for (index, header) in headers.iter().enumerate() {
         let safe: String = match header.trim() {
             "" => format!("column_{}", index + 1),
-            text => text.chars().map(|c| if " ,;{}()\n\t\r=".contains(c) { '_' } else { c }).collect(),
+            text => text
+                .chars()
+                .map(|c| if " ,;{}()\n\t\r=".contains(c) { '_' } else { c })
+                .collect(),
         };
-        let in_table = table.and_then(|t| t.fields().iter().map(|f| f.name()).find(|n| n.eq_ignore_ascii_case(&safe)));
+        let in_table = table.and_then(|t| {
+            t.fields()
+                .iter()
+                .map(|f| f.name())
+                .find(|n| n.eq_ignore_ascii_case(&safe))
+        });
         let base = match contract.known_spelling(header.trim(), parquet) {
             Some(known) => known.to_string(),
             None => in_table.cloned().unwrap_or(safe),
@@ -62,7 +77,10 @@ pub fn raw_field(name: &str, delivered: &str, data_type: DataType) -> Field {
 
 /// The columns landing adds to every row.
 pub fn provenance_fields() -> Vec<Field> {
-    let landed_at = DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Microsecond, Some("UTC".into()));
+    let landed_at = DataType::Timestamp(
+        datafusion::arrow::datatypes::TimeUnit::Microsecond,
+        Some("UTC".into()),
+    );
     vec![
         Field::new("_source_uri", DataType::Utf8, true),
         Field::new("_etag", DataType::Utf8, true),
@@ -75,7 +93,9 @@ pub fn provenance_fields() -> Vec<Field> {
 
 /// The partition columns of every raw table.
 pub fn partition_columns() -> Vec<String> {
-    ["tenant", "source", "export", "period"].map(String::from).to_vec()
+    ["tenant", "source", "export", "period"]
+        .map(String::from)
+        .to_vec()
 }
 
 #[cfg(test)]
@@ -88,8 +108,21 @@ mod tests {
         let contract = Contract::of(Kind::Focus);
         let headers = ["billedcost", "resourceTags/user:Cost Center", "Region", "region"].map(String::from);
         let names = raw_names(&headers, &contract, None, false).unwrap();
-        assert_eq!(names, ["BilledCost", "resourceTags/user:Cost_Center", "Region", "region__2"]);
+        assert_eq!(
+            names,
+            [
+                "BilledCost",
+                "resourceTags/user:Cost_Center",
+                "Region",
+                "region__2"
+            ]
+        );
         let twice = ["a", "b", "a"].map(String::from);
-        assert!(raw_names(&twice, &contract, None, false).unwrap_err().to_string().contains("columns 1 and 3"));
+        assert!(
+            raw_names(&twice, &contract, None, false)
+                .unwrap_err()
+                .to_string()
+                .contains("columns 1 and 3")
+        );
     }
 }

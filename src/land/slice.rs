@@ -49,10 +49,14 @@ impl SliceKey {
 
     /// The partitions that landing replaces: one period, or all of a bare file's.
     pub fn partition(&self) -> PartitionValues {
-        let mut values: PartitionValues = [("tenant", &self.tenant), ("source", &self.source), ("export", &self.export)]
-            .into_iter()
-            .map(|(name, value)| (name.to_string(), Some(value.clone())))
-            .collect();
+        let mut values: PartitionValues = [
+            ("tenant", &self.tenant),
+            ("source", &self.source),
+            ("export", &self.export),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_string(), Some(value.clone())))
+        .collect();
         if let Some(period) = self.period {
             values.insert("period".into(), Some(period.to_string()));
         }
@@ -62,7 +66,10 @@ impl SliceKey {
     /// The name under which the delivery id stands in the raw table itself.
     pub fn app_id(&self, table: &str) -> String {
         let period = self.period.map(|p| p.to_string()).unwrap_or_else(|| "*".into());
-        format!("ogf/{table}/{}/{}/{}/{period}", self.tenant, self.source, self.export)
+        format!(
+            "ogf/{table}/{}/{}/{}/{period}",
+            self.tenant, self.source, self.export
+        )
     }
 }
 
@@ -125,17 +132,27 @@ pub async fn land_slice(
     location: &Location,
     delivery: &Delivery,
 ) -> std::result::Result<Landed, (Error, Quarantine)> {
-    let mut landed = Landed { warnings: delivery.warnings.clone(), ..Landed::default() };
+    let mut landed = Landed {
+        warnings: delivery.warnings.clone(),
+        ..Landed::default()
+    };
     let formats: Vec<Format> = delivery.files.iter().map(|f| f.format).collect();
     let mut staged: Vec<(String, SchemaRef, Vec<StagedFile>)> = Vec::new();
     for format in [Format::Csv, Format::Parquet] {
         let table = key.table(format);
         if !formats.contains(&format) {
             // Delivered in the other format before: its rows go with the same slice.
-            let exists = request.warehouse.open(&table, None).await.map_err(|e| (e, Quarantine::default()))?;
+            let exists = request
+                .warehouse
+                .open(&table, None)
+                .await
+                .map_err(|e| (e, Quarantine::default()))?;
             let Some(exists) = exists else { continue };
             let partition = key.partition();
-            let held = exists.files().iter().any(|f| partition.iter().all(|(c, v)| f.partition.get(c) == Some(v)));
+            let held = exists
+                .files()
+                .iter()
+                .any(|f| partition.iter().all(|(c, v)| f.partition.get(c) == Some(v)));
             if held || (formats.is_empty() && format == Format::Csv) {
                 staged.push((table, exists.schema().clone(), Vec::new()));
             }
@@ -154,7 +171,10 @@ pub async fn land_slice(
         discard(request, &staged).await;
         let count = landed.quarantine.count;
         let first = landed.quarantine.rows.first();
-        let mut error = Error::data(format!("{count} {} the contract", if count == 1 { "row breaks" } else { "rows break" }));
+        let mut error = Error::data(format!(
+            "{count} {} the contract",
+            if count == 1 { "row breaks" } else { "rows break" }
+        ));
         if let Some(first) = first {
             error = error.at(format!("first in {} row {}", first.source_uri, first.row_number));
             if !first.column.is_empty() {
@@ -162,7 +182,8 @@ pub async fn land_slice(
             }
             error = error.because(&first.reason);
         }
-        let hint = "`offgridflow quarantine list` shows them; [landing] max_rejected lets a slice land without them";
+        let hint =
+            "`offgridflow quarantine list` shows them; [landing] max_rejected lets a slice land without them";
         return Err((error.hint(hint), landed.quarantine));
     }
     if let Some(manifest) = &delivery.manifest
@@ -181,7 +202,11 @@ pub async fn land_slice(
             added: files,
             run_id: request.run_id.to_string(),
         };
-        request.warehouse.commit(commit).await.map_err(|e| (e, landed.quarantine.clone()))?;
+        request
+            .warehouse
+            .commit(commit)
+            .await
+            .map_err(|e| (e, landed.quarantine.clone()))?;
     }
     Ok(landed)
 }
@@ -208,10 +233,15 @@ async fn stage_files(
     landed: &mut Landed,
 ) -> Result<(SchemaRef, Vec<StagedFile>)> {
     let existing = request.warehouse.open(table, None).await?;
-    let existing_schema = existing.as_ref().map(|t| Schema::new(t.schema().fields().clone()));
+    let existing_schema = existing
+        .as_ref()
+        .map(|t| Schema::new(t.schema().fields().clone()));
     let contract = Contract::of(key.kind);
     let mut fetched = Vec::with_capacity(files.len());
-    let mut all_fields: Vec<Field> = existing_schema.iter().flat_map(|s| s.fields().iter().map(|f| f.as_ref().clone())).collect();
+    let mut all_fields: Vec<Field> = existing_schema
+        .iter()
+        .flat_map(|s| s.fields().iter().map(|f| f.as_ref().clone()))
+        .collect();
     let mut columns = Vec::with_capacity(files.len());
     // Parts of one delivery may differ in their columns: the table's schema is known before a row is written.
     for file in files {
@@ -225,21 +255,46 @@ async fn stage_files(
         columns.push(file_columns);
         fetched.push(local);
     }
-    for field in provenance_fields().into_iter().chain(partition_columns().iter().map(|n| Field::new(n, DataType::Utf8, true))) {
+    for field in provenance_fields().into_iter().chain(
+        partition_columns()
+            .iter()
+            .map(|n| Field::new(n, DataType::Utf8, true)),
+    ) {
         if !all_fields.iter().any(|f| f.name() == field.name()) {
             all_fields.push(field);
         }
     }
     let schema = Arc::new(Schema::new(all_fields));
-    let mut stager = Stager::new(request.warehouse.table_location(table), request.run_id, schema.clone(), &partition_columns())?;
+    let mut stager = Stager::new(
+        request.warehouse.table_location(table),
+        request.run_id,
+        schema.clone(),
+        &partition_columns(),
+    )?;
     let landed_at = chrono::Utc::now().timestamp_micros();
     for ((file, local), file_columns) in files.iter().zip(&fetched).zip(columns) {
         let rows_before = stager.rows();
-        let outcome = copy_file(request, key, source, &schema, &mut stager, file, &local.path, file_columns, &contract, landed_at).await;
+        let outcome = copy_file(
+            request,
+            key,
+            source,
+            &schema,
+            &mut stager,
+            file,
+            &local.path,
+            file_columns,
+            &contract,
+            landed_at,
+        )
+        .await;
         let outcome = match outcome {
             Ok(outcome) => location.verify_unchanged(&file.object).await.map(|()| outcome),
             // A file that changes under the reader looks damaged: the change is the truer reason.
-            Err(error) => Err(location.verify_unchanged(&file.object).await.err().unwrap_or(error)),
+            Err(error) => Err(location
+                .verify_unchanged(&file.object)
+                .await
+                .err()
+                .unwrap_or(error)),
         };
         let (checks, quarantine) = match outcome {
             Ok(outcome) => outcome,
@@ -253,11 +308,17 @@ async fn stage_files(
             landed.warnings.push(format!("{} holds no rows", file.uri));
         }
         for code in checks.unknown_currencies() {
-            landed.warnings.push(format!("{}: the currency `{code}` is not in ISO 4217; landed as delivered", file.uri));
+            landed.warnings.push(format!(
+                "{}: the currency `{code}` is not in ISO 4217; landed as delivered",
+                file.uri
+            ));
         }
         if checks.unreadable_dates() > 0 {
             let count = checks.unreadable_dates();
-            landed.warnings.push(format!("{}: {count} cells of optional date columns are no dates; they read as null", file.uri));
+            landed.warnings.push(format!(
+                "{}: {count} cells of optional date columns are no dates; they read as null",
+                file.uri
+            ));
         }
         landed.bills.extend(checks.bills());
         landed.quarantine.extend(quarantine);
@@ -266,27 +327,50 @@ async fn stage_files(
     Ok((schema, stager.finish().await?))
 }
 
-async fn read_columns(path: &std::path::Path, file: &SourceFile, contract: &Contract, table: &[Field]) -> Result<FileColumns> {
-    let (path, file, contract, table) = (path.to_path_buf(), file.clone(), *contract, Schema::new(table.to_vec()));
+async fn read_columns(
+    path: &std::path::Path,
+    file: &SourceFile,
+    contract: &Contract,
+    table: &[Field],
+) -> Result<FileColumns> {
+    let (path, file, contract, table) = (
+        path.to_path_buf(),
+        file.clone(),
+        *contract,
+        Schema::new(table.to_vec()),
+    );
     blocking(move || {
         let table = (!table.fields().is_empty()).then_some(&table);
         let (delivered, types): (Vec<String>, Vec<DataType>) = match file.format {
             Format::Csv => {
-                let headers = CsvFile { path: &path, source: &file }.headers()?;
+                let headers = CsvFile {
+                    path: &path,
+                    source: &file,
+                }
+                .headers()?;
                 let types = vec![DataType::Utf8; headers.len()];
                 (headers, types)
             }
-            Format::Parquet => ParquetFile { path: &path, source: &file }.columns()?.into_iter().unzip(),
+            Format::Parquet => ParquetFile {
+                path: &path,
+                source: &file,
+            }
+            .columns()?
+            .into_iter()
+            .unzip(),
         };
-        let names = raw_names(&delivered, &contract, table, file.format == Format::Parquet).map_err(|e| e.at(file.uri.clone()))?;
+        let names = raw_names(&delivered, &contract, table, file.format == Format::Parquet)
+            .map_err(|e| e.at(file.uri.clone()))?;
         let fields = names
             .iter()
             .zip(&delivered)
             .zip(types)
-            .map(|((name, delivered), data_type)| match table.and_then(|t| t.field_with_name(name).ok()) {
-                Some(field) => field.clone(),
-                None => raw_field(name, delivered, data_type),
-            })
+            .map(
+                |((name, delivered), data_type)| match table.and_then(|t| t.field_with_name(name).ok()) {
+                    Some(field) => field.clone(),
+                    None => raw_field(name, delivered, data_type),
+                },
+            )
             .collect();
         Ok(FileColumns { delivered, fields })
     })
@@ -295,7 +379,9 @@ async fn read_columns(path: &std::path::Path, file: &SourceFile, contract: &Cont
 
 /// Runs CPU-bound or file-reading work off the async threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("a reader thread failed").because(e))?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Error::internal("a reader thread failed").because(e))?
 }
 
 /// Accepted rows on their way from the reader thread to the stager.
@@ -320,7 +406,8 @@ async fn copy_file(
 ) -> Result<(Checks, Quarantine)> {
     let (sender, mut receiver) = mpsc::channel::<Rows>(2);
     let units = (key.kind == Kind::Activity).then(|| request.units.clone());
-    let checks = Checks::new(contract, &columns.delivered, source.currency.as_deref(), units).map_err(|e| e.at(file.uri.clone()))?;
+    let checks = Checks::new(contract, &columns.delivered, source.currency.as_deref(), units)
+        .map_err(|e| e.at(file.uri.clone()))?;
     let (fixed, path, read_file) = (key.period, path.to_path_buf(), file.clone());
     let fields = columns.fields.clone();
     let delivered = columns.delivered;
@@ -329,31 +416,49 @@ async fn copy_file(
         let closed = || Error::internal("the writer of a slice stopped early");
         let quarantine = match read_file.format {
             Format::Csv => {
-                let csv = CsvFile { path: &path, source: &read_file };
+                let csv = CsvFile {
+                    path: &path,
+                    source: &read_file,
+                };
                 let order = csv.date_order(&checks)?;
                 let order_text = order.map(|o| o.as_str());
                 csv.read(&delivered, &mut checks, order, fixed, |batch| {
                     let mut columns = batch.columns;
                     let orders: StringArray = batch.row_numbers.iter().map(|_| order_text).collect();
                     columns.push(Arc::new(orders));
-                    let rows = Rows { columns, row_numbers: batch.row_numbers, periods: batch.periods };
+                    let rows = Rows {
+                        columns,
+                        row_numbers: batch.row_numbers,
+                        periods: batch.periods,
+                    };
                     sender.blocking_send(rows).map_err(|_| closed())
                 })?
             }
             Format::Parquet => {
                 let target = Schema::new(fields);
-                ParquetFile { path: &path, source: &read_file }.read(&target, &mut checks, fixed, |batch| {
+                ParquetFile {
+                    path: &path,
+                    source: &read_file,
+                }
+                .read(&target, &mut checks, fixed, |batch| {
                     let mut columns = batch.batch.columns().to_vec();
                     columns.push(new_null_array(&DataType::Utf8, batch.row_numbers.len()));
-                    let rows = Rows { columns, row_numbers: batch.row_numbers, periods: batch.periods };
+                    let rows = Rows {
+                        columns,
+                        row_numbers: batch.row_numbers,
+                        periods: batch.periods,
+                    };
                     sender.blocking_send(rows).map_err(|_| closed())
                 })?
             }
         };
         Ok((checks, quarantine))
     });
-    let places: Vec<Option<usize>> =
-        schema.fields().iter().map(|f| columns.fields.iter().position(|c| c.name() == f.name())).collect();
+    let places: Vec<Option<usize>> = schema
+        .fields()
+        .iter()
+        .map(|f| columns.fields.iter().position(|c| c.name() == f.name()))
+        .collect();
     let mut written = Ok(());
     while let Some(rows) = receiver.recv().await {
         (request.progress)(rows.row_numbers.len() as u64, 0);
@@ -366,7 +471,9 @@ async fn copy_file(
         }
     }
     drop(receiver);
-    let read = reader.await.map_err(|e| Error::internal("a reader thread failed").because(e))?;
+    let read = reader
+        .await
+        .map_err(|e| Error::internal("a reader thread failed").because(e))?;
     written?;
     (request.progress)(0, file.object.size);
     read
@@ -385,7 +492,11 @@ fn assemble(
 ) -> Result<RecordBatch> {
     let count = rows.row_numbers.len();
     let repeat = |text: &str| Arc::new(StringArray::from(vec![text; count])) as ArrayRef;
-    let date_order = rows.columns.last().cloned().unwrap_or_else(|| new_null_array(&DataType::Utf8, count));
+    let date_order = rows
+        .columns
+        .last()
+        .cloned()
+        .unwrap_or_else(|| new_null_array(&DataType::Utf8, count));
     let columns = schema
         .fields()
         .iter()
@@ -399,14 +510,21 @@ fn assemble(
             },
             (None, "_run_id") => repeat(run_id),
             (None, "_row_number") => Arc::new(Int64Array::from(rows.row_numbers.clone())),
-            (None, "_landed_at") => Arc::new(TimestampMicrosecondArray::from(vec![landed_at; count]).with_timezone("UTC")),
+            (None, "_landed_at") => {
+                Arc::new(TimestampMicrosecondArray::from(vec![landed_at; count]).with_timezone("UTC"))
+            }
             (None, "_date_order") => date_order.clone(),
             (None, "tenant") => repeat(&key.tenant),
             (None, "source") => repeat(&key.source),
             (None, "export") => repeat(&key.export),
             (None, "period") => match key.period {
                 Some(period) => repeat(&period.to_string()),
-                None => Arc::new(rows.periods.iter().map(|p| Some(p.to_string())).collect::<StringArray>()),
+                None => Arc::new(
+                    rows.periods
+                        .iter()
+                        .map(|p| Some(p.to_string()))
+                        .collect::<StringArray>(),
+                ),
             },
             (None, _) => new_null_array(field.data_type(), count),
         })

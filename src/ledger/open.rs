@@ -11,8 +11,12 @@ use sqlx::{Sqlite, Transaction};
 
 use super::errors::{cannot_open, failed};
 use crate::config::{location, redact_url};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Retry};
 
+/// How often a file that another process is just making is tried again.
+const ATTEMPTS: u32 = 40;
+/// The pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(50);
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Readers beside the one writer.
@@ -44,6 +48,13 @@ impl Ledger {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal);
+        // Giving a new file its write-ahead log does not wait as other statements do: of two processes one is refused.
+        for _ in 0..ATTEMPTS {
+            match Ledger::connect(options.clone(), path.clone()).await {
+                Err(error) if error.retry() == Retry::Backoff => tokio::time::sleep(PAUSE).await,
+                opened => return opened,
+            }
+        }
         Ledger::connect(options, path).await
     }
 

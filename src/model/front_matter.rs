@@ -37,6 +37,12 @@ struct FrontMatter {
     #[serde(default)]
     description: String,
     day: Option<String>,
+    #[serde(default = "default_rows_per_query")]
+    rows_per_query: u64,
+}
+
+fn default_rows_per_query() -> u64 {
+    1_250_000
 }
 
 /// One SQL model.
@@ -54,6 +60,8 @@ pub struct Model {
     pub partition: Vec<String>,
     /// The date column of the grain, by whose days a large build is cut into queries of bounded memory.
     pub day: Option<String>,
+    /// Input rows whose groups fit into the engine's memory; more are computed by several queries if `day` is set.
+    pub rows_per_query: u64,
     /// Audits run on the staged rows.
     pub audits: Vec<AuditCall>,
     /// The SELECT, with its placeholders.
@@ -76,12 +84,18 @@ impl Model {
             return Err(fail("a model lies in sql/<schema>/<table>.sql"));
         };
         let body = text.trim_start().strip_prefix("/* model").ok_or_else(|| {
-            fail("a model starts with its front matter").hint("begin the file with `/* model`, TOML lines and `*/`")
+            fail("a model starts with its front matter")
+                .hint("begin the file with `/* model`, TOML lines and `*/`")
         })?;
-        let (header, sql) = body.split_once("*/").ok_or_else(|| fail("the front matter has no end"))?;
+        let (header, sql) = body
+            .split_once("*/")
+            .ok_or_else(|| fail("the front matter has no end"))?;
         let front: FrontMatter =
             toml::from_str(header).map_err(|e| fail("the front matter cannot be read").because(e))?;
-        let audits = front.audits.iter().map(|call| audit_call(call).ok_or_else(|| fail("an audit is `name(arguments)`")));
+        let audits = front
+            .audits
+            .iter()
+            .map(|call| audit_call(call).ok_or_else(|| fail("an audit is `name(arguments)`")));
         let audits = audits.collect::<Result<Vec<_>>>()?;
         let mut partition = front.partition;
         if front.kind == Kind::Full && partition.is_empty() {
@@ -94,6 +108,7 @@ impl Model {
             kind: front.kind,
             partition,
             day: front.day,
+            rows_per_query: front.rows_per_query.max(1),
             audits,
             sql: sql.trim().trim_end_matches(';').to_string(),
             reads: Vec::new(),
@@ -110,7 +125,10 @@ impl Model {
 fn audit_call(text: &str) -> Option<AuditCall> {
     let (name, rest) = text.split_once('(').unwrap_or((text, ")"));
     let arguments = rest.strip_suffix(')')?;
-    Some(AuditCall { name: name.trim().to_string(), arguments: arguments.trim().to_string() })
+    Some(AuditCall {
+        name: name.trim().to_string(),
+        arguments: arguments.trim().to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -121,13 +139,29 @@ mod tests {
     fn reads_front_matter() {
         let text = "/* model\ngrain = \"one row\"\nkind = \"incremental\"\npartition = [\"tenant\"]\naudits = [\"unique(a, b)\"]\n*/\nSELECT 1;";
         let model = Model::parse("sql/publish/x.sql", text).unwrap();
-        assert_eq!((model.name.as_str(), model.sql.as_str()), ("publish.x", "SELECT 1"));
-        assert_eq!(model.audits, [AuditCall { name: "unique".into(), arguments: "a, b".into() }]);
+        assert_eq!(
+            (model.name.as_str(), model.sql.as_str()),
+            ("publish.x", "SELECT 1")
+        );
+        assert_eq!(
+            model.audits,
+            [AuditCall {
+                name: "unique".into(),
+                arguments: "a, b".into()
+            }]
+        );
     }
 
     #[test]
     fn an_unknown_key_is_refused_with_the_file() {
-        let error = Model::parse("sql/publish/x.sql", "/* model\ngrain='r'\nkind='view'\nkidn='x'\n*/ SELECT 1").unwrap_err();
-        assert!(error.to_string().contains("sql/publish/x.sql") && error.to_string().contains("kidn"), "{error}");
+        let error = Model::parse(
+            "sql/publish/x.sql",
+            "/* model\ngrain='r'\nkind='view'\nkidn='x'\n*/ SELECT 1",
+        )
+        .unwrap_err();
+        assert!(
+            error.to_string().contains("sql/publish/x.sql") && error.to_string().contains("kidn"),
+            "{error}"
+        );
     }
 }

@@ -25,8 +25,11 @@ impl Graph {
     /// # Errors
     /// Usage, naming the file: front matter or SQL that cannot be read, a circle.
     pub fn load(project: Option<&Path>, placeholders: &Placeholders) -> Result<Graph> {
-        let mut texts: BTreeMap<String, String> =
-            MODELS.iter().chain(AUDITS).map(|(path, text)| (path.to_string(), text.to_string())).collect();
+        let mut texts: BTreeMap<String, String> = MODELS
+            .iter()
+            .chain(AUDITS)
+            .map(|(path, text)| (path.to_string(), text.to_string()))
+            .collect();
         if let Some(folder) = project {
             for (path, text) in project_files(folder)? {
                 texts.insert(path, text);
@@ -53,7 +56,11 @@ impl Graph {
                 }
             }
         }
-        Ok(Graph { models, order, audits })
+        Ok(Graph {
+            models,
+            order,
+            audits,
+        })
     }
 
     /// A model by its name.
@@ -74,14 +81,20 @@ impl Graph {
     /// The kept tables (raw, reference, settings and non-view models) that a model reads, through views.
     pub fn kept_inputs(&self, name: &str) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
-        let mut stack: Vec<&str> = self.models.get(name).map(|m| m.reads.iter().map(String::as_str).collect()).unwrap_or_default();
+        let mut stack: Vec<&str> = self
+            .models
+            .get(name)
+            .map(|m| m.reads.iter().map(String::as_str).collect())
+            .unwrap_or_default();
         let mut seen = BTreeSet::new();
         while let Some(table) = stack.pop() {
             if !seen.insert(table) {
                 continue;
             }
             match self.models.get(table) {
-                Some(model) if model.kind == Kind::View => stack.extend(model.reads.iter().map(String::as_str)),
+                Some(model) if model.kind == Kind::View => {
+                    stack.extend(model.reads.iter().map(String::as_str))
+                }
                 _ => {
                     found.insert(table.to_string());
                 }
@@ -95,8 +108,12 @@ impl Graph {
         let mut texts = BTreeMap::new();
         let mut stack = vec![name];
         while let Some(table) = stack.pop() {
-            let Some(model) = self.models.get(table) else { continue };
-            if (table == name || model.kind == Kind::View) && texts.insert(&model.name, model.sql.as_str()).is_none() {
+            let Some(model) = self.models.get(table) else {
+                continue;
+            };
+            if (table == name || model.kind == Kind::View)
+                && texts.insert(&model.name, model.sql.as_str()).is_none()
+            {
                 stack.extend(model.reads.iter().map(String::as_str));
             }
         }
@@ -105,7 +122,10 @@ impl Graph {
 
     /// The models that read a table directly.
     pub fn readers(&self, table: &str) -> Vec<&str> {
-        self.ordered().filter(|m| m.reads.iter().any(|r| r == table)).map(|m| m.name.as_str()).collect()
+        self.ordered()
+            .filter(|m| m.reads.iter().any(|r| r == table))
+            .map(|m| m.name.as_str())
+            .collect()
     }
 }
 
@@ -119,7 +139,10 @@ fn project_files(folder: &Path) -> Result<Vec<(String, String)>> {
         for entry in std::fs::read_dir(&schema_folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|e| e == "sql") {
-                let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+                let name = path
+                    .file_name()
+                    .map(|n| n.to_string_lossy().into_owned())
+                    .unwrap_or_default();
                 files.push((format!("sql/{schema}/{name}"), std::fs::read_to_string(&path)?));
             }
         }
@@ -129,11 +152,15 @@ fn project_files(folder: &Path) -> Result<Vec<(String, String)>> {
 
 fn reads(model: &Model, placeholders: &Placeholders) -> Result<Vec<String>> {
     let fail = |error: &dyn std::fmt::Display| {
-        Error::usage("the model's SQL cannot be read").at(format!("model file {}", model.file)).because(error)
+        Error::usage("the model's SQL cannot be read")
+            .at(format!("model file {}", model.file))
+            .because(error)
     };
     let sql = placeholders.render(&model.sql)?;
     let mut statements = DFParser::parse_sql(&sql).map_err(|e| fail(&e))?;
-    let statement = statements.pop_front().ok_or_else(|| fail(&"there is no statement"))?;
+    let statement = statements
+        .pop_front()
+        .ok_or_else(|| fail(&"there is no statement"))?;
     if !statements.is_empty() {
         return Err(fail(&"there is more than one statement"));
     }

@@ -48,17 +48,35 @@ impl Placeholders {
 
     fn value(&self, placeholder: &str) -> Result<String> {
         let (name, alias) = placeholder.split_once(':').unwrap_or((placeholder, ""));
-        let prefix = if alias.is_empty() { String::new() } else { format!("{alias}.") };
+        let prefix = if alias.is_empty() {
+            String::new()
+        } else {
+            format!("{alias}.")
+        };
         Ok(match name {
-            "tag_columns" => self.tags.iter().map(|t| format!(", {prefix}{}", t.column)).collect(),
+            "tag_columns" => self
+                .tags
+                .iter()
+                .map(|t| format!(", {prefix}{}", t.column))
+                .collect(),
             "tag_cases" if self.tags.is_empty() => "WHEN '' THEN NULL".to_string(),
-            "tag_cases" => {
-                self.tags.iter().map(|t| format!("WHEN '{}' THEN {prefix}{} ", t.column, t.column)).collect()
-            }
+            "tag_cases" => self
+                .tags
+                .iter()
+                .map(|t| format!("WHEN '{}' THEN {prefix}{} ", t.column, t.column))
+                .collect(),
             "tag_values" => self.tags.iter().map(|t| tag_value(t, &prefix)).collect(),
             "map_columns" => self.map_columns(alias),
-            "tag_joins" => self.tags.iter().map(|t| format!(" AND {prefix}{} IS NOT DISTINCT FROM {}", t.column, t.column)).collect(),
-            _ => return Err(Error::usage(format!("the placeholder `{placeholder}` is unknown"))),
+            "tag_joins" => self
+                .tags
+                .iter()
+                .map(|t| format!(" AND {prefix}{} IS NOT DISTINCT FROM {}", t.column, t.column))
+                .collect(),
+            _ => {
+                return Err(Error::usage(format!(
+                    "the placeholder `{placeholder}` is unknown"
+                )));
+            }
         })
     }
 }
@@ -73,11 +91,21 @@ impl Placeholders {
         let pairs: Vec<String> = columns
             .iter()
             .filter_map(|(column, delivered)| {
-                let key = prefixes.iter().find_map(|prefix| delivered.strip_prefix(prefix))?;
-                Some(format!("'{}', \"{}\"", key.replace('\'', "''"), column.replace('"', "\"\"")))
+                let key = prefixes
+                    .iter()
+                    .find_map(|prefix| delivered.strip_prefix(prefix))?;
+                Some(format!(
+                    "'{}', \"{}\"",
+                    key.replace('\'', "''"),
+                    column.replace('"', "\"\"")
+                ))
             })
             .collect();
-        if pairs.is_empty() { "'', NULL".to_string() } else { pairs.join(", ") }
+        if pairs.is_empty() {
+            "'', NULL".to_string()
+        } else {
+            pairs.join(", ")
+        }
     }
 }
 
@@ -95,7 +123,9 @@ fn tag_value(tag: &TagColumn, prefix: &str) -> String {
 /// An audit's SQL for one model's staged rows.
 pub fn audit_sql(template: &str, table: &str, call: &AuditCall) -> String {
     let arguments: Vec<&str> = call.arguments.split(',').map(str::trim).collect();
-    let mut sql = template.replace("{{table}}", table).replace("{{args}}", &call.arguments);
+    let mut sql = template
+        .replace("{{table}}", table)
+        .replace("{{args}}", &call.arguments);
     for (index, argument) in arguments.iter().enumerate() {
         sql = sql.replace(&format!("{{{{arg{}}}}}", index + 1), argument);
         let (column_table, column) = argument.rsplit_once('.').unwrap_or(("", argument));
@@ -112,10 +142,25 @@ mod tests {
 
     #[test]
     fn tags_become_columns() {
-        let tag = TagColumn { tenants: vec!["acme".into()], key: "team".into(), column: "tag_team".into() };
-        let placeholders = Placeholders { tags: vec![tag], ..Placeholders::default() };
-        assert_eq!(placeholders.render("SELECT a/*{tag_columns:e}*/ FROM t").unwrap(), "SELECT a, e.tag_team FROM t");
-        assert!(placeholders.render("/*{tag_values}*/").unwrap().contains("tag_value(tags, 'team') END AS tag_team"));
+        let tag = TagColumn {
+            tenants: vec!["acme".into()],
+            key: "team".into(),
+            column: "tag_team".into(),
+        };
+        let placeholders = Placeholders {
+            tags: vec![tag],
+            ..Placeholders::default()
+        };
+        assert_eq!(
+            placeholders.render("SELECT a/*{tag_columns:e}*/ FROM t").unwrap(),
+            "SELECT a, e.tag_team FROM t"
+        );
+        assert!(
+            placeholders
+                .render("/*{tag_values}*/")
+                .unwrap()
+                .contains("tag_value(tags, 'team') END AS tag_team")
+        );
         assert!(placeholders.render("/*{colour}*/").is_err());
     }
 }

@@ -33,12 +33,20 @@ fn one(graph: &Graph, tables: &BTreeSet<String>, expression: &str) -> BTreeSet<S
             "full" => Kind::Full,
             _ => Kind::Incremental,
         };
-        return graph.ordered().filter(|m| m.kind == wanted).map(|m| m.name.clone()).collect();
+        return graph
+            .ordered()
+            .filter(|m| m.kind == wanted)
+            .map(|m| m.name.clone())
+            .collect();
     }
     let with_parents = expression.starts_with('+');
     let with_children = expression.ends_with('+');
     let pattern = expression.trim_matches('+');
-    let mut found: BTreeSet<String> = tables.iter().filter(|name| matches(pattern, name)).cloned().collect();
+    let mut found: BTreeSet<String> = tables
+        .iter()
+        .filter(|name| matches(pattern, name))
+        .cloned()
+        .collect();
     let mut stack: Vec<String> = found.iter().cloned().collect();
     if with_parents {
         while let Some(name) = stack.pop() {
@@ -66,7 +74,9 @@ fn one(graph: &Graph, tables: &BTreeSet<String>, expression: &str) -> BTreeSet<S
 fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(first) = parts.next() else { return false };
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
     let mut last = first;
     for part in parts {
         match rest.find(part) {
@@ -85,7 +95,10 @@ mod tests {
     #[test]
     fn patterns() {
         assert!(matches("raw.*", "raw.focus"));
-        assert!(matches("publish.emissions_by_*_month", "publish.emissions_by_tag_month"));
+        assert!(matches(
+            "publish.emissions_by_*_month",
+            "publish.emissions_by_tag_month"
+        ));
         assert!(matches("rollup.usage_daily", "rollup.usage_daily"));
         assert!(!matches("rollup.usage", "rollup.usage_daily"));
     }

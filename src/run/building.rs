@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Request;
 use super::observer::Observer;
 use super::report::{AuditReport, ModelReport, RunReport};
 use super::workspace::Workspace;
-use super::Request;
 use crate::config::{Kind as SourceKind, Role};
 use crate::error::{Error, Result};
 use crate::land::slice::transaction_version;
@@ -19,7 +19,7 @@ use crate::transform::{ModelPlan, OutputKey, build_batch};
 use crate::warehouse::{Commit, DataFile, Replaced, Stager};
 
 /// Input rows of one query: bounds memory whatever the bill's size.
-const ROWS_PER_BATCH: u64 = 6_000_000;
+const ROWS_PER_BATCH: u64 = 500_000;
 
 /// A kept model's partitions, sorted by what is to be done with them.
 pub struct Staleness {
@@ -38,10 +38,21 @@ pub struct Staleness {
 pub async fn staleness(workspace: &Workspace, model: &Model, full_refresh: bool) -> Result<Staleness> {
     let reads = workspace.tables.graph.kept_inputs(&model.name);
     let settings = |tenant: &str| {
-        let tables = workspace.tables.settings.iter().filter(|(name, _)| reads.contains(*name));
-        let mut text: String = tables.map(|(name, rows)| format!("{name}\n{}\n", tenant_text(rows, tenant))).collect();
+        let tables = workspace
+            .tables
+            .settings
+            .iter()
+            .filter(|(name, _)| reads.contains(*name));
+        let mut text: String = tables
+            .map(|(name, rows)| format!("{name}\n{}\n", tenant_text(rows, tenant)))
+            .collect();
         if model.sql.contains("/*{tag") {
-            let tags = workspace.tables.placeholders.tags.iter().filter(|t| t.tenants.iter().any(|x| x == tenant));
+            let tags = workspace
+                .tables
+                .placeholders
+                .tags
+                .iter()
+                .filter(|t| t.tenants.iter().any(|x| x == tenant));
             text.extend(tags.map(|t| format!("{}={}\n", t.column, t.key)));
         }
         text
@@ -50,14 +61,30 @@ pub async fn staleness(workspace: &Workspace, model: &Model, full_refresh: bool)
         .config
         .tenants
         .iter()
-        .flat_map(|t| t.sources.iter().map(move |s| ((t.id.as_str(), s.id.as_str()), counts(s.role, s.kind))))
+        .flat_map(|t| {
+            t.sources
+                .iter()
+                .map(move |s| ((t.id.as_str(), s.id.as_str()), counts(s.role, s.kind)))
+        })
         .collect();
     let counted = |file: &DataFile| {
-        let value = |name: &str| file.partition.get(name).and_then(|v| v.as_deref()).unwrap_or_default();
-        roles.get(&(value("tenant"), value("source"))).copied().unwrap_or(false)
+        let value = |name: &str| {
+            file.partition
+                .get(name)
+                .and_then(|v| v.as_deref())
+                .unwrap_or_default()
+        };
+        roles
+            .get(&(value("tenant"), value("source")))
+            .copied()
+            .unwrap_or(false)
     };
     let plan = ModelPlan::derive(&workspace.tables, model, METHOD_VERSION, &settings, &counted);
-    let chosen: BTreeSet<&str> = workspace.config.selected_tenants().map(|t| t.id.as_str()).collect();
+    let chosen: BTreeSet<&str> = workspace
+        .config
+        .selected_tenants()
+        .map(|t| t.id.as_str())
+        .collect();
     let tenant_position = model.partition.iter().position(|c| c == "tenant");
     let is_chosen = |key: &OutputKey| tenant_position.is_none_or(|p| chosen.contains(key[p].as_str()));
     let recorded = workspace.ledger.fingerprints(&model.name).await?;
@@ -65,17 +92,25 @@ pub async fn staleness(workspace: &Workspace, model: &Model, full_refresh: bool)
     let (mut stale, mut current) = (Vec::new(), Vec::new());
     for (key, expected) in plan.expected.into_iter().filter(|(key, _)| is_chosen(key)) {
         let text = key_text(&model.partition, &key);
-        let mut fresh = table.is_some() && recorded.get(&text).is_some_and(|(fingerprint, _)| *fingerprint == expected.fingerprint);
+        let mut fresh = table.is_some()
+            && recorded
+                .get(&text)
+                .is_some_and(|(fingerprint, _)| *fingerprint == expected.fingerprint);
         if !fresh && let Some(table) = table {
             // Behind a lost ledger or a killed run the table itself tells.
-            fresh = table.transaction(&app_id(&model.name, &text)).await? == Some(transaction_version(&expected.fingerprint));
+            fresh = table.transaction(&app_id(&model.name, &text)).await?
+                == Some(transaction_version(&expected.fingerprint));
         }
         match fresh && !full_refresh {
             true => current.push(key),
             false => stale.push((key, expected)),
         }
     }
-    Ok(Staleness { stale, current, orphaned: plan.orphaned.into_iter().filter(is_chosen).collect() })
+    Ok(Staleness {
+        stale,
+        current,
+        orphaned: plan.orphaned.into_iter().filter(is_chosen).collect(),
+    })
 }
 
 fn counts(role: Role, kind: SourceKind) -> bool {
@@ -94,7 +129,13 @@ pub async fn build_all(
     observer: &dyn Observer,
     report: &mut RunReport,
 ) -> Result<()> {
-    let models: Vec<Model> = workspace.tables.graph.ordered().filter(|m| m.kind != Kind::View).cloned().collect();
+    let models: Vec<Model> = workspace
+        .tables
+        .graph
+        .ordered()
+        .filter(|m| m.kind != Kind::View)
+        .cloned()
+        .collect();
     let mut failed: BTreeSet<String> = BTreeSet::new();
     for model in models {
         if !selected.contains(&model.name) {
@@ -102,7 +143,9 @@ pub async fn build_all(
         }
         let inputs = workspace.tables.graph.kept_inputs(&model.name);
         if let Some(parent) = inputs.iter().find(|i| failed.contains(*i)) {
-            report.warnings.push(format!("{} was not rebuilt, because {parent} failed", model.name));
+            report
+                .warnings
+                .push(format!("{} was not rebuilt, because {parent} failed", model.name));
             failed.insert(model.name.clone());
             continue;
         }
@@ -122,7 +165,11 @@ async fn build_model(
     observer: &dyn Observer,
     report: &mut RunReport,
 ) -> Result<bool> {
-    let mut part = ModelReport { name: model.name.clone(), partitions_current: staleness.current.len() as u64, ..ModelReport::default() };
+    let mut part = ModelReport {
+        name: model.name.clone(),
+        partitions_current: staleness.current.len() as u64,
+        ..ModelReport::default()
+    };
     let mut work = batches(&staleness.stale, ROWS_PER_BATCH);
     if work.is_empty() && !staleness.orphaned.is_empty() {
         work.push(Vec::new());
@@ -134,7 +181,17 @@ async fn build_model(
     }
     for batch in work {
         let progress = |rows| observer.advance(rows, 0);
-        let built = build_batch(&workspace.engine, &workspace.warehouse, &workspace.tables, model, &batch, orphaned, run_id, &progress).await;
+        let built = build_batch(
+            &workspace.engine,
+            &workspace.warehouse,
+            &workspace.tables,
+            model,
+            &batch,
+            orphaned,
+            run_id,
+            &progress,
+        )
+        .await;
         match built {
             Ok(built) => {
                 let version = built.table.version() as i64;
@@ -149,12 +206,16 @@ async fn build_model(
                     })
                     .collect();
                 workspace.ledger.set_fingerprints(&fingerprints).await?;
-                let gone: Vec<String> = orphaned.iter().map(|key| key_text(&model.partition, key)).collect();
+                let gone: Vec<String> = orphaned
+                    .iter()
+                    .map(|key| key_text(&model.partition, key))
+                    .collect();
                 workspace.ledger.drop_fingerprints(&model.name, &gone).await?;
                 orphaned = &[];
                 part.partitions_built += batch.len() as u64;
                 part.rows += built.rows;
-                part.built.extend(fingerprints.into_iter().map(|f| f.partition_key));
+                part.built
+                    .extend(fingerprints.into_iter().map(|f| f.partition_key));
                 observer.advance(0, batch.len() as u64);
                 workspace.tables.replace(built.table);
                 note_audits(report, &built.audits);
@@ -181,18 +242,29 @@ fn note_audits(report: &mut RunReport, audits: &[AuditResult]) {
                 known.passed &= passed;
                 known.failures += audit.failures as u64;
             }
-            None => report.audits.push(AuditReport { name: audit.name.clone(), passed, failures: audit.failures as u64 }),
+            None => report.audits.push(AuditReport {
+                name: audit.name.clone(),
+                passed,
+                failures: audit.failures as u64,
+            }),
         }
     }
 }
 
 /// Writes the offending rows of failed audits to `audit.<name>`, in place of those of an earlier run.
-async fn keep_offending_rows(workspace: &mut Workspace, run_id: &str, audits: &[AuditResult], report: &mut RunReport) {
+async fn keep_offending_rows(
+    workspace: &mut Workspace,
+    run_id: &str,
+    audits: &[AuditResult],
+    report: &mut RunReport,
+) {
     for audit in audits.iter().filter(|a| a.failures > 0) {
         let Some(rows) = &audit.rows else { continue };
         match write_audit_table(workspace, run_id, &audit.audit, rows).await {
             Ok(table) => workspace.tables.replace(table),
-            Err(error) => report.warnings.push(format!("the offending rows could not be kept: {error}")),
+            Err(error) => report
+                .warnings
+                .push(format!("the offending rows could not be kept: {error}")),
         }
     }
 }
@@ -214,11 +286,21 @@ async fn write_audit_table(
         columns.push(cast(column, &DataType::Utf8)?);
     }
     fields.push(Field::new("_run_id", DataType::Utf8, true));
-    columns.push(std::sync::Arc::new(StringArray::from(vec![run_id; rows.num_rows()])));
+    columns.push(std::sync::Arc::new(StringArray::from(vec![
+        run_id;
+        rows.num_rows()
+    ])));
     let schema = std::sync::Arc::new(Schema::new(fields));
     let name = format!("audit.{audit}");
-    let mut stager = Stager::new(workspace.warehouse.table_location(&name), run_id, schema.clone(), &[])?;
-    stager.write(&RecordBatch::try_new(schema.clone(), columns)?).await?;
+    let mut stager = Stager::new(
+        workspace.warehouse.table_location(&name),
+        run_id,
+        schema.clone(),
+        &[],
+    )?;
+    stager
+        .write(&RecordBatch::try_new(schema.clone(), columns)?)
+        .await?;
     let commit = Commit {
         table: name,
         schema,

@@ -36,9 +36,28 @@ pub async fn runs(workspace: &Workspace, before: &str, after: &str, limit: u32) 
     let old = workspace.ledger.table_versions(before).await?;
     let new = workspace.ledger.table_versions(after).await?;
     for (table, short) in [(ROLLUP, "usage"), (ESTIMATE, "estimate")] {
-        let (old, new) = (open(workspace, table, old.get(table)).await?, open(workspace, table, new.get(table)).await?);
-        register(workspace, &context, &format!("before_{short}"), table, old.as_ref(), new.as_ref()).await?;
-        register(workspace, &context, &format!("after_{short}"), table, new.as_ref(), old.as_ref()).await?;
+        let (old, new) = (
+            open(workspace, table, old.get(table)).await?,
+            open(workspace, table, new.get(table)).await?,
+        );
+        register(
+            workspace,
+            &context,
+            &format!("before_{short}"),
+            table,
+            old.as_ref(),
+            new.as_ref(),
+        )
+        .await?;
+        register(
+            workspace,
+            &context,
+            &format!("after_{short}"),
+            table,
+            new.as_ref(),
+            old.as_ref(),
+        )
+        .await?;
     }
     compare(workspace, &context, &rollup_key(workspace), limit).await
 }
@@ -51,21 +70,37 @@ pub async fn months(workspace: &Workspace, before: &str, after: &str, limit: u32
     let context = workspace.engine.session();
     for (side, month) in [("before", before), ("after", after)] {
         for (table, short) in [(ROLLUP, "usage"), (ESTIMATE, "estimate")] {
-            let sql = format!("SELECT * FROM {table} WHERE substr(CAST(charge_date AS VARCHAR), 1, 7) = '{month}'");
+            let sql =
+                format!("SELECT * FROM {table} WHERE substr(CAST(charge_date AS VARCHAR), 1, 7) = '{month}'");
             name(workspace, &context, &format!("{side}_{short}"), &sql).await?;
         }
     }
     // What a day, an export or an account has in common with the other month's is its meter.
     let meter = [
-        "tenant", "provider_name", "service_name", "region_id", "sku_meter", "usage_type", "operation", "instance_type", "vcpus",
-        "usage_unit", "charge_category", "billing_currency",
+        "tenant",
+        "provider_name",
+        "service_name",
+        "region_id",
+        "sku_meter",
+        "usage_type",
+        "operation",
+        "instance_type",
+        "vcpus",
+        "usage_unit",
+        "charge_category",
+        "billing_currency",
     ];
     compare(workspace, &context, &meter.map(str::to_string), limit).await
 }
 
 async fn open(workspace: &Workspace, name: &str, version: Option<&i64>) -> Result<Option<Table>> {
     match version {
-        Some(version) => workspace.warehouse.open(name, Some(u64::try_from(*version).unwrap_or_default())).await,
+        Some(version) => {
+            workspace
+                .warehouse
+                .open(name, Some(u64::try_from(*version).unwrap_or_default()))
+                .await
+        }
         None => Ok(None),
     }
 }
@@ -79,15 +114,28 @@ async fn register(
     own: Option<&Table>,
     other: Option<&Table>,
 ) -> Result<()> {
-    let known: BTreeSet<&str> = other.map(|t| t.files().iter().map(|f| f.path.as_ref()).collect()).unwrap_or_default();
+    let known: BTreeSet<&str> = other
+        .map(|t| t.files().iter().map(|f| f.path.as_ref()).collect())
+        .unwrap_or_default();
     let provider = match own {
         Some(own) => {
-            let files: Vec<DataFile> = own.files().iter().filter(|f| !known.contains(f.path.as_ref())).cloned().collect();
+            let files: Vec<DataFile> = own
+                .files()
+                .iter()
+                .filter(|f| !known.contains(f.path.as_ref()))
+                .cloned()
+                .collect();
             SnapshotTable::of_files(own, &workspace.tables.expected_fields(table), files)
         }
         // A run that left no such table: the columns of the other side and no row.
         None => {
-            let columns = other.map(|t| t.file_schema().fields().iter().map(|f| f.as_ref().clone()).collect::<Vec<_>>());
+            let columns = other.map(|t| {
+                t.file_schema()
+                    .fields()
+                    .iter()
+                    .map(|f| f.as_ref().clone())
+                    .collect::<Vec<_>>()
+            });
             let partitions = other.map(|t| t.partition_columns().to_vec()).unwrap_or_default();
             SnapshotTable::absent(&columns.unwrap_or_default(), &partitions)
         }
@@ -96,12 +144,29 @@ async fn register(
     Ok(())
 }
 
-async fn compare(workspace: &Workspace, context: &SessionContext, key: &[String], limit: u32) -> Result<Difference> {
-    let sql = Sql { key: key.join(", "), tenants: tenants(workspace), internet: workspace.config.method.include_internet_transfer };
+async fn compare(
+    workspace: &Workspace,
+    context: &SessionContext,
+    key: &[String],
+    limit: u32,
+) -> Result<Difference> {
+    let sql = Sql {
+        key: key.join(", "),
+        tenants: tenants(workspace),
+        internet: workspace.config.method.include_internet_transfer,
+    };
     name(workspace, context, "effects", &sql.effects()).await?;
     name(workspace, context, "costs", &sql.costs()).await?;
     Ok(Difference {
-        services: rows(workspace, context, &format!("{} LIMIT {limit}", sql.services("provider_name, service_name, region_id, billing_currency"))).await?,
+        services: rows(
+            workspace,
+            context,
+            &format!(
+                "{} LIMIT {limit}",
+                sql.services("provider_name, service_name, region_id, billing_currency")
+            ),
+        )
+        .await?,
         total: rows(workspace, context, &sql.services("billing_currency")).await?,
         lines: rows(workspace, context, &sql.lines(limit)).await?,
     })
@@ -116,11 +181,15 @@ struct Sql {
 impl Sql {
     /// One row per key and component with its effect on the total (location-based, with embodied), in grams, by reason.
     fn effects(&self) -> String {
-        let Sql { key, tenants, internet } = self;
+        let Sql {
+            key,
+            tenants,
+            internet,
+        } = self;
         let side = |table: &str, side: &str| {
             format!(
                 "SELECT {key}, component, '{side}' AS side, CAST(usage_quantity AS DOUBLE) AS quantity,
-                    CASE WHEN {internet} OR component IS DISTINCT FROM 'network_internet'
+                    CASE WHEN {internet} OR (component IS DISTINCT FROM 'network_internet')
                          THEN COALESCE(CAST(location_gco2e AS DOUBLE), 0) + COALESCE(CAST(embodied_gco2e AS DOUBLE), 0) ELSE 0 END AS gco2e,
                     method_version, factor_set_version,
                     concat_ws('|', power_factor_id, pue_factor_id, grid_factor_id, embodied_factor_id) AS factor_ids
@@ -137,12 +206,12 @@ impl Sql {
                     COALESCE(SUM(CASE WHEN side = 'after' THEN quantity END), 0) AS quantity_after,
                     COALESCE(SUM(CASE WHEN side = 'before' THEN gco2e END), 0) AS gco2e_before,
                     COALESCE(SUM(CASE WHEN side = 'after' THEN gco2e END), 0) AS gco2e_after,
-                    MAX(CASE WHEN side = 'before' THEN method_version END) IS DISTINCT FROM
-                        MAX(CASE WHEN side = 'after' THEN method_version END) AS other_method,
-                    MAX(CASE WHEN side = 'before' THEN factor_ids END) IS DISTINCT FROM
-                        MAX(CASE WHEN side = 'after' THEN factor_ids END)
-                    OR MAX(CASE WHEN side = 'before' THEN factor_set_version END) IS DISTINCT FROM
-                        MAX(CASE WHEN side = 'after' THEN factor_set_version END) AS other_factors
+                    (MAX(CASE WHEN side = 'before' THEN method_version END) IS DISTINCT FROM
+                        MAX(CASE WHEN side = 'after' THEN method_version END)) AS other_method,
+                    (MAX(CASE WHEN side = 'before' THEN factor_ids END) IS DISTINCT FROM
+                        MAX(CASE WHEN side = 'after' THEN factor_ids END))
+                    OR (MAX(CASE WHEN side = 'before' THEN factor_set_version END) IS DISTINCT FROM
+                        MAX(CASE WHEN side = 'after' THEN factor_set_version END)) AS other_factors
                 FROM stacked GROUP BY {key}, component
             ),
             known AS (
@@ -183,7 +252,9 @@ impl Sql {
             )
         };
         let one = |side: &str| {
-            format!("SELECT {key}, '{side}' AS side, usage_quantity, effective_cost, line_count FROM {side}_usage WHERE tenant IN ({tenants})")
+            format!(
+                "SELECT {key}, '{side}' AS side, usage_quantity, effective_cost, line_count FROM {side}_usage WHERE tenant IN ({tenants})"
+            )
         };
         format!(
             "SELECT {key}, {}, {} FROM ({} UNION ALL {}) AS stacked GROUP BY {key}",
@@ -196,25 +267,55 @@ impl Sql {
 
     /// Kilograms and cost by group, with the reasons.
     fn services(&self, group: &str) -> String {
-        let kilograms = |column: &str| format!("round(SUM({column}) / 1000, 6) AS {}", column.replace("gco2e", "kg").replace("_effect", "_kg"));
-        let measures: Vec<String> = ["gco2e_before", "gco2e_after", "usage_effect", "factors_effect", "method_effect", "settings_effect", "coverage_effect"]
-            .map(kilograms)
-            .to_vec();
-        let names: Vec<String> = ["kg_before", "kg_after", "usage_kg", "factors_kg", "method_kg", "settings_kg", "coverage_kg"].map(str::to_string).to_vec();
-        let nothing: Vec<String> = names.iter().map(|n| format!("CAST(0 AS DOUBLE) AS {n}")).collect();
+        let kilograms = |column: &str| {
+            format!(
+                "round(SUM({column}) / 1000, 6) AS {}",
+                column.replace("gco2e", "kg").replace("_effect", "_kg")
+            )
+        };
+        let measures: Vec<String> = [
+            "gco2e_before",
+            "gco2e_after",
+            "usage_effect",
+            "factors_effect",
+            "method_effect",
+            "settings_effect",
+            "coverage_effect",
+        ]
+        .map(kilograms)
+        .to_vec();
+        let names: Vec<String> = [
+            "kg_before",
+            "kg_after",
+            "usage_kg",
+            "factors_kg",
+            "method_kg",
+            "settings_kg",
+            "coverage_kg",
+        ]
+        .map(str::to_string)
+        .to_vec();
+        let nothing: Vec<String> = names
+            .iter()
+            .map(|n| format!("CAST(0 AS DOUBLE) AS {n}"))
+            .collect();
         let summed: Vec<String> = names.iter().map(|n| format!("SUM({n}) AS {n}")).collect();
         format!(
-            "SELECT {group}, {}, SUM(kg_after) - SUM(kg_before) AS change_kg, SUM(cost_before) AS cost_before, SUM(cost_after) AS cost_after,
-                SUM(lines_before) AS lines_before, SUM(lines_after) AS lines_after
+            "SELECT {group}, kg_before, kg_after, kg_after - kg_before AS change_kg, usage_kg, factors_kg, method_kg, settings_kg, coverage_kg,
+                cost_before, cost_after, lines_before, lines_after
              FROM (
-                SELECT {group}, {}, CAST(NULL AS DECIMAL(38, 24)) AS cost_before, CAST(NULL AS DECIMAL(38, 24)) AS cost_after,
-                    CAST(NULL AS BIGINT) AS lines_before, CAST(NULL AS BIGINT) AS lines_after FROM effects GROUP BY {group}
-                UNION ALL
-                SELECT {group}, {}, SUM(cost_before), SUM(cost_after), SUM(lines_before), SUM(lines_after) FROM costs GROUP BY {group}
-             ) AS stacked GROUP BY {group}
-             HAVING abs(SUM(kg_after) - SUM(kg_before)) >= 0.000001 OR abs(SUM(usage_kg)) + abs(SUM(factors_kg)) + abs(SUM(method_kg)) + abs(SUM(settings_kg)) + abs(SUM(coverage_kg)) >= 0.000001
-                OR SUM(cost_after) IS DISTINCT FROM SUM(cost_before) OR SUM(lines_after) IS DISTINCT FROM SUM(lines_before)
-             ORDER BY abs(SUM(kg_after) - SUM(kg_before)) DESC, {group}",
+                SELECT {group}, {}, SUM(cost_before) AS cost_before, SUM(cost_after) AS cost_after,
+                    SUM(lines_before) AS lines_before, SUM(lines_after) AS lines_after
+                FROM (
+                    SELECT {group}, {}, CAST(NULL AS DECIMAL(38, 24)) AS cost_before, CAST(NULL AS DECIMAL(38, 24)) AS cost_after,
+                        CAST(NULL AS BIGINT) AS lines_before, CAST(NULL AS BIGINT) AS lines_after FROM effects GROUP BY {group}
+                    UNION ALL
+                    SELECT {group}, {}, SUM(cost_before), SUM(cost_after), SUM(lines_before), SUM(lines_after) FROM costs GROUP BY {group}
+                ) AS stacked GROUP BY {group}
+             ) AS summed
+             WHERE abs(usage_kg) + abs(factors_kg) + abs(method_kg) + abs(settings_kg) + abs(coverage_kg) >= 0.000001
+                OR (cost_after IS DISTINCT FROM cost_before) OR (lines_after IS DISTINCT FROM lines_before)
+             ORDER BY abs(kg_after - kg_before) DESC, {group}",
             summed.join(", "),
             measures.join(", "),
             nothing.join(", ")
@@ -249,7 +350,7 @@ impl Sql {
                 cost_before, cost_after, lines_before, lines_after,
                 round(gco2e_before / 1000, 6) AS kg_before, round(gco2e_after / 1000, 6) AS kg_after
             FROM folded
-            WHERE abs(gco2e_after - gco2e_before) >= 0.001 OR cost_before IS DISTINCT FROM cost_after OR lines_before IS DISTINCT FROM lines_after
+            WHERE abs(gco2e_after - gco2e_before) >= 0.001 OR (cost_before IS DISTINCT FROM cost_after) OR (lines_before IS DISTINCT FROM lines_after)
                 OR abs(COALESCE(quantity_after, 0) - COALESCE(quantity_before, 0)) > 0.000000001
             ORDER BY abs(gco2e_after - gco2e_before) DESC, abs(COALESCE(cost_after, 0) - COALESCE(cost_before, 0)) DESC, {key}
             LIMIT {limit}"

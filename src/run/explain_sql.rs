@@ -19,19 +19,43 @@ pub enum Shape {
     Activity,
 }
 
-const BY_TAG: &[&str] = &["tenant", "tag_key", "tag_value", "provider_name", "month", "billing_currency"];
+const BY_TAG: &[&str] = &[
+    "tenant",
+    "tag_key",
+    "tag_value",
+    "provider_name",
+    "month",
+    "billing_currency",
+];
 
 /// The shape of a table.
 pub fn shape(table: &str) -> Option<Shape> {
     Some(match table {
         "publish.emissions_by_service_region_month" => Shape::Emissions(&[
-            "tenant", "provider_name", "service_name", "service_category", "region_id", "month", "billing_currency",
+            "tenant",
+            "provider_name",
+            "service_name",
+            "service_category",
+            "region_id",
+            "month",
+            "billing_currency",
         ]),
         "publish.emissions_by_service_region_day" => Shape::Emissions(&[
-            "tenant", "provider_name", "service_name", "service_category", "region_id", "charge_date", "billing_currency",
+            "tenant",
+            "provider_name",
+            "service_name",
+            "service_category",
+            "region_id",
+            "charge_date",
+            "billing_currency",
         ]),
         "publish.emissions_by_account_month" => Shape::Emissions(&[
-            "tenant", "provider_name", "billing_account_id", "sub_account_id", "month", "billing_currency",
+            "tenant",
+            "provider_name",
+            "billing_account_id",
+            "sub_account_id",
+            "month",
+            "billing_currency",
         ]),
         "publish.emissions_by_tag_month" => Shape::Tag,
         "publish.inventory" => Shape::Inventory,
@@ -54,7 +78,9 @@ impl Shape {
                 "source, charge_date, provider_name, service_name, region_id, usage_type, instance_type, component, \
                  usage_quantity, usage_unit, facility_kwh, location_gco2e, embodied_gco2e, quality, uncovered_reason"
             }
-            Shape::Activity => "site, activity, scope, method, quantity, unit, period_start, co2e_kg, quality, uncovered_reason",
+            Shape::Activity => {
+                "site, activity, scope, method, quantity, unit, period_start, co2e_kg, quality, uncovered_reason"
+            }
         }
     }
 
@@ -73,16 +99,28 @@ impl Shape {
             Shape::Activity => Some("SELECT * FROM figure".to_string()),
             Shape::Inventory => {
                 let pairs = [
-                    ("tenant", "tenant"), ("entity", "entity"), ("site", "site"), ("scope", "scope"),
-                    ("scope3_category", "scope3_category"), ("subcategory", "subcategory"), ("activity", "activity"),
-                    ("method", "method"), ("upper(a.country)", "country"),
-                    ("substr(CAST(a.period_start AS VARCHAR), 1, 7)", "month"), ("quality", "data_quality"),
-                    ("factor_id", "factor_id"), ("gwp_set", "gwp_set"),
+                    ("tenant", "tenant"),
+                    ("entity", "entity"),
+                    ("site", "site"),
+                    ("scope", "scope"),
+                    ("scope3_category", "scope3_category"),
+                    ("subcategory", "subcategory"),
+                    ("activity", "activity"),
+                    ("method", "method"),
+                    ("upper(a.country)", "country"),
+                    ("substr(CAST(a.period_start AS VARCHAR), 1, 7)", "month"),
+                    ("quality", "data_quality"),
+                    ("factor_id", "factor_id"),
+                    ("gwp_set", "gwp_set"),
                 ];
                 let conditions: Vec<String> = pairs
                     .iter()
                     .map(|(own, figure)| {
-                        let own = if own.contains('(') { (*own).to_string() } else { format!("a.{own}") };
+                        let own = if own.contains('(') {
+                            (*own).to_string()
+                        } else {
+                            format!("a.{own}")
+                        };
                         format!("({own} IS NOT DISTINCT FROM f.{figure})")
                     })
                     .collect();
@@ -106,7 +144,12 @@ fn owned(columns: &[&str]) -> Vec<String> {
 ///
 /// # Errors
 /// Usage: an unknown placeholder.
-pub fn estimate_sql(workspace: &Workspace, shape: &Shape, table: &str, filter: &str) -> Result<Option<String>> {
+pub fn estimate_sql(
+    workspace: &Workspace,
+    shape: &Shape,
+    table: &str,
+    filter: &str,
+) -> Result<Option<String>> {
     let tenants = super::query::tenants(workspace);
     let sql = match shape {
         Shape::Activity => return Ok(None),
@@ -127,10 +170,14 @@ pub fn estimate_sql(workspace: &Workspace, shape: &Shape, table: &str, filter: &
 /// Usage: an unknown placeholder.
 pub fn picked_sql(workspace: &Workspace, shape: &Shape, rollup_key: &[String]) -> Result<String> {
     let sql = match shape {
-        Shape::Emissions(key) => {
-            behind("(SELECT *, substr(CAST(charge_date AS VARCHAR), 1, 7) AS month FROM rollup.usage_daily)", key)
-        }
-        Shape::Tag => tagged("rollup.usage_daily", ", substr(CAST(p.charge_date AS VARCHAR), 1, 7) AS month"),
+        Shape::Emissions(key) => behind(
+            "(SELECT *, substr(CAST(charge_date AS VARCHAR), 1, 7) AS month FROM rollup.usage_daily)",
+            key,
+        ),
+        Shape::Tag => tagged(
+            "rollup.usage_daily",
+            ", substr(CAST(p.charge_date AS VARCHAR), 1, 7) AS month",
+        ),
         _ => format!(
             "SELECT r.* FROM rollup.usage_daily AS r JOIN (SELECT DISTINCT {} FROM estimates) AS k ON {}",
             rollup_key.join(", "),
@@ -142,7 +189,11 @@ pub fn picked_sql(workspace: &Workspace, shape: &Shape, rollup_key: &[String]) -
 
 fn behind(table: &str, key: &[&str]) -> String {
     let key = owned(key);
-    format!("SELECT r.* FROM {table} AS r JOIN (SELECT DISTINCT {} FROM figure) AS k ON {}", key.join(", "), same("r", "k", &key))
+    format!(
+        "SELECT r.* FROM {table} AS r JOIN (SELECT DISTINCT {} FROM figure) AS k ON {}",
+        key.join(", "),
+        same("r", "k", &key)
+    )
 }
 
 fn tagged(table: &str, more: &str) -> String {
@@ -173,15 +224,15 @@ cloud AS (
           make_array(e.tenant, e.billing_account_id, e.sub_account_id /*{tag_columns:e}*/), chr(31), chr(30))
     LEFT JOIN places AS p
       ON (p.provider_name IS NOT DISTINCT FROM e.provider_name) AND (p.region_id IS NOT DISTINCT FROM e.region_id)
-    WHERE e.component IS NOT NULL
+    WHERE e.counted_location_gco2e IS NOT NULL OR e.embodied_gco2e IS NOT NULL
 ),
 by_method AS (
     SELECT *, 'location' AS method, grid_factor_id AS figure_factor_id FROM cloud WHERE stage = 'operational'
     UNION ALL
-    SELECT *, 'market', market_factor_id FROM cloud WHERE stage = 'operational'
+    SELECT *, 'market' AS method, market_factor_id AS figure_factor_id FROM cloud WHERE stage = 'operational'
     UNION ALL
     -- A row of hardware names the first of its factors.
-    SELECT *, 'activity', CAST(NULL AS VARCHAR) FROM cloud WHERE stage = 'embodied'
+    SELECT *, 'activity' AS method, CAST(NULL AS VARCHAR) AS figure_factor_id FROM cloud WHERE stage = 'embodied'
 )
 SELECT c.*
 FROM by_method AS c

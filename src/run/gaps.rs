@@ -41,20 +41,42 @@ LIMIT {{limit}}";
 /// What would give a row with this reason an estimate.
 pub fn remedy(reason: &str) -> &'static str {
     match reason {
-        "unknown_unit" => "the bill's unit is not in units.csv: add a row with its canonical unit and multiplier",
-        "unknown_instance_type" => "the instance type is not in instance_types.csv: add it with its vCPU count, or its family to instance_families.csv",
-        "no_storage_class" => "no row of storage_coefficients.csv fits the service: add one with energy per TB-hour and replication",
-        "no_transfer_class" => "no row of transfer_classes.csv tells where the bytes go: add the usage type or meter",
-        "no_platform" => "memory or embodied emissions need the platform's size: add it to instance_types.csv",
+        "unknown_unit" => {
+            "the bill's unit is not in units.csv: add a row with its canonical unit and multiplier"
+        }
+        "unknown_instance_type" => {
+            "the instance type is not in instance_types.csv: add it with its vCPU count, or its family to instance_families.csv"
+        }
+        "no_storage_class" => {
+            "no row of storage_coefficients.csv fits the service: add one with energy per TB-hour and replication"
+        }
+        "no_transfer_class" => {
+            "no row of transfer_classes.csv tells where the bytes go: add the usage type or meter"
+        }
+        "no_platform" => {
+            "memory or embodied emissions need the platform's size: add it to instance_types.csv"
+        }
         "no_memory_size" => "add the instance type's memory to instance_types.csv",
-        "no_memory_baseline" => "compute_power.csv has no memory baseline for the microarchitecture: add memory_gb_per_chip_baseline",
+        "no_memory_baseline" => {
+            "compute_power.csv has no memory baseline for the microarchitecture: add memory_gb_per_chip_baseline"
+        }
         "no_gpu_factor" => "the accelerator is not in gpu_power.csv: add its idle and full watts",
-        "no_pue_factor" => "the provider is not in pue.csv: add a row for the region, or a default for the provider",
-        "no_grid_factor" => "no grid intensity for the region or country: add the region to regions.csv or a row to grid_intensity.csv",
-        "no_quantity" => "the bill or file states no quantity: nothing to multiply; the provider must deliver it",
+        "no_pue_factor" => {
+            "the provider is not in pue.csv: add a row for the region, or a default for the provider"
+        }
+        "no_grid_factor" => {
+            "no grid intensity for the region or country: add the region to regions.csv or a row to grid_intensity.csv"
+        }
+        "no_quantity" => {
+            "the bill or file states no quantity: nothing to multiply; the provider must deliver it"
+        }
         "unknown_charge_type" => "the line's charge type is none that this version knows: please report it",
-        "no_factor" => "no published energy figure for this kind of service: a coefficient of your own in [factors] overlay",
-        "ambiguous_factor" => "several rows of activity_factors.csv fit: name scope, category or method_hint in the file",
+        "no_factor" => {
+            "no published energy figure for this kind of service: a coefficient of your own in [factors] overlay"
+        }
+        "ambiguous_factor" => {
+            "several rows of activity_factors.csv fit: name scope, category or method_hint in the file"
+        }
         _ => "a row of your own in [factors] overlay",
     }
 }

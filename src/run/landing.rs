@@ -1,15 +1,15 @@
 //! Extract and land: what each source has, what of it is new, and landing that.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::Arc;
+use std::sync::Mutex;
 
 use futures::StreamExt;
 
+use super::Request;
 use super::observer::Observer;
 use super::report::RunReport;
 use super::workspace::Workspace;
-use super::Request;
 use crate::config::{Source, Tenant};
 use crate::error::{Error, Result};
 use crate::extract::{Delivery, Format, discover};
@@ -65,13 +65,20 @@ pub struct SourcePlan {
 pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Vec<SourcePlan>> {
     let mut plans = Vec::new();
     for (tenant, source) in workspace.sources() {
-        let mut plan = SourcePlan { id: format!("{}/{}", tenant.id, source.id), slices: Vec::new(), failures: Vec::new(), warnings: Vec::new() };
+        let mut plan = SourcePlan {
+            id: format!("{}/{}", tenant.id, source.id),
+            slices: Vec::new(),
+            failures: Vec::new(),
+            warnings: Vec::new(),
+        };
         match discovered(workspace, &source).await {
             Ok((location, discovery)) => {
                 plan.failures.extend(discovery.failures);
                 plan.warnings.extend(discovery.warnings);
                 for delivery in discovery.deliveries {
-                    if let Some(slice) = planned(workspace, request, &tenant, &source, &location, delivery).await? {
+                    if let Some(slice) =
+                        planned(workspace, request, &tenant, &source, &location, delivery).await?
+                    {
                         plan.slices.push(slice);
                     }
                 }
@@ -104,26 +111,48 @@ async fn planned(
         export: delivery.export.clone(),
         period: delivery.period,
     };
-    let outside = delivery.period.is_some_and(|p| request.from.is_some_and(|from| p < from) || request.to.is_some_and(|to| p >= to));
+    let outside = delivery
+        .period
+        .is_some_and(|p| request.from.is_some_and(|from| p < from) || request.to.is_some_and(|to| p >= to));
     let period = delivery.period.map(|p| p.to_string()).unwrap_or_default();
     let name = (key.tenant.clone(), key.source.clone(), key.export.clone(), period);
-    if outside || request.only_slices.as_ref().is_some_and(|only| !only.contains(&name)) {
+    if outside
+        || request
+            .only_slices
+            .as_ref()
+            .is_some_and(|only| !only.contains(&name))
+    {
         return Ok(None);
     }
     let action = action(workspace, request, &key, &delivery).await?;
-    Ok(Some(PlannedSlice { key, source: source.clone(), location: location.clone(), delivery, action }))
+    Ok(Some(PlannedSlice {
+        key,
+        source: source.clone(),
+        location: location.clone(),
+        delivery,
+        action,
+    }))
 }
 
-async fn action(workspace: &Workspace, request: &Request, key: &SliceKey, delivery: &Delivery) -> Result<Action> {
+async fn action(
+    workspace: &Workspace,
+    request: &Request,
+    key: &SliceKey,
+    delivery: &Delivery,
+) -> Result<Action> {
     let recorded = workspace.ledger.delivery_id(&ledger_key(key)).await?;
     let mut known = recorded.is_some();
     let mut current = recorded.as_deref() == Some(delivery.delivery_id.as_str());
     let partition = key.partition();
-    let tables = [Format::Csv, Format::Parquet].map(|format| (format, workspace.tables.snapshots.get(&key.table(format))));
+    let tables = [Format::Csv, Format::Parquet]
+        .map(|format| (format, workspace.tables.snapshots.get(&key.table(format))));
     let mut held_elsewhere = false;
     for (format, table) in tables {
         let Some(table) = table else { continue };
-        let held = table.files().iter().any(|f| partition.iter().all(|(c, v)| f.partition.get(c) == Some(v)));
+        let held = table
+            .files()
+            .iter()
+            .any(|f| partition.iter().all(|(c, v)| f.partition.get(c) == Some(v)));
         known |= held;
         let delivered = delivery.files.iter().any(|f| f.format == format);
         held_elsewhere |= held && !delivered;
@@ -133,12 +162,21 @@ async fn action(workspace: &Workspace, request: &Request, key: &SliceKey, delive
             current = version == Some(transaction_version(&delivery.delivery_id));
         }
     }
-    let tables_exist = delivery.files.is_empty() || delivery.files.iter().any(|f| workspace.tables.snapshots.contains_key(&key.table(f.format)));
-    Ok(match (current && tables_exist && !held_elsewhere && !request.full_refresh && !request.land_again, known) {
-        (true, _) => Action::Current,
-        (false, true) => Action::Replaced,
-        (false, false) => Action::New,
-    })
+    let tables_exist = delivery.files.is_empty()
+        || delivery
+            .files
+            .iter()
+            .any(|f| workspace.tables.snapshots.contains_key(&key.table(f.format)));
+    Ok(
+        match (
+            current && tables_exist && !held_elsewhere && !request.full_refresh && !request.land_again,
+            known,
+        ) {
+            (true, _) => Action::Current,
+            (false, true) => Action::Replaced,
+            (false, false) => Action::New,
+        },
+    )
 }
 
 /// The slice's key in the ledger.
@@ -181,7 +219,9 @@ pub async fn land_all(
             report.fail(&failure);
         }
         for slice in plan.slices {
-            let wanted = [Format::Csv, Format::Parquet].iter().any(|f| selected.contains(&slice.key.table(*f)));
+            let wanted = [Format::Csv, Format::Parquet]
+                .iter()
+                .any(|f| selected.contains(&slice.key.table(*f)));
             match slice.action {
                 Action::Current => report.source(&plan.id).slices_current += 1,
                 _ if wanted => todo.push((plan.id.clone(), slice)),
@@ -193,7 +233,11 @@ pub async fn land_all(
         return Ok(());
     }
     std::fs::create_dir_all(&spool).map_err(|e| Error::from(e).at(spool.display().to_string()))?;
-    let bytes = todo.iter().flat_map(|(_, s)| &s.delivery.files).map(|f| f.object.size).sum();
+    let bytes = todo
+        .iter()
+        .flat_map(|(_, s)| &s.delivery.files)
+        .map(|f| f.object.size)
+        .sum();
     observer.begin("land", &format!("{} slices", todo.len()), bytes);
     let units = Arc::new(known_units(workspace)?);
     let outcomes: Mutex<Vec<Outcome>> = Mutex::default();
@@ -210,7 +254,14 @@ pub async fn land_all(
             .for_each_concurrent(PARALLEL_SLICES, |(id, slice)| {
                 let (landing, outcomes) = (&landing, &outcomes);
                 async move {
-                    let result = land_slice(landing, &slice.key, &slice.source, &slice.location, &slice.delivery).await;
+                    let result = land_slice(
+                        landing,
+                        &slice.key,
+                        &slice.source,
+                        &slice.location,
+                        &slice.delivery,
+                    )
+                    .await;
                     let mut done = outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     done.push(Outcome { id, slice, result });
                 }
@@ -218,7 +269,9 @@ pub async fn land_all(
             .await;
     }
     observer.end();
-    let mut outcomes = outcomes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut outcomes = outcomes
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     outcomes.sort_by(|a, b| a.slice.key.cmp(&b.slice.key));
     for outcome in outcomes {
         record(workspace, run_id, observer, report, outcome).await?;
@@ -237,7 +290,13 @@ struct Outcome {
     result: std::result::Result<Landed, (Error, crate::land::quarantine::Quarantine)>,
 }
 
-async fn record(workspace: &Workspace, run_id: &str, observer: &dyn Observer, report: &mut RunReport, outcome: Outcome) -> Result<()> {
+async fn record(
+    workspace: &Workspace,
+    run_id: &str,
+    observer: &dyn Observer,
+    report: &mut RunReport,
+    outcome: Outcome,
+) -> Result<()> {
     let Outcome { id, slice, result } = outcome;
     let key = ledger_key(&slice.key);
     let (landed, quarantine, error) = match result {
@@ -267,7 +326,10 @@ async fn record(workspace: &Workspace, run_id: &str, observer: &dyn Observer, re
                 .map(|((provider, account), period)| (provider.clone(), account.clone(), period.to_string()))
                 .collect();
             workspace.ledger.replace_bills(&key, &bills).await?;
-            workspace.ledger.set_delivery(&key, &slice.delivery.delivery_id).await?;
+            workspace
+                .ledger
+                .set_delivery(&key, &slice.delivery.delivery_id)
+                .await?;
         }
         None => {
             if let Some(error) = &error {
@@ -307,7 +369,10 @@ async fn record(workspace: &Workspace, run_id: &str, observer: &dyn Observer, re
     if let Some(landed) = &landed
         && landed.quarantine.count > 0
     {
-        let warning = format!("{}: {} rows lie in quarantine", slice.key, landed.quarantine.count);
+        let warning = format!(
+            "{}: {} rows lie in quarantine",
+            slice.key, landed.quarantine.count
+        );
         observer.warn(&warning);
         report.warnings.push(warning);
     }
@@ -318,13 +383,24 @@ async fn record(workspace: &Workspace, run_id: &str, observer: &dyn Observer, re
 }
 
 fn raw_tables(workspace: &Workspace) -> Vec<String> {
-    workspace.tables.names().into_iter().filter(|n| n.starts_with("raw.")).collect()
+    workspace
+        .tables
+        .names()
+        .into_iter()
+        .filter(|n| n.starts_with("raw."))
+        .collect()
 }
 
 fn known_units(workspace: &Workspace) -> Result<BTreeSet<String>> {
     let units = workspace.tables.factors.rows("units")?;
     let column = units.header.iter().position(|c| c == "unit_raw");
     let dimension = units.header.iter().position(|c| c == "dimension");
-    let cell = |row: &Vec<String>, index: Option<usize>| index.and_then(|i| row.get(i).cloned()).unwrap_or_default();
-    Ok(units.rows.iter().filter(|r| cell(r, dimension) != "cloud").map(|r| cell(r, column).to_lowercase()).collect())
+    let cell =
+        |row: &Vec<String>, index: Option<usize>| index.and_then(|i| row.get(i).cloned()).unwrap_or_default();
+    Ok(units
+        .rows
+        .iter()
+        .filter(|r| cell(r, dimension) != "cloud")
+        .map(|r| cell(r, column).to_lowercase())
+        .collect())
 }

@@ -4,6 +4,7 @@ pub mod building;
 pub mod diff;
 pub mod explain;
 pub mod explain_sql;
+pub mod factor_row;
 pub mod gaps;
 pub mod landing;
 pub mod observer;
@@ -52,7 +53,12 @@ pub struct Request {
 ///
 /// # Errors
 /// Usage or external, before anything is written: another run holds the warehouse, the ledger cannot be opened.
-pub async fn run(workspace: &mut Workspace, verb: &str, request: &Request, observer: &dyn Observer) -> Result<RunReport> {
+pub async fn run(
+    workspace: &mut Workspace,
+    verb: &str,
+    request: &Request,
+    observer: &dyn Observer,
+) -> Result<RunReport> {
     let started = std::time::Instant::now();
     let run_id = Ulid::new().to_string();
     let _lock = RunLock::acquire(&workspace.data_folder, &run_id)?;

@@ -1,9 +1,9 @@
 //! What a run would do, and why; nothing is written.
 
+use super::Request;
 use super::building::staleness;
 use super::landing::{Action, plan_landing};
 use super::workspace::Workspace;
-use super::Request;
 use crate::error::Result;
 use crate::model::Kind;
 use crate::transform::partitions::key_text;
@@ -44,9 +44,15 @@ pub async fn plan(workspace: &Workspace, request: &Request) -> Result<Plan> {
     let mut plan = Plan::default();
     let mut arriving: Vec<(String, String, String, String)> = Vec::new();
     for source in plan_landing(workspace, request).await? {
-        plan.failures.extend(source.failures.iter().map(ToString::to_string));
+        plan.failures
+            .extend(source.failures.iter().map(ToString::to_string));
         for slice in source.slices {
-            let format = slice.delivery.files.first().map(|f| f.format).unwrap_or(crate::extract::Format::Csv);
+            let format = slice
+                .delivery
+                .files
+                .first()
+                .map(|f| f.format)
+                .unwrap_or(crate::extract::Format::Csv);
             let table = slice.key.table(format);
             if slice.action == Action::Current || !selected.contains(&table) {
                 plan.current += u64::from(slice.action == Action::Current);
@@ -55,40 +61,92 @@ pub async fn plan(workspace: &Workspace, request: &Request) -> Result<Plan> {
             let bytes: u64 = slice.delivery.files.iter().map(|f| f.object.size).sum();
             let new = slice.action == Action::New;
             let files = slice.delivery.files.len();
-            let period = slice.key.period.map(|p| p.to_string()).unwrap_or_else(|| "by row".into());
-            arriving.push((slice.key.tenant.clone(), slice.key.source.clone(), slice.key.export.clone(), period));
+            let period = slice
+                .key
+                .period
+                .map(|p| p.to_string())
+                .unwrap_or_else(|| "by row".into());
+            arriving.push((
+                slice.key.tenant.clone(),
+                slice.key.source.clone(),
+                slice.key.export.clone(),
+                period,
+            ));
             plan.steps.push(Step {
                 stage: "land".into(),
                 table,
                 partition: slice.key.to_string(),
                 action: if new { "land" } else { "replace" }.into(),
-                reason: format!("{} delivery: {files} files, {bytes} bytes", if new { "new" } else { "changed" }),
+                reason: format!(
+                    "{} delivery: {files} files, {bytes} bytes",
+                    if new { "new" } else { "changed" }
+                ),
             });
         }
     }
-    let models: Vec<_> = workspace.tables.graph.ordered().filter(|m| m.kind != Kind::View).cloned().collect();
-    let mut touched: std::collections::BTreeSet<String> = plan.steps.iter().map(|s| s.table.clone()).collect();
+    let models: Vec<_> = workspace
+        .tables
+        .graph
+        .ordered()
+        .filter(|m| m.kind != Kind::View)
+        .cloned()
+        .collect();
+    let mut touched: std::collections::BTreeSet<String> =
+        plan.steps.iter().map(|s| s.table.clone()).collect();
     for model in models.iter().filter(|m| selected.contains(&m.name)) {
         let state = staleness(workspace, model, request.full_refresh).await?;
-        let parents: Vec<String> =
-            workspace.tables.graph.kept_inputs(&model.name).into_iter().filter(|i| touched.contains(i)).collect();
+        let parents: Vec<String> = workspace
+            .tables
+            .graph
+            .kept_inputs(&model.name)
+            .into_iter()
+            .filter(|i| touched.contains(i))
+            .collect();
         let mut steps: Vec<Step> = state
             .stale
             .iter()
-            .map(|(key, _)| step(model, key_text(&model.partition, key), "build", "its SQL, settings, factors or input files changed".into()))
-            .chain(state.orphaned.iter().map(|key| step(model, key_text(&model.partition, key), "drop", "no input calls for it any more".into())))
+            .map(|(key, _)| {
+                step(
+                    model,
+                    key_text(&model.partition, key),
+                    "build",
+                    "its SQL, settings, factors or input files changed".into(),
+                )
+            })
+            .chain(state.orphaned.iter().map(|key| {
+                step(
+                    model,
+                    key_text(&model.partition, key),
+                    "drop",
+                    "no input calls for it any more".into(),
+                )
+            }))
             .collect();
         let mut current = state.current;
         if !parents.is_empty() {
             // Partitions whose parents will change, as far as the tables of today tell.
             let changes = |key: &Vec<String>| affected(workspace, model, key, &arriving);
             let (behind, kept): (Vec<_>, Vec<_>) = current.into_iter().partition(changes);
-            steps.extend(behind.iter().map(|key| step(model, key_text(&model.partition, key), "build", format!("{} will change", parents.join(", ")))));
+            steps.extend(behind.iter().map(|key| {
+                step(
+                    model,
+                    key_text(&model.partition, key),
+                    "build",
+                    format!("{} will change", parents.join(", ")),
+                )
+            }));
             current = kept;
             for (tenant, source, export, period) in &arriving {
                 let key = arriving_key(model, tenant, source, export, period);
-                if let Some(key) = key && !steps.iter().any(|s| s.partition == key) && !current.iter().any(|k| key_text(&model.partition, k) == key) {
-                    let more = if model.partition.iter().any(|c| c == "month") { "new rows; other charge months they touch follow" } else { "new rows" };
+                if let Some(key) = key
+                    && !steps.iter().any(|s| s.partition == key)
+                    && !current.iter().any(|k| key_text(&model.partition, k) == key)
+                {
+                    let more = if model.partition.iter().any(|c| c == "month") {
+                        "new rows; other charge months they touch follow"
+                    } else {
+                        "new rows"
+                    };
                     steps.push(step(model, key, "build", more.into()));
                 }
             }
@@ -103,32 +161,70 @@ pub async fn plan(workspace: &Workspace, request: &Request) -> Result<Plan> {
 }
 
 fn step(model: &crate::model::Model, partition: String, action: &str, reason: String) -> Step {
-    Step { stage: model.schema().to_string(), table: model.name.clone(), partition, action: action.into(), reason }
+    Step {
+        stage: model.schema().to_string(),
+        table: model.name.clone(),
+        partition,
+        action: action.into(),
+        reason,
+    }
 }
 
 /// Whether a partition holds rows of an arriving slice.
-fn affected(workspace: &Workspace, model: &crate::model::Model, key: &[String], arriving: &[(String, String, String, String)]) -> bool {
-    let value = |name: &str| model.partition.iter().position(|c| c == name).map(|p| key[p].as_str());
+fn affected(
+    workspace: &Workspace,
+    model: &crate::model::Model,
+    key: &[String],
+    arriving: &[(String, String, String, String)],
+) -> bool {
+    let value = |name: &str| {
+        model
+            .partition
+            .iter()
+            .position(|c| c == name)
+            .map(|p| key[p].as_str())
+    };
     arriving.iter().any(|(tenant, source, export, period)| {
         let same = |name: &str, wanted: &str| value(name).is_none_or(|v| v == wanted);
-        if !same("tenant", tenant) || !same("source", source) || !same("export", export) || (period != "by row" && !same("period", period)) {
+        if !same("tenant", tenant)
+            || !same("source", source)
+            || !same("export", export)
+            || (period != "by row" && !same("period", period))
+        {
             return false;
         }
         let Some(month) = value("month") else { return true };
         // The charge months that the slice touches today, and its own.
         month == period
-            || workspace.tables.snapshots.get("rollup.usage_daily").is_some_and(|rollup| {
-                rollup.files().iter().any(|f| {
-                    let of = |name: &str| f.partition.get(name).and_then(|v| v.as_deref()).unwrap_or_default();
-                    of("tenant") == tenant && of("source") == source && of("export") == export
-                        && (period == "by row" || of("period") == period)
-                        && f.month.is_some_and(|m| m.to_string() == month)
+            || workspace
+                .tables
+                .snapshots
+                .get("rollup.usage_daily")
+                .is_some_and(|rollup| {
+                    rollup.files().iter().any(|f| {
+                        let of = |name: &str| {
+                            f.partition
+                                .get(name)
+                                .and_then(|v| v.as_deref())
+                                .unwrap_or_default()
+                        };
+                        of("tenant") == tenant
+                            && of("source") == source
+                            && of("export") == export
+                            && (period == "by row" || of("period") == period)
+                            && f.month.is_some_and(|m| m.to_string() == month)
+                    })
                 })
-            })
     })
 }
 
-fn arriving_key(model: &crate::model::Model, tenant: &str, source: &str, export: &str, period: &str) -> Option<String> {
+fn arriving_key(
+    model: &crate::model::Model,
+    tenant: &str,
+    source: &str,
+    export: &str,
+    period: &str,
+) -> Option<String> {
     let mut parts = Vec::new();
     for column in &model.partition {
         let value = match column.as_str() {

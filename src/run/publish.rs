@@ -18,8 +18,19 @@ use crate::warehouse::publishing::FOLDER;
 ///
 /// # Errors
 /// External when the store refuses; the snapshot before stays the current one.
-pub async fn publish_all(workspace: &Workspace, run_id: &str, observer: &dyn Observer, report: &mut RunReport) -> Result<()> {
-    let published: Vec<_> = workspace.tables.snapshots.values().filter(|t| t.name.starts_with("publish.")).cloned().collect();
+pub async fn publish_all(
+    workspace: &Workspace,
+    run_id: &str,
+    observer: &dyn Observer,
+    report: &mut RunReport,
+) -> Result<()> {
+    let published: Vec<_> = workspace
+        .tables
+        .snapshots
+        .values()
+        .filter(|t| t.name.starts_with("publish."))
+        .cloned()
+        .collect();
     for table in published {
         let short = table.name.trim_start_matches("publish.");
         let snapshot = format!("v{:010}", table.version());
@@ -28,24 +39,48 @@ pub async fn publish_all(workspace: &Workspace, run_id: &str, observer: &dyn Obs
         }
         observer.begin("publish", &format!("{} as Parquet", table.name), 1);
         let context = workspace.engine.session();
-        workspace.tables.register(&context, std::slice::from_ref(&table.name), None).await?;
+        workspace
+            .tables
+            .register(&context, std::slice::from_ref(&table.name), None)
+            .await?;
         let mut stream = context.table(table.name.as_str()).await?.execute_stream().await?;
-        let fields: Vec<Field> = table.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+        let fields: Vec<Field> = table
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.as_ref().clone())
+            .collect();
         let schema = Arc::new(Schema::new(fields));
-        let folder = workspace.warehouse.location.child(&format!("{FOLDER}/{short}/{snapshot}"));
+        let folder = workspace
+            .warehouse
+            .location
+            .child(&format!("{FOLDER}/{short}/{snapshot}"));
         let mut stager = Stager::plain(folder, run_id, schema.clone())?;
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             let columns = schema
                 .fields()
                 .iter()
-                .map(|f| Ok(cast(batch.column_by_name(f.name()).unwrap_or(batch.column(0)), f.data_type())?))
+                .map(|f| {
+                    Ok(cast(
+                        batch.column_by_name(f.name()).unwrap_or(batch.column(0)),
+                        f.data_type(),
+                    )?)
+                })
                 .collect::<Result<Vec<_>>>()?;
             observer.advance(batch.num_rows() as u64, 0);
-            stager.write(&datafusion::arrow::array::RecordBatch::try_new(schema.clone(), columns)?).await?;
+            stager
+                .write(&datafusion::arrow::array::RecordBatch::try_new(
+                    schema.clone(),
+                    columns,
+                )?)
+                .await?;
         }
         let files = stager.finish().await?;
-        workspace.warehouse.point_to_snapshot(short, &snapshot, table.version(), &files).await?;
+        workspace
+            .warehouse
+            .point_to_snapshot(short, &snapshot, table.version(), &files)
+            .await?;
         observer.end();
         tracing::debug!(table = table.name, snapshot, run = report.run_id, "published");
     }
@@ -60,9 +95,16 @@ pub async fn coverage(workspace: &Workspace) -> Result<Coverage> {
     if !workspace.tables.snapshots.contains_key("publish.coverage") {
         return Ok(Coverage::default());
     }
-    let tenants: Vec<String> = workspace.config.selected_tenants().map(|t| format!("'{}'", t.id)).collect();
+    let tenants: Vec<String> = workspace
+        .config
+        .selected_tenants()
+        .map(|t| format!("'{}'", t.id))
+        .collect();
     let context = workspace.engine.session();
-    workspace.tables.register(&context, &["publish.coverage".to_string()], None).await?;
+    workspace
+        .tables
+        .register(&context, &["publish.coverage".to_string()], None)
+        .await?;
     let sql = format!(
         "SELECT billing_currency, CAST(SUM(covered_cost) AS DOUBLE) / NULLIF(CAST(SUM(effective_cost) AS DOUBLE), 0) AS cost_share, \
          CAST(SUM(covered_lines) AS DOUBLE) AS covered, CAST(SUM(line_count) AS DOUBLE) AS lines \
@@ -79,8 +121,15 @@ pub async fn coverage(workspace: &Workspace) -> Result<Coverage> {
                 column.is_valid(row).then(|| column.value(row))
             };
             let name = currency.as_string::<i32>();
-            let currency = if name.is_valid(row) { name.value(row).to_string() } else { String::new() };
-            coverage.currencies.push(CurrencyCoverage { currency, cost_share: number(1) });
+            let currency = if name.is_valid(row) {
+                name.value(row).to_string()
+            } else {
+                String::new()
+            };
+            coverage.currencies.push(CurrencyCoverage {
+                currency,
+                cost_share: number(1),
+            });
             covered += number(2).unwrap_or_default();
             lines += number(3).unwrap_or_default();
         }

@@ -1,7 +1,9 @@
 //! Queries of this program's own over the warehouse's tables.
 
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
 
 use super::workspace::Workspace;
@@ -32,7 +34,10 @@ pub async fn rows(workspace: &Workspace, context: &SessionContext, sql: &str) ->
     workspace.tables.register(context, &tables_of(sql)?, None).await?;
     let frame = context.sql(sql).await?;
     let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
-    Ok(Rows { schema, batches: frame.collect().await? })
+    Ok(Rows {
+        schema,
+        batches: frame.collect().await?,
+    })
 }
 
 /// Names a query, so that others can read it; nothing is executed.
@@ -46,24 +51,96 @@ pub async fn name(workspace: &Workspace, context: &SessionContext, name: &str, s
     Ok(())
 }
 
+/// Computes a query once and names its rows.
+///
+/// # Errors
+/// Usage: SQL that cannot be planned; what the engine says.
+pub async fn keep(workspace: &Workspace, context: &SessionContext, name: &str, sql: &str) -> Result<()> {
+    let found = rows(workspace, context, sql).await?;
+    context.register_table(
+        name,
+        std::sync::Arc::new(MemTable::try_new(found.schema, vec![found.batches])?),
+    )?;
+    Ok(())
+}
+
 /// The chosen tenants as a list of SQL texts.
 pub fn tenants(workspace: &Workspace) -> String {
-    workspace.config.selected_tenants().map(|t| format!("'{}'", t.id)).collect::<Vec<_>>().join(", ")
+    workspace
+        .config
+        .selected_tenants()
+        .map(|t| format!("'{}'", t.id))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// `a.x IS NOT DISTINCT FROM b.x AND …`: a join that keeps null keys.
 pub fn same(left: &str, right: &str, columns: &[String]) -> String {
-    columns.iter().map(|c| format!("({left}.{c} IS NOT DISTINCT FROM {right}.{c})")).collect::<Vec<_>>().join(" AND ")
+    columns
+        .iter()
+        .map(|c| format!("({left}.{c} IS NOT DISTINCT FROM {right}.{c})"))
+        .collect::<Vec<_>>()
+        .join(" AND ")
 }
 
 /// The key of `rollup.usage_daily`, allocation tags included.
 pub fn rollup_key(workspace: &Workspace) -> Vec<String> {
     let fixed = [
-        "tenant", "source", "export", "period", "charge_date", "provider_name", "billing_account_id", "sub_account_id",
-        "service_name", "service_code", "service_category", "region_id", "from_region_id", "to_region_id", "sku_id",
-        "sku_meter", "usage_type", "operation", "instance_type", "vcpus", "usage_unit", "charge_category", "charge_class",
-        "is_usage", "exclusion_reason", "billing_currency",
+        "tenant",
+        "source",
+        "export",
+        "period",
+        "charge_date",
+        "provider_name",
+        "billing_account_id",
+        "sub_account_id",
+        "service_name",
+        "service_code",
+        "service_category",
+        "region_id",
+        "from_region_id",
+        "to_region_id",
+        "sku_id",
+        "sku_meter",
+        "usage_type",
+        "operation",
+        "instance_type",
+        "vcpus",
+        "usage_unit",
+        "charge_category",
+        "charge_class",
+        "is_usage",
+        "exclusion_reason",
+        "billing_currency",
     ];
-    let tags = workspace.tables.placeholders.tags.iter().map(|t| t.column.clone());
+    let tags = workspace
+        .tables
+        .placeholders
+        .tags
+        .iter()
+        .map(|t| t.column.clone());
     fixed.iter().map(|c| (*c).to_string()).chain(tags).collect()
+}
+
+/// The cells as text; null is empty.
+pub fn texts(rows: &Rows) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    for batch in &rows.batches {
+        let columns: Vec<_> = batch
+            .columns()
+            .iter()
+            .filter_map(|c| cast(c, &DataType::Utf8).ok())
+            .collect();
+        for row in 0..batch.num_rows() {
+            let cell = |c: &ArrayRef| {
+                if c.is_null(row) {
+                    String::new()
+                } else {
+                    c.as_string::<i32>().value(row).to_string()
+                }
+            };
+            all.push(columns.iter().map(cell).collect());
+        }
+    }
+    all
 }

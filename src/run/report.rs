@@ -133,7 +133,10 @@ impl RunReport {
         if let Some(index) = self.sources.iter().position(|s| s.id == id) {
             return &mut self.sources[index];
         }
-        self.sources.push(SourceReport { id: id.to_string(), ..SourceReport::default() });
+        self.sources.push(SourceReport {
+            id: id.to_string(),
+            ..SourceReport::default()
+        });
         let last = self.sources.len() - 1;
         &mut self.sources[last]
     }

@@ -27,8 +27,15 @@ pub async fn system_tables(ledger: &Ledger) -> Result<BTreeMap<String, RecordBat
 /// A rejected row's short name: the same whenever the same row of the same file is rejected for the same column.
 pub fn quarantine_id(row: &QuarantineRow) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("{}\n{}\n{}\n{}", row.key, row.source_uri, row.row_number, row.column_name));
-    hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    hash.update(format!(
+        "{}\n{}\n{}\n{}",
+        row.key, row.source_uri, row.row_number, row.column_name
+    ));
+    hash.finalize()
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 async fn runs(ledger: &Ledger) -> Result<RecordBatch> {
@@ -37,12 +44,27 @@ async fn runs(ledger: &Ledger) -> Result<RecordBatch> {
         ("run_id", text(runs.iter().map(|r| Some(&r.run_id)))),
         ("verb", text(runs.iter().map(|r| Some(&r.verb)))),
         ("pipeline", text(runs.iter().map(|r| r.pipeline.as_ref()))),
-        ("started_at", instants(runs.iter().map(|r| Some(r.started_at.as_str())))),
-        ("finished_at", instants(runs.iter().map(|r| r.finished_at.as_deref()))),
+        (
+            "started_at",
+            instants(runs.iter().map(|r| Some(r.started_at.as_str()))),
+        ),
+        (
+            "finished_at",
+            instants(runs.iter().map(|r| r.finished_at.as_deref())),
+        ),
         ("status", text(runs.iter().map(|r| Some(r.status.name())))),
-        ("exit_code", Arc::new(runs.iter().map(|r| r.exit_code).collect::<Int64Array>())),
-        ("method_version", text(runs.iter().map(|r| r.method_version.as_ref()))),
-        ("factor_set_version", text(runs.iter().map(|r| r.factor_set_version.as_ref()))),
+        (
+            "exit_code",
+            Arc::new(runs.iter().map(|r| r.exit_code).collect::<Int64Array>()),
+        ),
+        (
+            "method_version",
+            text(runs.iter().map(|r| r.method_version.as_ref())),
+        ),
+        (
+            "factor_set_version",
+            text(runs.iter().map(|r| r.factor_set_version.as_ref())),
+        ),
         ("summary_json", text(runs.iter().map(|r| r.summary_json.as_ref()))),
     ])
 }
@@ -69,7 +91,10 @@ async fn fingerprints(ledger: &Ledger) -> Result<RecordBatch> {
         ("partition_key", text(rows.iter().map(|f| Some(&f.partition_key)))),
         ("fingerprint", text(rows.iter().map(|f| Some(&f.fingerprint)))),
         ("run_id", text(rows.iter().map(|f| Some(&f.run_id)))),
-        ("table_version", Arc::new(rows.iter().map(|f| Some(f.table_version)).collect::<Int64Array>())),
+        (
+            "table_version",
+            Arc::new(rows.iter().map(|f| Some(f.table_version)).collect::<Int64Array>()),
+        ),
     ])
 }
 
@@ -115,8 +140,14 @@ fn instants<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
 }
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
-    let fields: Vec<Field> = columns.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), true)).collect();
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, c)| c).collect())?)
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, c)| Field::new(*name, c.data_type().clone(), true))
+        .collect();
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns.into_iter().map(|(_, c)| c).collect(),
+    )?)
 }
 
 #[cfg(test)]
@@ -126,8 +157,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_run_is_a_row() {
-        let ledger = Ledger::open_current("sqlite::memory:", std::path::Path::new(".")).await.unwrap();
-        ledger.begin_run(NewRun { run_id: "01A", verb: "run", ..NewRun::default() }).await.unwrap();
+        let ledger = Ledger::open_current("sqlite::memory:", std::path::Path::new("."))
+            .await
+            .unwrap();
+        ledger
+            .begin_run(NewRun {
+                run_id: "01A",
+                verb: "run",
+                ..NewRun::default()
+            })
+            .await
+            .unwrap();
         let tables = system_tables(&ledger).await.unwrap();
         let runs = &tables["system.runs"];
         assert_eq!(runs.num_rows(), 1);

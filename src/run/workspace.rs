@@ -44,16 +44,24 @@ impl Workspace {
     /// # Errors
     /// Usage for what the configuration gets wrong, external for what cannot be reached.
     pub async fn open(config: Config) -> Result<Workspace> {
-        let warehouse = Warehouse::new(open_location(&config, &config.warehouse.url, config.warehouse.profile.as_deref())?);
+        let warehouse = Warehouse::new(open_location(
+            &config,
+            &config.warehouse.url,
+            config.warehouse.profile.as_deref(),
+        )?);
         let data_folder = config.local_folder();
-        std::fs::create_dir_all(&data_folder).map_err(|e| Error::from(e).at(data_folder.display().to_string()))?;
+        std::fs::create_dir_all(&data_folder)
+            .map_err(|e| Error::from(e).at(data_folder.display().to_string()))?;
         let ledger = Ledger::open_current(&config.database.url, &config.base).await?;
         let factors = match &config.factors.version {
             Some(version) => archive::load(&warehouse, version).await?,
             None => FactorSet::load(config.factors.overlay.as_deref())?,
         };
         let engine = Engine::new(&config.engine, &warehouse)?;
-        let placeholders = Placeholders { tags: tag_columns(&config), ..Placeholders::default() };
+        let placeholders = Placeholders {
+            tags: tag_columns(&config),
+            ..Placeholders::default()
+        };
         let project = config.file.as_ref().map(|_| config.base.clone());
         let graph = Graph::load(project.as_deref(), &placeholders)?;
         let mut tables = Tables {
@@ -67,13 +75,22 @@ impl Workspace {
         for (_, table) in warehouse.open_all().await? {
             tables.replace(table);
         }
-        Ok(Workspace { config, warehouse, engine, ledger, tables, data_folder })
+        Ok(Workspace {
+            config,
+            warehouse,
+            engine,
+            ledger,
+            tables,
+            data_folder,
+        })
     }
 
     /// The sources of the chosen tenants.
     pub fn sources(&self) -> Vec<(Tenant, Source)> {
         let tenants = self.config.selected_tenants();
-        tenants.flat_map(|t| t.sources.iter().map(|s| (t.clone(), s.clone()))).collect()
+        tenants
+            .flat_map(|t| t.sources.iter().map(|s| (t.clone(), s.clone())))
+            .collect()
     }
 
     /// The tables that `--select` chooses: raw tables and kept models.
@@ -82,7 +99,12 @@ impl Workspace {
     /// Usage when an expression matches nothing.
     pub fn select(&self, expressions: &[String]) -> Result<BTreeSet<String>> {
         let raw = self.tables.names().into_iter().filter(|n| n.starts_with("raw."));
-        let kept = self.tables.graph.ordered().filter(|m| m.kind != Kind::View).map(|m| m.name.clone());
+        let kept = self
+            .tables
+            .graph
+            .ordered()
+            .filter(|m| m.kind != Kind::View)
+            .map(|m| m.name.clone());
         select::select(&self.tables.graph, &raw.chain(kept).collect(), expressions)
     }
 
@@ -103,15 +125,22 @@ impl Workspace {
             Some(run) => run,
             None => {
                 let micros = parse_timestamp(as_of, None).ok_or_else(|| {
-                    Error::usage(format!("--as-of `{as_of}` is neither a run nor an instant"))
-                        .hint("`offgridflow sql \"select run_id, finished_at from system.runs\"` lists the runs")
+                    Error::usage(format!("--as-of `{as_of}` is neither a run nor an instant")).hint(
+                        "`offgridflow sql \"select run_id, finished_at from system.runs\"` lists the runs",
+                    )
                 })?;
                 let before = |finished: &Option<String>| {
-                    finished.as_deref().and_then(|t| parse_timestamp(t, None)).is_some_and(|t| t <= micros)
+                    finished
+                        .as_deref()
+                        .and_then(|t| parse_timestamp(t, None))
+                        .is_some_and(|t| t <= micros)
                 };
-                self.ledger.runs(u32::MAX).await?.into_iter().find(|r| before(&r.finished_at)).ok_or_else(|| {
-                    Error::usage(format!("no run had finished at {as_of}"))
-                })?
+                self.ledger
+                    .runs(u32::MAX)
+                    .await?
+                    .into_iter()
+                    .find(|r| before(&r.finished_at))
+                    .ok_or_else(|| Error::usage(format!("no run had finished at {as_of}")))?
             }
         };
         let versions = self.ledger.table_versions(&run.run_id).await?;
@@ -136,10 +165,25 @@ impl Workspace {
     }
 
     pub(super) async fn finish(&self, run_id: &str, report: &RunReport) -> Result<()> {
-        let versions: Vec<(String, i64)> =
-            self.tables.snapshots.iter().map(|(name, table)| (name.clone(), table.version() as i64)).collect();
+        let versions: Vec<(String, i64)> = self
+            .tables
+            .snapshots
+            .iter()
+            .map(|(name, table)| (name.clone(), table.version() as i64))
+            .collect();
         self.ledger.record_table_versions(run_id, &versions).await?;
-        let status = if report.exit_code() == 0 { RunStatus::Done } else { RunStatus::Failed };
-        self.ledger.finish_run(run_id, status, report.exit_code(), Some(&report.to_json().to_string())).await
+        let status = if report.exit_code() == 0 {
+            RunStatus::Done
+        } else {
+            RunStatus::Failed
+        };
+        self.ledger
+            .finish_run(
+                run_id,
+                status,
+                report.exit_code(),
+                Some(&report.to_json().to_string()),
+            )
+            .await
     }
 }

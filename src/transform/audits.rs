@@ -49,9 +49,15 @@ pub async fn run_audits(
                 tables.register(context, &[table], filter).await?;
             }
         }
-        let frame = context.sql(&sql).await.map_err(|e| Error::from(e).at(place.clone()))?;
+        let frame = context
+            .sql(&sql)
+            .await
+            .map_err(|e| Error::from(e).at(place.clone()))?;
         let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
-        let batches = frame.collect().await.map_err(|e| Error::from(e).at(place.clone()))?;
+        let batches = frame
+            .collect()
+            .await
+            .map_err(|e| Error::from(e).at(place.clone()))?;
         let failures = batches.iter().map(RecordBatch::num_rows).sum();
         let rows = match failures {
             0 => None,
@@ -60,7 +66,12 @@ pub async fn run_audits(
                 Some(all.slice(0, all.num_rows().min(KEPT_ROWS)))
             }
         };
-        results.push(AuditResult { name: place, audit: call.name.clone(), failures, rows });
+        results.push(AuditResult {
+            name: place,
+            audit: call.name.clone(),
+            failures,
+            rows,
+        });
     }
     Ok(results)
 }

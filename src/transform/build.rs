@@ -17,7 +17,9 @@ use crate::error::{Error, Result};
 use crate::land::slice::transaction_version;
 use crate::model::Model;
 use crate::warehouse::scan::as_data_files;
-use crate::warehouse::{Commit, DataFile, PartitionValues, Replaced, SnapshotTable, StagedFile, Stager, Table, Warehouse};
+use crate::warehouse::{
+    Commit, DataFile, PartitionValues, Replaced, SnapshotTable, StagedFile, Stager, Table, Warehouse,
+};
 
 /// A committed batch.
 pub struct Built {
@@ -39,7 +41,10 @@ pub struct Failed {
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Failed { error, audits: Vec::new() }
+        Failed {
+            error,
+            audits: Vec::new(),
+        }
     }
 }
 
@@ -66,7 +71,10 @@ pub async fn build_batch(
     let filter = |_: &str, file: &DataFile| batch.iter().any(|(key, _)| contributes(model, key, file));
     let context = engine.session();
     let sql = tables.rendered(&model.name)?;
-    tables.register(&context, &model.reads, Some(&filter)).await.map_err(place)?;
+    tables
+        .register(&context, &model.reads, Some(&filter))
+        .await
+        .map_err(place)?;
     let frame = context.sql(&sql).await.map_err(|e| place(e.into()))?;
     let schema = storable(frame.schema().as_arrow());
     let location = warehouse.table_location(&model.name);
@@ -104,7 +112,10 @@ pub async fn build_batch(
         transactions: batch
             .iter()
             .map(|(key, expected)| {
-                (app_id(&model.name, &key_text(&model.partition, key)), transaction_version(&expected.fingerprint))
+                (
+                    app_id(&model.name, &key_text(&model.partition, key)),
+                    transaction_version(&expected.fingerprint),
+                )
             })
             .collect(),
         run_id: run_id.to_string(),
@@ -113,13 +124,10 @@ pub async fn build_batch(
     Ok(Built { table, rows, audits })
 }
 
-/// Input rows whose groups fit into the engine's memory without spilling.
-const ROWS_PER_QUERY: u64 = 1_250_000;
-
 /// The model's query, or several that each compute some days of the month: groups never span days, so the parts
 /// add up to the whole, and a part's groups stay in memory however long the bill is.
 fn queries(sql: &str, model: &Model, input_rows: u64) -> Vec<String> {
-    let parts = input_rows.div_ceil(ROWS_PER_QUERY).clamp(1, 16);
+    let parts = input_rows.div_ceil(model.rows_per_query).clamp(1, 16);
     match &model.day {
         Some(day) if parts > 1 => (0..parts)
             .map(|part| {
@@ -147,7 +155,12 @@ async fn write_query(
 }
 
 fn partition_values(model: &Model, key: &OutputKey) -> PartitionValues {
-    model.partition.iter().cloned().zip(key.iter().map(|v| Some(v.clone()))).collect()
+    model
+        .partition
+        .iter()
+        .cloned()
+        .zip(key.iter().map(|v| Some(v.clone())))
+        .collect()
 }
 
 async fn audit_staged(
@@ -161,7 +174,9 @@ async fn audit_staged(
 ) -> std::result::Result<Vec<AuditResult>, Failed> {
     let files = as_data_files(staged)?;
     let provider = SnapshotTable::staged(location.prefix.to_string(), schema, &model.partition, files);
-    context.register_table(TableReference::bare("staged"), Arc::new(provider)).map_err(Error::from)?;
+    context
+        .register_table(TableReference::bare("staged"), Arc::new(provider))
+        .map_err(Error::from)?;
     let audits = run_audits(context, tables, model, "staged", Some(filter)).await?;
     match audits.iter().find(|a| a.failures > 0) {
         None => Ok(audits),

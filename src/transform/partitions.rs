@@ -31,7 +31,12 @@ pub struct ModelPlan {
 
 /// A key as one text, for the ledger and for people.
 pub fn key_text(columns: &[String], key: &OutputKey) -> String {
-    columns.iter().zip(key).map(|(column, value)| format!("{column}={value}")).collect::<Vec<_>>().join("/")
+    columns
+        .iter()
+        .zip(key)
+        .map(|(column, value)| format!("{column}={value}"))
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// The part of an output key that an input file decides; `None` for columns it does not have.
@@ -49,7 +54,10 @@ fn contribution(model: &Model, file: &DataFile) -> Vec<Option<String>> {
 
 /// Whether an input file belongs to an output partition: every column that it has agrees.
 pub fn contributes(model: &Model, key: &OutputKey, file: &DataFile) -> bool {
-    contribution(model, file).iter().zip(key).all(|(have, want)| have.as_ref().is_none_or(|have| have == want))
+    contribution(model, file)
+        .iter()
+        .zip(key)
+        .all(|(have, want)| have.as_ref().is_none_or(|have| have == want))
 }
 
 /// The files of kept inputs that a model reads.
@@ -68,9 +76,17 @@ impl ModelPlan {
     ///
     /// `base` is the hash of what all partitions share (method version, functions); `settings` gives
     /// a tenant's part of the configuration; only sources in `counted` are built from.
-    pub fn derive(tables: &Tables, model: &Model, base: &str, settings: &dyn Fn(&str) -> String, counted: &dyn Fn(&DataFile) -> bool) -> ModelPlan {
-        let files: Vec<(String, &DataFile)> =
-            input_files(tables, model).into_iter().filter(|(table, file)| !table.starts_with("raw.") || counted(file)).collect();
+    pub fn derive(
+        tables: &Tables,
+        model: &Model,
+        base: &str,
+        settings: &dyn Fn(&str) -> String,
+        counted: &dyn Fn(&DataFile) -> bool,
+    ) -> ModelPlan {
+        let files: Vec<(String, &DataFile)> = input_files(tables, model)
+            .into_iter()
+            .filter(|(table, file)| !table.starts_with("raw.") || counted(file))
+            .collect();
         let mut keys: BTreeSet<OutputKey> = BTreeSet::new();
         for (_, file) in &files {
             let key: Option<Vec<String>> = contribution(model, file).into_iter().collect();
@@ -81,7 +97,11 @@ impl ModelPlan {
         for sql in tables.graph.deciding_sql(&model.name) {
             shared.update(sql);
         }
-        let reads_factors = tables.graph.kept_inputs(&model.name).iter().any(|t| t.starts_with("reference."));
+        let reads_factors = tables
+            .graph
+            .kept_inputs(&model.name)
+            .iter()
+            .any(|t| t.starts_with("reference."));
         if reads_factors {
             shared.update(tables.factors.version());
         }
@@ -102,13 +122,29 @@ impl ModelPlan {
                 paths.sort();
                 paths.iter().for_each(|path| hash.update(path));
                 let fingerprint = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-                (key.clone(), Expected { fingerprint, input_rows })
+                (
+                    key.clone(),
+                    Expected {
+                        fingerprint,
+                        input_rows,
+                    },
+                )
             })
             .collect();
-        let existing = tables.snapshots.get(&model.name).map(|table| table.partitions()).unwrap_or_default();
+        let existing = tables
+            .snapshots
+            .get(&model.name)
+            .map(|table| table.partitions())
+            .unwrap_or_default();
         let orphaned = existing
             .into_iter()
-            .map(|values| model.partition.iter().map(|c| values.get(c).cloned().flatten().unwrap_or_default()).collect())
+            .map(|values| {
+                model
+                    .partition
+                    .iter()
+                    .map(|c| values.get(c).cloned().flatten().unwrap_or_default())
+                    .collect()
+            })
             .filter(|key| !keys.contains(key))
             .collect();
         ModelPlan { expected, orphaned }

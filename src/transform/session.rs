@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use url::Url;
@@ -28,20 +28,32 @@ impl Engine {
     /// Usage when `[engine] url` is not local; external when no spill folder can be made.
     pub fn new(engine: &config::Engine, warehouse: &Warehouse) -> Result<Engine> {
         if engine.url != "local" {
-            return Err(Error::usage(format!("[engine] url = \"{}\" is not supported by this build", engine.url))
-                .hint("use url = \"local\""));
+            return Err(Error::usage(format!(
+                "[engine] url = \"{}\" is not supported by this build",
+                engine.url
+            ))
+            .hint("use url = \"local\""));
         }
-        // Parquet decoding and encoding lie outside the pool: it gets what they leave of the limit.
+        // Parquet decoding and encoding lie outside the pool: it gets what they leave of the limit. First come, first
+        // served: a fair share among the hundreds of small operators of a wide model would be too little for any.
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::OsTmpDirectory);
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(engine.memory_limit as usize / 8 * 5)))
+            .with_memory_pool(Arc::new(GreedyMemoryPool::new(engine.memory_limit as usize / 2)))
             .with_disk_manager_builder(disk)
             .build()?;
-        let url = Url::parse(WAREHOUSE_STORE).map_err(|e| Error::internal("the store's URL is not valid").because(e))?;
+        let url = Url::parse(WAREHOUSE_STORE)
+            .map_err(|e| Error::internal("the store's URL is not valid").because(e))?;
         runtime.register_object_store(&url, warehouse.location.store.clone());
         let cores = std::thread::available_parallelism().map(|n| n.get()).unwrap_or(1);
-        let threads = if engine.threads == 0 { cores } else { engine.threads };
-        Ok(Engine { runtime: Arc::new(runtime), threads })
+        let threads = if engine.threads == 0 {
+            cores
+        } else {
+            engine.threads
+        };
+        Ok(Engine {
+            runtime: Arc::new(runtime),
+            threads,
+        })
     }
 
     /// A fresh session that knows our functions and no table.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -22,8 +24,14 @@ fn text<T: AsRef<str>>(values: impl IntoIterator<Item = Option<T>>) -> ArrayRef 
 }
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
-    let fields: Vec<Field> = columns.iter().map(|(n, c)| Field::new(*n, c.data_type().clone(), true)).collect();
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, c)| c).collect())?)
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(n, c)| Field::new(*n, c.data_type().clone(), true))
+        .collect();
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns.into_iter().map(|(_, c)| c).collect(),
+    )?)
 }
 
 /// `settings.<name>` → rows.
@@ -38,18 +46,43 @@ pub fn settings_tables(config: &Config, factor_set_version: &str) -> Result<BTre
         batch(vec![
             ("tenant", text(tenants.iter().map(|t| Some(&t.id)))),
             ("name", text(tenants.iter().map(|t| Some(&t.name)))),
-            ("include_internet_transfer", Arc::new(BooleanArray::from(vec![config.method.include_internet_transfer; tenants.len()]))),
-            ("gwp_set", text(tenants.iter().map(|_| Some(&config.method.gwp_set)))),
-            ("method_version", text(tenants.iter().map(|_| Some(METHOD_VERSION)))),
-            ("factor_set_version", text(tenants.iter().map(|_| Some(factor_set_version)))),
+            (
+                "include_internet_transfer",
+                Arc::new(BooleanArray::from(vec![
+                    config.method.include_internet_transfer;
+                    tenants.len()
+                ])),
+            ),
+            (
+                "gwp_set",
+                text(tenants.iter().map(|_| Some(&config.method.gwp_set))),
+            ),
+            (
+                "method_version",
+                text(tenants.iter().map(|_| Some(METHOD_VERSION))),
+            ),
+            (
+                "factor_set_version",
+                text(tenants.iter().map(|_| Some(factor_set_version))),
+            ),
         ])?,
     );
     // One row per tenant for all it uses, and one per override that concerns it.
     let mut method: Vec<(&str, Option<&str>, Option<&str>, f64)> = Vec::new();
     for tenant in tenants {
         method.push((&tenant.id, None, None, config.method.utilisation));
-        for rule in config.method.overrides.iter().filter(|r| r.tenant.as_ref().is_none_or(|t| *t == tenant.id)) {
-            method.push((&tenant.id, rule.service_name.as_deref(), rule.instance_type.as_deref(), rule.utilisation));
+        for rule in config
+            .method
+            .overrides
+            .iter()
+            .filter(|r| r.tenant.as_ref().is_none_or(|t| *t == tenant.id))
+        {
+            method.push((
+                &tenant.id,
+                rule.service_name.as_deref(),
+                rule.instance_type.as_deref(),
+                rule.utilisation,
+            ));
         }
     }
     // Of two rules for the same service and instance type the later one counts.
@@ -63,10 +96,16 @@ pub fn settings_tables(config: &Config, factor_set_version: &str) -> Result<BTre
             ("tenant", text(last.keys().map(|k| Some(k.0)))),
             ("service_name", text(last.keys().map(|k| k.1))),
             ("instance_type", text(last.keys().map(|k| k.2))),
-            ("utilisation", Arc::new(last.values().copied().collect::<Float64Array>())),
+            (
+                "utilisation",
+                Arc::new(last.values().copied().collect::<Float64Array>()),
+            ),
         ])?,
     );
-    let sources: Vec<_> = tenants.iter().flat_map(|t| t.sources.iter().map(move |s| (t, s))).collect();
+    let sources: Vec<_> = tenants
+        .iter()
+        .flat_map(|t| t.sources.iter().map(move |s| (t, s)))
+        .collect();
     tables.insert(
         "settings.source".to_string(),
         batch(vec![
@@ -74,12 +113,21 @@ pub fn settings_tables(config: &Config, factor_set_version: &str) -> Result<BTre
             ("source", text(sources.iter().map(|(_, s)| Some(&s.id)))),
             ("kind", text(sources.iter().map(|(_, s)| Some(s.kind.name())))),
             ("role", text(sources.iter().map(|(_, s)| Some(s.role.name())))),
-            ("inventory_source", text(sources.iter().map(|(_, s)| Some(s.inventory_source.name())))),
-            ("currency", text(sources.iter().map(|(_, s)| s.currency.as_deref()))),
+            (
+                "inventory_source",
+                text(sources.iter().map(|(_, s)| Some(s.inventory_source.name()))),
+            ),
+            (
+                "currency",
+                text(sources.iter().map(|(_, s)| s.currency.as_deref())),
+            ),
         ])?,
     );
     tables.insert("settings.mapping".to_string(), mapping(config)?);
-    let tags: Vec<_> = tenants.iter().flat_map(|t| t.allocation_tags.iter().map(move |tag| (t, tag))).collect();
+    let tags: Vec<_> = tenants
+        .iter()
+        .flat_map(|t| t.allocation_tags.iter().map(move |tag| (t, tag)))
+        .collect();
     tables.insert(
         "settings.allocation_tag".to_string(),
         batch(vec![
@@ -93,16 +141,33 @@ pub fn settings_tables(config: &Config, factor_set_version: &str) -> Result<BTre
         "settings.market_claim".to_string(),
         batch(vec![
             ("tenant", text(market.iter().map(|m| Some(&m.tenant)))),
-            ("provider_name", text(market.iter().map(|m| Some(&m.provider_name)))),
-            ("factor_gco2e_per_kwh", Arc::new(market.iter().map(|m| m.factor_gco2e_per_kwh).collect::<Float64Array>())),
+            (
+                "provider_name",
+                text(market.iter().map(|m| Some(&m.provider_name))),
+            ),
+            (
+                "factor_gco2e_per_kwh",
+                Arc::new(
+                    market
+                        .iter()
+                        .map(|m| m.factor_gco2e_per_kwh)
+                        .collect::<Float64Array>(),
+                ),
+            ),
             ("evidence", text(market.iter().map(|m| Some(&m.evidence)))),
         ])?,
     );
     tables.insert(
         "settings.supplier_claim".to_string(),
         batch(vec![
-            ("provider_name", text(SUPPLIER_CLAIMS.iter().map(|(p, _)| Some(*p)))),
-            ("claimed_gco2e_per_kwh", Arc::new(SUPPLIER_CLAIMS.iter().map(|(_, g)| *g).collect::<Float64Array>())),
+            (
+                "provider_name",
+                text(SUPPLIER_CLAIMS.iter().map(|(p, _)| Some(*p))),
+            ),
+            (
+                "claimed_gco2e_per_kwh",
+                Arc::new(SUPPLIER_CLAIMS.iter().map(|(_, g)| *g).collect::<Float64Array>()),
+            ),
         ])?,
     );
     Ok(tables)
@@ -142,14 +207,20 @@ fn mapping(config: &Config) -> Result<RecordBatch> {
     }
     batch(vec![
         ("tenant", text(rows.iter().map(|r| Some(r.tenant)))),
-        ("ordinal", Arc::new(rows.iter().map(|r| r.ordinal).collect::<Int64Array>())),
+        (
+            "ordinal",
+            Arc::new(rows.iter().map(|r| r.ordinal).collect::<Int64Array>()),
+        ),
         ("billing_account_id", text(rows.iter().map(|r| r.billing))),
         ("sub_account_id", text(rows.iter().map(|r| r.sub))),
         ("tag_key", text(rows.iter().map(|r| r.key))),
         ("tag_value", text(rows.iter().map(|r| r.value))),
         ("entity", text(rows.iter().map(|r| r.set.entity.as_deref()))),
         ("site", text(rows.iter().map(|r| r.set.site.as_deref()))),
-        ("cost_centre", text(rows.iter().map(|r| r.set.cost_centre.as_deref()))),
+        (
+            "cost_centre",
+            text(rows.iter().map(|r| r.set.cost_centre.as_deref())),
+        ),
     ])
 }
 
@@ -158,24 +229,40 @@ pub fn tag_columns(config: &Config) -> Vec<TagColumn> {
     let mut columns: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for tenant in &config.tenants {
         for tag in &tenant.allocation_tags {
-            columns.entry((tag.column.clone(), tag.key.clone())).or_default().push(tenant.id.clone());
+            columns
+                .entry((tag.column.clone(), tag.key.clone()))
+                .or_default()
+                .push(tenant.id.clone());
         }
     }
-    columns.into_iter().map(|((column, key), tenants)| TagColumn { tenants, key, column }).collect()
+    columns
+        .into_iter()
+        .map(|((column, key), tenants)| TagColumn { tenants, key, column })
+        .collect()
 }
 
 /// The rows of a settings table that concern a tenant, as text for a fingerprint.
 pub fn tenant_text(table: &RecordBatch, tenant: &str) -> String {
-    let own = table.column_by_name("tenant").and_then(|c| c.as_string_opt::<i32>().cloned());
+    let own = table
+        .column_by_name("tenant")
+        .and_then(|c| c.as_string_opt::<i32>().cloned());
     let formatters: Vec<ArrayFormatter<'_>> = table
         .columns()
         .iter()
-        .filter_map(|column| ArrayFormatter::try_new(column.as_ref(), &FormatOptions::default().with_null("∅")).ok())
+        .filter_map(|column| {
+            ArrayFormatter::try_new(column.as_ref(), &FormatOptions::default().with_null("∅")).ok()
+        })
         .collect();
     let mut lines = Vec::new();
     for row in 0..table.num_rows() {
         if own.as_ref().is_none_or(|c| c.value(row) == tenant) {
-            lines.push(formatters.iter().map(|f| f.value(row).to_string()).collect::<Vec<_>>().join("|"));
+            lines.push(
+                formatters
+                    .iter()
+                    .map(|f| f.value(row).to_string())
+                    .collect::<Vec<_>>()
+                    .join("|"),
+            );
         }
     }
     lines.sort();

@@ -20,8 +20,13 @@ use crate::model::{Graph, Kind};
 use crate::warehouse::{DataFile, SnapshotTable, Table};
 
 /// The kinds whose files this version lands.
-pub const LANDED_KINDS: [SourceKind; 5] =
-    [SourceKind::AwsCur, SourceKind::AwsCur2, SourceKind::Focus, SourceKind::Activity, SourceKind::Instruments];
+pub const LANDED_KINDS: [SourceKind; 5] = [
+    SourceKind::AwsCur,
+    SourceKind::AwsCur2,
+    SourceKind::Focus,
+    SourceKind::Activity,
+    SourceKind::Instruments,
+];
 
 /// Chooses the files of a kept table that a batch reads.
 pub type FileFilter<'a> = &'a (dyn Fn(&str, &DataFile) -> bool + Sync);
@@ -46,7 +51,9 @@ impl Tables {
     /// Takes a newer snapshot of a table.
     pub fn replace(&mut self, table: Table) {
         if table.name.starts_with("raw.") {
-            self.placeholders.raw_columns.insert(table.name.clone(), raw_columns(&table));
+            self.placeholders
+                .raw_columns
+                .insert(table.name.clone(), raw_columns(&table));
         }
         self.snapshots.insert(table.name.clone(), table);
     }
@@ -57,32 +64,51 @@ impl Tables {
     /// Usage: an unknown placeholder.
     pub fn rendered(&self, name: &str) -> Result<String> {
         match self.graph.get(name) {
-            Some(model) => self.placeholders.render(&model.sql).map_err(|e| e.at(format!("model {name}"))),
+            Some(model) => self
+                .placeholders
+                .render(&model.sql)
+                .map_err(|e| e.at(format!("model {name}"))),
             None => Err(Error::usage(format!("there is no model `{name}`"))),
         }
     }
 
     /// The names of all tables and views that a query may read.
     pub fn names(&self) -> BTreeSet<String> {
-        let raw = LANDED_KINDS.iter().flat_map(|k| [format!("raw.{}", k.name()), format!("raw.{}_parquet", k.name())]);
+        let raw = LANDED_KINDS
+            .iter()
+            .flat_map(|k| [format!("raw.{}", k.name()), format!("raw.{}_parquet", k.name())]);
         let models = self.graph.ordered().map(|m| m.name.clone());
         let reference = self.factors.tables().map(|t| format!("reference.{t}"));
         let others = self.settings.keys().chain(self.system.keys()).cloned();
-        raw.chain(models).chain(reference).chain(others).chain(self.snapshots.keys().cloned()).collect()
+        raw.chain(models)
+            .chain(reference)
+            .chain(others)
+            .chain(self.snapshots.keys().cloned())
+            .collect()
     }
 
     /// Registers the named tables and, for views, all they need.
     ///
     /// # Errors
     /// Usage: a table that does not exist, SQL that cannot be planned.
-    pub async fn register(&self, context: &SessionContext, names: &[String], filter: Option<FileFilter<'_>>) -> Result<()> {
+    pub async fn register(
+        &self,
+        context: &SessionContext,
+        names: &[String],
+        filter: Option<FileFilter<'_>>,
+    ) -> Result<()> {
         for name in names {
             self.register_one(context, name, filter).await?;
         }
         Ok(())
     }
 
-    async fn register_one(&self, context: &SessionContext, name: &str, filter: Option<FileFilter<'_>>) -> Result<()> {
+    async fn register_one(
+        &self,
+        context: &SessionContext,
+        name: &str,
+        filter: Option<FileFilter<'_>>,
+    ) -> Result<()> {
         let reference = TableReference::parse_str(name);
         ensure_schema(context, reference.schema().unwrap_or("public"))?;
         if context.table_exist(reference.clone())? {
@@ -93,10 +119,18 @@ impl Tables {
         Ok(())
     }
 
-    async fn provider(&self, context: &SessionContext, name: &str, filter: Option<FileFilter<'_>>) -> Result<Arc<dyn TableProvider>> {
+    async fn provider(
+        &self,
+        context: &SessionContext,
+        name: &str,
+        filter: Option<FileFilter<'_>>,
+    ) -> Result<Arc<dyn TableProvider>> {
         let (schema, table) = name.split_once('.').unwrap_or(("", name));
         if let Some(batch) = self.settings.get(name).or_else(|| self.system.get(name)) {
-            return Ok(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch.clone()]])?));
+            return Ok(Arc::new(MemTable::try_new(
+                batch.schema(),
+                vec![vec![batch.clone()]],
+            )?));
         }
         if schema == "reference" {
             return self.factors.table(table);
@@ -104,30 +138,50 @@ impl Tables {
         let kept = self.graph.get(name).is_none_or(|m| m.kind != Kind::View);
         if kept && let Some(snapshot) = self.snapshots.get(name) {
             let expected = self.expected_fields(name);
-            let files = snapshot.files().iter().filter(|f| filter.is_none_or(|keep| keep(name, f))).cloned().collect();
+            let files = snapshot
+                .files()
+                .iter()
+                .filter(|f| filter.is_none_or(|keep| keep(name, f)))
+                .cloned()
+                .collect();
             return Ok(Arc::new(SnapshotTable::of_files(snapshot, &expected, files)));
         }
         if schema == "raw" {
-            return Ok(Arc::new(SnapshotTable::absent(&self.expected_fields(name), &partition_columns())));
+            return Ok(Arc::new(SnapshotTable::absent(
+                &self.expected_fields(name),
+                &partition_columns(),
+            )));
         }
         let Some(model) = self.graph.get(name) else {
-            return Err(Error::usage(format!("there is no table `{name}`")).hint("`offgridflow models list` names the tables"));
+            return Err(Error::usage(format!("there is no table `{name}`"))
+                .hint("`offgridflow models list` names the tables"));
         };
         Box::pin(self.register(context, &model.reads, filter)).await?;
         let sql = self.rendered(name)?;
-        let plan = context.state().create_logical_plan(&sql).await.map_err(|e| Error::from(e).at(format!("model {name}")))?;
+        let plan = context
+            .state()
+            .create_logical_plan(&sql)
+            .await
+            .map_err(|e| Error::from(e).at(format!("model {name}")))?;
         if model.kind == Kind::View {
             return Ok(Arc::new(ViewTable::new(plan, Some(sql))));
         }
         // Kept, but nothing has been built yet: its columns and no row.
         let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
-        Ok(Arc::new(MemTable::try_new(schema.clone(), vec![vec![RecordBatch::new_empty(schema)]])?))
+        Ok(Arc::new(MemTable::try_new(
+            schema.clone(),
+            vec![vec![RecordBatch::new_empty(schema)]],
+        )?))
     }
 
     /// Columns that a query may name although an older snapshot lacks them.
     pub fn expected_fields(&self, name: &str) -> Vec<Field> {
         let Some(raw) = name.strip_prefix("raw.") else {
-            let tags = self.placeholders.tags.iter().map(|t| Field::new(&t.column, DataType::Utf8, true));
+            let tags = self
+                .placeholders
+                .tags
+                .iter()
+                .map(|t| Field::new(&t.column, DataType::Utf8, true));
             let keyed = ["rollup.usage_daily", "estimate.cloud_emissions"].contains(&name);
             return tags.filter(|_| keyed).collect();
         };
@@ -146,14 +200,26 @@ impl Tables {
 }
 
 fn ensure_schema(context: &SessionContext, schema: &str) -> Result<()> {
-    let catalog = context.catalog("datafusion").ok_or_else(|| Error::internal("the default catalog is missing"))?;
+    let catalog = context
+        .catalog("datafusion")
+        .ok_or_else(|| Error::internal("the default catalog is missing"))?;
     if catalog.schema(schema).is_none() {
-        catalog.register_schema(schema, Arc::new(MemorySchemaProvider::new()) as Arc<dyn SchemaProvider>)?;
+        catalog.register_schema(
+            schema,
+            Arc::new(MemorySchemaProvider::new()) as Arc<dyn SchemaProvider>,
+        )?;
     }
     Ok(())
 }
 
 fn raw_columns(table: &Table) -> Vec<(String, String)> {
     let fields = table.schema().fields().iter();
-    fields.map(|f| (f.name().clone(), f.metadata().get(DELIVERED_NAME).unwrap_or(f.name()).clone())).collect()
+    fields
+        .map(|f| {
+            (
+                f.name().clone(),
+                f.metadata().get(DELIVERED_NAME).unwrap_or(f.name()).clone(),
+            )
+        })
+        .collect()
 }

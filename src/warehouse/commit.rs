@@ -28,15 +28,18 @@ impl Replaced {
     fn covers(&self, file: &DataFile) -> bool {
         match self {
             Replaced::Nothing => false,
-            Replaced::Partitions(partitions) => {
-                partitions.iter().any(|p| p.iter().all(|(column, value)| file.partition.get(column) == Some(value)))
-            }
+            Replaced::Partitions(partitions) => partitions.iter().any(|p| {
+                p.iter()
+                    .all(|(column, value)| file.partition.get(column) == Some(value))
+            }),
         }
     }
 
     /// The same as SQL: Delta's conflict check reads it from the log entry of this commit.
     fn predicate(&self) -> Option<String> {
-        let Replaced::Partitions(partitions) = self else { return None };
+        let Replaced::Partitions(partitions) = self else {
+            return None;
+        };
         let one = |values: &PartitionValues| {
             let parts: Vec<String> = values
                 .iter()
@@ -89,7 +92,11 @@ impl Warehouse {
         let mut actions: Vec<Action> = Vec::new();
         if let Some(schema) = grown(table.schema(), &commit.schema)? {
             let metadata = table.inner.snapshot()?.metadata().clone();
-            actions.push(Action::Metadata(metadata.with_schema(&schema).map_err(deltalake_core::DeltaTableError::from)?));
+            actions.push(Action::Metadata(
+                metadata
+                    .with_schema(&schema)
+                    .map_err(deltalake_core::DeltaTableError::from)?,
+            ));
         }
         let state = table.inner.snapshot()?;
         for (file, view) in table.files().iter().zip(state.log_data().iter()) {
@@ -99,11 +106,17 @@ impl Warehouse {
         }
         let now = chrono::Utc::now().timestamp_millis();
         actions.extend(commit.added.iter().map(|file| Action::Add(add_action(file, now))));
-        let transactions =
-            commit.transactions.iter().map(|(id, version)| Transaction::new_with_last_update(id, *version, Some(now))).collect();
+        let transactions = commit
+            .transactions
+            .iter()
+            .map(|(id, version)| Transaction::new_with_last_update(id, *version, Some(now)))
+            .collect();
         let properties = CommitProperties::default()
             .with_application_transactions(transactions)
-            .with_metadata([("run_id".to_string(), serde_json::Value::String(commit.run_id.clone()))]);
+            .with_metadata([(
+                "run_id".to_string(),
+                serde_json::Value::String(commit.run_id.clone()),
+            )]);
         let operation = DeltaOperation::Write {
             mode: SaveMode::Overwrite,
             partition_by: Some(table.partition_columns().to_vec()),
@@ -154,11 +167,13 @@ fn grown(table: &Schema, wanted: &Schema) -> Result<Option<StructType>> {
     for field in wanted.fields() {
         match table.field_with_name(field.name()) {
             Ok(existing) if existing.data_type() != field.data_type() => {
-                return Err(Error::data("a column changed its type").at(format!("column {}", field.name())).because(format!(
-                    "the table has {}, the new rows have {}",
-                    existing.data_type(),
-                    field.data_type()
-                )));
+                return Err(Error::data("a column changed its type")
+                    .at(format!("column {}", field.name()))
+                    .because(format!(
+                        "the table has {}, the new rows have {}",
+                        existing.data_type(),
+                        field.data_type()
+                    )));
             }
             Ok(_) => {}
             Err(_) => fields.push(field.clone()),
@@ -168,7 +183,9 @@ fn grown(table: &Schema, wanted: &Schema) -> Result<Option<StructType>> {
         return Ok(None);
     }
     let kernel: Vec<StructField> = kernel_schema(&Schema::new(fields))?.fields().cloned().collect();
-    Ok(Some(StructType::try_new(kernel).map_err(|e| Error::internal("the grown schema is not valid").because(e))?))
+    Ok(Some(StructType::try_new(kernel).map_err(|e| {
+        Error::internal("the grown schema is not valid").because(e)
+    })?))
 }
 
 fn add_action(file: &StagedFile, now: i64) -> Add {

@@ -32,7 +32,10 @@ pub struct Warehouse {
 impl Warehouse {
     /// A warehouse at a location; nothing is read or written yet.
     pub fn new(location: Location) -> Self {
-        Warehouse { location: Arc::new(location), commits: Arc::default() }
+        Warehouse {
+            location: Arc::new(location),
+            commits: Arc::default(),
+        }
     }
 
     /// Where the table `schema.table` lies.
@@ -71,6 +74,10 @@ impl Warehouse {
     pub async fn open_all(&self) -> Result<BTreeMap<String, Table>> {
         let names = self.table_names().await?;
         let opened = futures::future::try_join_all(names.iter().map(|name| self.open(name, None))).await?;
-        Ok(names.into_iter().zip(opened).filter_map(|(name, table)| Some((name, table?))).collect())
+        Ok(names
+            .into_iter()
+            .zip(opened)
+            .filter_map(|(name, table)| Some((name, table?)))
+            .collect())
     }
 }

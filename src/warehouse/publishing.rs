@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::stage::StagedFile;
 use super::Warehouse;
+use super::stage::StagedFile;
 use crate::error::Result;
 
 /// The folder of all plain snapshots.
@@ -21,7 +21,8 @@ impl Warehouse {
         if !self.location.exists(&path).await? {
             return Ok(None);
         }
-        let value: serde_json::Value = serde_json::from_slice(&self.location.read(&path).await?).unwrap_or_default();
+        let value: serde_json::Value =
+            serde_json::from_slice(&self.location.read(&path).await?).unwrap_or_default();
         Ok(value["snapshot"].as_str().map(str::to_string))
     }
 
@@ -29,7 +30,13 @@ impl Warehouse {
     ///
     /// # Errors
     /// External when the store refuses; the pointer then still names the snapshot before.
-    pub async fn point_to_snapshot(&self, table: &str, snapshot: &str, version: u64, files: &[StagedFile]) -> Result<()> {
+    pub async fn point_to_snapshot(
+        &self,
+        table: &str,
+        snapshot: &str,
+        version: u64,
+        files: &[StagedFile],
+    ) -> Result<()> {
         let root = self.location.child(&format!("{FOLDER}/{table}"));
         let mut names = Vec::new();
         for (index, file) in files.iter().enumerate() {
@@ -50,13 +57,22 @@ impl Warehouse {
             "folder": format!("{FOLDER}/{table}/{snapshot}"),
             "files": files.iter().map(|f| json!({ "path": f.path, "rows": f.rows, "bytes": f.size })).collect::<Vec<_>>(),
         });
-        root.write("latest.json", serde_json::to_vec_pretty(&pointer).unwrap_or_default()).await?;
+        root.write(
+            "latest.json",
+            serde_json::to_vec_pretty(&pointer).unwrap_or_default(),
+        )
+        .await?;
         self.drop_old_snapshots(table, snapshot).await
     }
 
     async fn drop_old_snapshots(&self, table: &str, current: &str) -> Result<()> {
         let root = self.location.child(&format!("{FOLDER}/{table}"));
-        let mut snapshots: Vec<String> = root.folders().await?.into_iter().filter(|f| f != "current" && f != current).collect();
+        let mut snapshots: Vec<String> = root
+            .folders()
+            .await?
+            .into_iter()
+            .filter(|f| f != "current" && f != current)
+            .collect();
         snapshots.sort();
         let surplus = snapshots.len().saturating_sub(KEPT_SNAPSHOTS);
         for snapshot in &snapshots[..surplus] {

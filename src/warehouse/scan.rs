@@ -43,17 +43,39 @@ impl SnapshotTable {
 
     /// Some files of the snapshot.
     pub fn of_files(table: &Table, expected: &[Field], files: Vec<DataFile>) -> Self {
-        let columns: Vec<Field> = table.file_schema().fields().iter().map(|f| f.as_ref().clone()).collect();
-        Self::build(table.location.prefix.to_string(), columns, table.partition_columns().to_vec(), expected, files)
+        let columns: Vec<Field> = table
+            .file_schema()
+            .fields()
+            .iter()
+            .map(|f| f.as_ref().clone())
+            .collect();
+        Self::build(
+            table.location.prefix.to_string(),
+            columns,
+            table.partition_columns().to_vec(),
+            expected,
+            files,
+        )
     }
 
     /// A table that does not exist yet: the expected columns and no row.
     pub fn absent(expected: &[Field], partition_columns: &[String]) -> Self {
-        Self::build(String::new(), Vec::new(), partition_columns.to_vec(), expected, Vec::new())
+        Self::build(
+            String::new(),
+            Vec::new(),
+            partition_columns.to_vec(),
+            expected,
+            Vec::new(),
+        )
     }
 
     /// Staged files as if they were the table, for audits before the commit.
-    pub fn staged(prefix: String, schema: &Schema, partition_columns: &[String], files: Vec<DataFile>) -> Self {
+    pub fn staged(
+        prefix: String,
+        schema: &Schema,
+        partition_columns: &[String],
+        files: Vec<DataFile>,
+    ) -> Self {
         let columns: Vec<Field> = schema
             .fields()
             .iter()
@@ -71,30 +93,57 @@ impl SnapshotTable {
         files: Vec<DataFile>,
     ) -> Self {
         for field in expected {
-            if !partition_columns.contains(field.name()) && !columns.iter().any(|f| f.name() == field.name()) {
+            if !partition_columns.contains(field.name()) && !columns.iter().any(|f| f.name() == field.name())
+            {
                 columns.push(field.clone());
             }
         }
-        let columns: Vec<Field> = columns.into_iter().map(|f| as_view(&f).with_nullable(true)).collect();
+        let columns: Vec<Field> = columns
+            .into_iter()
+            .map(|f| as_view(&f).with_nullable(true))
+            .collect();
         let file_schema = Arc::new(Schema::new(columns.clone()));
-        let partition_fields = partition_columns.iter().map(|name| Field::new(name, DataType::Utf8, true));
-        let schema = Arc::new(Schema::new(columns.into_iter().chain(partition_fields).collect::<Vec<_>>()));
-        SnapshotTable { prefix, schema, file_schema, partition_columns, files }
+        let partition_fields = partition_columns
+            .iter()
+            .map(|name| Field::new(name, DataType::Utf8, true));
+        let schema = Arc::new(Schema::new(
+            columns.into_iter().chain(partition_fields).collect::<Vec<_>>(),
+        ));
+        SnapshotTable {
+            prefix,
+            schema,
+            file_schema,
+            partition_columns,
+            files,
+        }
     }
 
     /// The files left when the filters on partition columns are applied to the log alone.
     fn prune(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<Vec<DataFile>> {
-        let on_partitions = filters.iter().filter(|f| self.only_partition_columns(f)).cloned().collect::<Vec<_>>();
-        let Some(predicate) = conjunction(on_partitions) else { return Ok(self.files.clone()) };
+        let on_partitions = filters
+            .iter()
+            .filter(|f| self.only_partition_columns(f))
+            .cloned()
+            .collect::<Vec<_>>();
+        let Some(predicate) = conjunction(on_partitions) else {
+            return Ok(self.files.clone());
+        };
         if self.files.is_empty() {
             return Ok(Vec::new());
         }
-        let fields: Vec<Field> = self.partition_columns.iter().map(|n| Field::new(n, DataType::Utf8, true)).collect();
+        let fields: Vec<Field> = self
+            .partition_columns
+            .iter()
+            .map(|n| Field::new(n, DataType::Utf8, true))
+            .collect();
         let columns: Vec<ArrayRef> = self
             .partition_columns
             .iter()
             .map(|name| {
-                let values = self.files.iter().map(|f| f.partition.get(name).cloned().flatten());
+                let values = self
+                    .files
+                    .iter()
+                    .map(|f| f.partition.get(name).cloned().flatten());
                 Arc::new(values.collect::<StringArray>()) as ArrayRef
             })
             .collect();
@@ -104,7 +153,13 @@ impl SnapshotTable {
         let mask = expression.evaluate(&batch)?.into_array(batch.num_rows())?;
         let mask = mask.as_boolean();
         let keep = |row: usize| mask.is_valid(row) && mask.value(row);
-        Ok(self.files.iter().enumerate().filter(|(row, _)| keep(*row)).map(|(_, f)| f.clone()).collect())
+        Ok(self
+            .files
+            .iter()
+            .enumerate()
+            .filter(|(row, _)| keep(*row))
+            .map(|(_, f)| f.clone())
+            .collect())
     }
 
     fn only_partition_columns(&self, filter: &Expr) -> bool {
@@ -145,7 +200,10 @@ impl TableProvider for SnapshotTable {
         TableType::Base
     }
 
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
         Ok(filters
             .iter()
             .map(|filter| match self.only_partition_columns(filter) {
@@ -173,11 +231,25 @@ impl TableProvider for SnapshotTable {
         let rows = files.iter().map(|f| f.rows as usize).sum();
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = Precision::Exact(rows);
-        let groups = share_out(files.iter().map(|f| self.partitioned_file(f)).collect(), state.config().target_partitions());
-        let partition_fields =
-            self.partition_columns.iter().map(|n| Arc::new(Field::new(n, DataType::Utf8, true))).collect::<Vec<_>>();
-        let mut source = ParquetSource::new(TableSchema::builder(self.file_schema.clone()).with_table_partition_cols(partition_fields).build());
-        let on_files: Vec<Expr> = filters.iter().filter(|f| !self.only_partition_columns(f)).cloned().collect();
+        let groups = share_out(
+            files.iter().map(|f| self.partitioned_file(f)).collect(),
+            state.config().target_partitions(),
+        );
+        let partition_fields = self
+            .partition_columns
+            .iter()
+            .map(|n| Arc::new(Field::new(n, DataType::Utf8, true)))
+            .collect::<Vec<_>>();
+        let mut source = ParquetSource::new(
+            TableSchema::builder(self.file_schema.clone())
+                .with_table_partition_cols(partition_fields)
+                .build(),
+        );
+        let on_files: Vec<Expr> = filters
+            .iter()
+            .filter(|f| !self.only_partition_columns(f))
+            .cloned()
+            .collect();
         if let Some(predicate) = conjunction(on_files) {
             let df_schema = DFSchema::try_from(self.schema.clone())?;
             source = source.with_predicate(state.create_physical_expr(predicate, &df_schema)?);
@@ -195,7 +267,10 @@ impl TableProvider for SnapshotTable {
 /// Deals files to at most `count` groups, the largest first, each to the lightest group.
 fn share_out(mut files: Vec<PartitionedFile>, count: usize) -> Vec<FileGroup> {
     files.sort_by(|a, b| {
-        b.object_meta.size.cmp(&a.object_meta.size).then_with(|| a.object_meta.location.cmp(&b.object_meta.location))
+        b.object_meta
+            .size
+            .cmp(&a.object_meta.size)
+            .then_with(|| a.object_meta.location.cmp(&b.object_meta.location))
     });
     let count = count.clamp(1, files.len().max(1));
     let mut groups: Vec<(u64, Vec<PartitionedFile>)> = (0..count).map(|_| (0, Vec::new())).collect();
@@ -205,7 +280,10 @@ fn share_out(mut files: Vec<PartitionedFile>, count: usize) -> Vec<FileGroup> {
             lightest.1.push(file);
         }
     }
-    groups.into_iter().map(|(_, files)| FileGroup::new(files)).collect()
+    groups
+        .into_iter()
+        .map(|(_, files)| FileGroup::new(files))
+        .collect()
 }
 
 /// Files of a commit as a snapshot would show them.
@@ -219,7 +297,9 @@ pub fn as_data_files(staged: &[super::StagedFile]) -> Result<Vec<DataFile>> {
                 size: file.size,
                 rows: file.rows,
                 partition: file.partition.clone(),
-                month: file.charge_dates.and_then(|(first, _)| crate::domain::period::Period::of_epoch_day(first)),
+                month: file
+                    .charge_dates
+                    .and_then(|(first, _)| crate::domain::period::Period::of_epoch_day(first)),
                 stats: None,
             })
         })

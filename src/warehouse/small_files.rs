@@ -29,8 +29,16 @@ impl Location {
     /// # Errors
     /// External when it cannot be read.
     pub async fn read(&self, path: &str) -> Result<Vec<u8>> {
-        let result = self.store.get(&self.inside(path)).await.map_err(|e| Error::from(e).at(path.to_string()))?;
-        Ok(result.bytes().await.map_err(|e| Error::from(e).at(path.to_string()))?.to_vec())
+        let result = self
+            .store
+            .get(&self.inside(path))
+            .await
+            .map_err(|e| Error::from(e).at(path.to_string()))?;
+        Ok(result
+            .bytes()
+            .await
+            .map_err(|e| Error::from(e).at(path.to_string()))?
+            .to_vec())
     }
 
     /// Writes an object as a whole; readers see the old or the new one.
@@ -38,7 +46,10 @@ impl Location {
     /// # Errors
     /// External when it cannot be written.
     pub async fn write(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
-        self.store.put(&self.inside(path), bytes.into()).await.map_err(|e| Error::from(e).at(path.to_string()))?;
+        self.store
+            .put(&self.inside(path), bytes.into())
+            .await
+            .map_err(|e| Error::from(e).at(path.to_string()))?;
         Ok(())
     }
 
@@ -47,7 +58,10 @@ impl Location {
     /// # Errors
     /// External when it cannot be copied.
     pub async fn copy(&self, from: &str, to: &str) -> Result<()> {
-        self.store.copy(&self.inside(from), &self.inside(to)).await.map_err(|e| Error::from(e).at(to.to_string()))?;
+        self.store
+            .copy(&self.inside(from), &self.inside(to))
+            .await
+            .map_err(|e| Error::from(e).at(to.to_string()))?;
         Ok(())
     }
 
@@ -73,7 +87,11 @@ impl Location {
             Err(object_store::Error::NotFound { .. }) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        let below = |p: &Path| p.as_ref().strip_prefix(self.prefix.as_ref()).map(|s| s.trim_start_matches('/').to_string());
+        let below = |p: &Path| {
+            p.as_ref()
+                .strip_prefix(self.prefix.as_ref())
+                .map(|s| s.trim_start_matches('/').to_string())
+        };
         Ok(metas.iter().filter_map(|meta| below(&meta.location)).collect())
     }
 }

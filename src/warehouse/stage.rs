@@ -22,9 +22,9 @@ use crate::error::{Error, Result};
 /// Files are closed at this size, so that readers can share them out and compaction has little to do.
 const TARGET_FILE_BYTES: usize = 192 << 20;
 /// Rows of a row group: small enough to bound memory, large enough for dictionaries to pay.
-const ROW_GROUP_ROWS: usize = 256 * 1024;
+const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// A row group is closed early when it holds this much, so that wide rows stay within the memory limit.
-const ROW_GROUP_BYTES: usize = 48 << 20;
+const ROW_GROUP_BYTES: usize = 24 << 20;
 
 /// A finished file that no snapshot names yet.
 #[derive(Debug, Clone)]
@@ -70,18 +70,32 @@ impl Stager {
     ///
     /// # Errors
     /// Internal when a partition column is missing from the schema.
-    pub fn new(location: Location, run_id: &str, schema: SchemaRef, partition_columns: &[String]) -> Result<Self> {
+    pub fn new(
+        location: Location,
+        run_id: &str,
+        schema: SchemaRef,
+        partition_columns: &[String],
+    ) -> Result<Self> {
         let mut partitions = Vec::new();
         for name in partition_columns {
-            let index = schema.index_of(name).map_err(|e| Error::internal("a partition column is missing").because(e))?;
+            let index = schema
+                .index_of(name)
+                .map_err(|e| Error::internal("a partition column is missing").because(e))?;
             partitions.push((name.clone(), index));
         }
-        let file_columns: Vec<usize> =
-            (0..schema.fields().len()).filter(|i| !partitions.iter().any(|(_, p)| p == i)).collect();
+        let file_columns: Vec<usize> = (0..schema.fields().len())
+            .filter(|i| !partitions.iter().any(|(_, p)| p == i))
+            .collect();
         let file_schema = Arc::new(Schema::new(
-            file_columns.iter().map(|i| schema.field(*i).clone()).collect::<Vec<_>>(),
+            file_columns
+                .iter()
+                .map(|i| schema.field(*i).clone())
+                .collect::<Vec<_>>(),
         ));
-        let charge_date = schema.index_of("charge_date").ok().filter(|i| *schema.field(*i).data_type() == DataType::Date32);
+        let charge_date = schema
+            .index_of("charge_date")
+            .ok()
+            .filter(|i| *schema.field(*i).data_type() == DataType::Date32);
         Ok(Stager {
             location,
             // Slices of one run are staged side by side: the run's id alone would not be unique.
@@ -133,7 +147,10 @@ impl Stager {
     }
 
     #[allow(clippy::type_complexity)] // The grouping's own key, used nowhere else.
-    fn split(&self, batch: &RecordBatch) -> Result<Vec<(PartitionValues, Option<Period>, Option<UInt32Array>)>> {
+    fn split(
+        &self,
+        batch: &RecordBatch,
+    ) -> Result<Vec<(PartitionValues, Option<Period>, Option<UInt32Array>)>> {
         if batch.num_rows() == 0 {
             return Ok(Vec::new());
         }
@@ -142,9 +159,14 @@ impl Stager {
             .iter()
             .map(|(name, index)| Ok((name.clone(), cast(batch.column(*index), &DataType::Utf8)?)))
             .collect::<Result<_>>()?;
-        let dates = self.charge_date.map(|index| batch.column(index).as_primitive::<Date32Type>().clone());
+        let dates = self
+            .charge_date
+            .map(|index| batch.column(index).as_primitive::<Date32Type>().clone());
         let month_of = |row: usize| {
-            dates.as_ref().filter(|d| d.is_valid(row)).and_then(|d| Period::of_epoch_day(d.value(row)))
+            dates
+                .as_ref()
+                .filter(|d| d.is_valid(row))
+                .and_then(|d| Period::of_epoch_day(d.value(row)))
         };
         let mut groups: BTreeMap<(Vec<Option<&str>>, Option<Period>), Vec<u32>> = BTreeMap::new();
         for row in 0..batch.num_rows() {
@@ -168,15 +190,26 @@ impl Stager {
             .collect())
     }
 
-    async fn write_part(&mut self, partition: PartitionValues, month: Option<Period>, part: &RecordBatch) -> Result<()> {
-        let columns = self.file_columns.iter().map(|i| part.column(*i).clone()).collect::<Vec<_>>();
+    async fn write_part(
+        &mut self,
+        partition: PartitionValues,
+        month: Option<Period>,
+        part: &RecordBatch,
+    ) -> Result<()> {
+        let columns = self
+            .file_columns
+            .iter()
+            .map(|i| part.column(*i).clone())
+            .collect::<Vec<_>>();
         let file_batch = RecordBatch::try_new(self.file_schema.clone(), columns)?;
         let key = (partition, month);
         if !self.open.contains_key(&key) {
             let file = self.create(key.0.clone())?;
             self.open.insert(key.clone(), file);
         }
-        let Some(file) = self.open.get_mut(&key) else { return Ok(()) };
+        let Some(file) = self.open.get_mut(&key) else {
+            return Ok(());
+        };
         file.writer.write(&file_batch).await?;
         file.rows += part.num_rows() as u64;
         if let Some(index) = self.charge_date {
@@ -213,9 +246,17 @@ impl Stager {
             .build();
         let sink = BufWriter::new(self.location.store.clone(), target);
         // Without the Arrow schema in the footer a file has plain Parquet types, the same for every reader.
-        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties)
+            .with_skip_arrow_metadata(true);
         let writer = AsyncArrowWriter::try_new_with_options(sink, self.file_schema.clone(), options)?;
-        Ok(OpenFile { path, partition, writer, rows: 0, charge_dates: None })
+        Ok(OpenFile {
+            path,
+            partition,
+            writer,
+            rows: 0,
+            charge_dates: None,
+        })
     }
 
     /// Closes all files and hands them over for a commit.
@@ -241,10 +282,25 @@ impl Stager {
 }
 
 async fn close(file: OpenFile) -> Result<StagedFile> {
-    let OpenFile { path, partition, mut writer, rows, charge_dates } = file;
-    writer.finish().await.map_err(|e| unwrap_store_error(e).at(path.clone()))?;
+    let OpenFile {
+        path,
+        partition,
+        mut writer,
+        rows,
+        charge_dates,
+    } = file;
+    writer
+        .finish()
+        .await
+        .map_err(|e| unwrap_store_error(e).at(path.clone()))?;
     let size = writer.bytes_written() as u64;
-    Ok(StagedFile { path, size, rows, partition, charge_dates })
+    Ok(StagedFile {
+        path,
+        size,
+        rows,
+        partition,
+        charge_dates,
+    })
 }
 
 fn unwrap_store_error(error: datafusion::parquet::errors::ParquetError) -> Error {

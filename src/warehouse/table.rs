@@ -50,7 +50,12 @@ pub struct Table {
 
 pub(super) fn log_store_of(location: &Location) -> Result<LogStoreRef> {
     let prefixed = Arc::new(PrefixStore::new(location.store.clone(), location.prefix.clone()));
-    Ok(default_logstore(prefixed, location.store.clone(), &location.folder_url(), &StorageConfig::default()))
+    Ok(default_logstore(
+        prefixed,
+        location.store.clone(),
+        &location.folder_url(),
+        &StorageConfig::default(),
+    ))
 }
 
 impl Table {
@@ -77,12 +82,29 @@ impl Table {
         }
     }
 
-    pub(super) fn from_delta(name: &str, location: Location, log_store: LogStoreRef, inner: DeltaTable) -> Result<Table> {
+    pub(super) fn from_delta(
+        name: &str,
+        location: Location,
+        log_store: LogStoreRef,
+        inner: DeltaTable,
+    ) -> Result<Table> {
         let state = inner.snapshot()?;
         let schema = state.snapshot().arrow_schema();
         let partition_columns = state.metadata().partition_columns().to_vec();
-        let files = state.log_data().iter().map(|view| data_file(&view)).collect::<Result<Vec<_>>>()?;
-        Ok(Table { name: name.to_string(), location, log_store, inner, schema, partition_columns, files: Arc::new(files) })
+        let files = state
+            .log_data()
+            .iter()
+            .map(|view| data_file(&view))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Table {
+            name: name.to_string(),
+            location,
+            log_store,
+            inner,
+            schema,
+            partition_columns,
+            files: Arc::new(files),
+        })
     }
 
     fn snapshot(&self) -> Result<&EagerSnapshot> {
@@ -101,8 +123,13 @@ impl Table {
 
     /// The schema of the data files.
     pub fn file_schema(&self) -> Schema {
-        let fields: Vec<_> =
-            self.schema.fields().iter().filter(|f| !self.partition_columns.contains(f.name())).cloned().collect();
+        let fields: Vec<_> = self
+            .schema
+            .fields()
+            .iter()
+            .filter(|f| !self.partition_columns.contains(f.name()))
+            .cloned()
+            .collect();
         Schema::new(fields)
     }
 
@@ -131,7 +158,10 @@ impl Table {
     /// # Errors
     /// External when the log cannot be read.
     pub async fn transaction(&self, app_id: &str) -> Result<Option<i64>> {
-        Ok(self.snapshot()?.transaction_version(self.log_store.as_ref(), app_id).await?)
+        Ok(self
+            .snapshot()?
+            .transaction_version(self.log_store.as_ref(), app_id)
+            .await?)
     }
 }
 
@@ -141,9 +171,17 @@ async fn log_exists(location: &Location) -> Result<bool> {
 
 fn data_file(view: &deltalake_core::kernel::LogicalFileView) -> Result<DataFile> {
     let stats = view.stats();
-    let parsed: serde_json::Value = stats.as_deref().and_then(|s| serde_json::from_str(s).ok()).unwrap_or_default();
-    let rows = parsed["numRecords"].as_u64().or(view.num_records().map(|n| n as u64));
-    let month = parsed["minValues"]["charge_date"].as_str().and_then(|date| date.get(..7)).and_then(|m| m.parse().ok());
+    let parsed: serde_json::Value = stats
+        .as_deref()
+        .and_then(|s| serde_json::from_str(s).ok())
+        .unwrap_or_default();
+    let rows = parsed["numRecords"]
+        .as_u64()
+        .or(view.num_records().map(|n| n as u64));
+    let month = parsed["minValues"]["charge_date"]
+        .as_str()
+        .and_then(|date| date.get(..7))
+        .and_then(|m| m.parse().ok());
     Ok(DataFile {
         path: view.object_store_path(),
         size: view.size().unsigned_abs(),

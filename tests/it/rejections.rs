@@ -11,10 +11,29 @@ fn with_one_bad_row(landing: &str) -> Project {
         "{landing}\n[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{}",
         source("bills", "aws_cur2", "bills")
     ));
-    deliver_cur2(&project, "bills", "2025-01", "first", &[cur2_csv("2025-01", &[Line::instance("2025-01-03", 24)])]);
-    let bad = Line { cost: "NaN".into(), ..Line::instance("2025-02-03", 24) };
-    let february = [Line::instance("2025-02-02", 24), bad, Line::instance("2025-02-04", 24)];
-    deliver_cur2(&project, "bills", "2025-02", "first", &[cur2_csv("2025-02", &february)]);
+    deliver_cur2(
+        &project,
+        "bills",
+        "2025-01",
+        "first",
+        &[cur2_csv("2025-01", &[Line::instance("2025-01-03", 24)])],
+    );
+    let bad = Line {
+        cost: "NaN".into(),
+        ..Line::instance("2025-02-03", 24)
+    };
+    let february = [
+        Line::instance("2025-02-02", 24),
+        bad,
+        Line::instance("2025-02-04", 24),
+    ];
+    deliver_cur2(
+        &project,
+        "bills",
+        "2025-02",
+        "first",
+        &[cur2_csv("2025-02", &february)],
+    );
     project
 }
 
@@ -24,11 +43,25 @@ const QUARANTINE: &str = "select source_uri, row_number, column_name, reason fro
 fn a_row_that_breaks_the_contract_fails_its_slice_and_the_others_land() {
     let project = with_one_bad_row("");
     let outcome = project.run();
-    outcome.expect(3).says("row 2").says("line_item_unblended_cost").says("`NaN`").says("max_rejected");
-    assert_eq!(project.rows("select period, count(*) from normalize.usage group by 1"), [["2025-01", "1"]]);
-    assert_eq!(project.value("select count(distinct month) from publish.emissions_by_service_region_month"), "1");
+    outcome
+        .expect(3)
+        .says("row 2")
+        .says("line_item_unblended_cost")
+        .says("`NaN`")
+        .says("max_rejected");
+    assert_eq!(
+        project.rows("select period, count(*) from normalize.usage group by 1"),
+        [["2025-01", "1"]]
+    );
+    assert_eq!(
+        project.value("select count(distinct month) from publish.emissions_by_service_region_month"),
+        "1"
+    );
     let row = project.rows(QUARANTINE).remove(0);
-    assert!(row[0].ends_with("BILLING_PERIOD=2025-02/cur2-00001.csv.gz"), "{row:?}");
+    assert!(
+        row[0].ends_with("BILLING_PERIOD=2025-02/cur2-00001.csv.gz"),
+        "{row:?}"
+    );
     assert_eq!(row[1..3], ["2", "line_item_unblended_cost"]);
     assert!(row[3].contains("`NaN`"), "{row:?}");
 }
@@ -39,12 +72,24 @@ fn with_max_rejected_the_rest_lands_and_the_row_lies_in_quarantine() {
     let outcome = project.call(&["run", "--output", "json"]);
     outcome.expect(0);
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
-    assert_eq!((&report["sources"][0]["rows"], &report["sources"][0]["rejected"]), (&3.into(), &1.into()));
-    assert_eq!(project.rows("select period, count(*) from normalize.usage group by 1 order by 1"), [["2025-01", "1"], ["2025-02", "2"]]);
+    assert_eq!(
+        (&report["sources"][0]["rows"], &report["sources"][0]["rejected"]),
+        (&3.into(), &1.into())
+    );
+    assert_eq!(
+        project.rows("select period, count(*) from normalize.usage group by 1 order by 1"),
+        [["2025-01", "1"], ["2025-02", "2"]]
+    );
     assert_eq!(project.rows(QUARANTINE).len(), 1);
 
     // A delivery that mends the row empties the quarantine.
-    deliver_cur2(&project, "bills", "2025-02", "second", &[cur2_csv("2025-02", &[Line::instance("2025-02-02", 24)])]);
+    deliver_cur2(
+        &project,
+        "bills",
+        "2025-02",
+        "second",
+        &[cur2_csv("2025-02", &[Line::instance("2025-02-02", 24)])],
+    );
     project.run().expect(0);
     assert_eq!(project.rows(QUARANTINE).len(), 0);
 }
@@ -52,24 +97,49 @@ fn with_max_rejected_the_rest_lands_and_the_row_lies_in_quarantine() {
 #[test]
 fn a_failed_audit_leaves_what_is_published_untouched() {
     let project = Project::with_source("aws_cur2");
-    deliver_cur2(&project, "bills", "2025-01", "first", &[cur2_csv("2025-01", &[Line::instance("2025-01-03", 24)])]);
+    deliver_cur2(
+        &project,
+        "bills",
+        "2025-01",
+        "first",
+        &[cur2_csv("2025-01", &[Line::instance("2025-01-03", 24)])],
+    );
     project.run().expect(0);
     let published = "select month, sum(facility_kwh), sum(billed_cost) from publish.emissions_by_service_region_month group by 1";
-    let before = (project.rows(published), std::fs::read(project.path("data/published/cost_and_carbon/latest.json")).unwrap());
+    let before = (
+        project.rows(published),
+        std::fs::read(project.path("data/published/cost_and_carbon/latest.json")).unwrap(),
+    );
 
     // The project's own version of a model loses every second cent.
     let own = std::fs::read_to_string(crate::support::root().join("sql/rollup/usage_daily.sql")).unwrap();
     let broken = own.replacen("SUM(billed_cost)", "SUM(billed_cost) / 2", 1);
     assert_ne!(own, broken, "the rollup sums billed_cost");
     project.write("sql/rollup/usage_daily.sql", broken);
-    deliver_cur2(&project, "bills", "2025-02", "first", &[cur2_csv("2025-02", &[Line::instance("2025-02-03", 24)])]);
+    deliver_cur2(
+        &project,
+        "bills",
+        "2025-02",
+        "first",
+        &[cur2_csv("2025-02", &[Line::instance("2025-02-03", 24)])],
+    );
     let outcome = project.run();
     outcome.expect(3).says("rollup.usage_daily");
-    let after = (project.rows(published), std::fs::read(project.path("data/published/cost_and_carbon/latest.json")).unwrap());
+    let after = (
+        project.rows(published),
+        std::fs::read(project.path("data/published/cost_and_carbon/latest.json")).unwrap(),
+    );
     assert_eq!(before, after);
-    assert_eq!(project.value("select count(*) from raw.aws_cur2"), "2", "what landed is kept");
+    assert_eq!(
+        project.value("select count(*) from raw.aws_cur2"),
+        "2",
+        "what landed is kept"
+    );
 
     std::fs::remove_file(project.path("sql/rollup/usage_daily.sql")).unwrap();
     project.run().expect(0);
-    assert_eq!(project.value("select count(distinct month) from publish.emissions_by_service_region_month"), "2");
+    assert_eq!(
+        project.value("select count(distinct month) from publish.emissions_by_service_region_month"),
+        "2"
+    );
 }

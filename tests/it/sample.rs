@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::{Project, snapshot};
 use crate::support::project::{listing, plain};
+use crate::support::{Project, snapshot};
 
 const MONTHLY: &str = "select provider_name, month, billing_currency, sum(facility_kwh) as facility_kwh, \
     sum(location_gco2e) as location_gco2e, sum(market_gco2e) as market_gco2e, sum(embodied_gco2e) as embodied_gco2e, \
@@ -16,15 +16,32 @@ const COVERAGE: &str = "select provider_name, billing_currency, sum(effective_co
     from publish.coverage group by 1, 2 order by 1, 2";
 
 fn sums(report: &Value, list: &str, key: &str) -> u64 {
-    report[list].as_array().unwrap().iter().map(|part| part[key].as_u64().unwrap()).sum()
+    report[list]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| part[key].as_u64().unwrap())
+        .sum()
 }
 
 #[test]
 fn a_year_of_bills_gives_the_figures_of_the_snapshot_and_a_second_run_does_nothing() {
     let project = Project::sample();
     let first = project.report();
-    assert_eq!((sums(&first, "sources", "slices_new"), sums(&first, "sources", "rejected")), (38, 0));
-    assert!(first["audits"].as_array().unwrap().iter().all(|audit| audit["passed"] == true));
+    assert_eq!(
+        (
+            sums(&first, "sources", "slices_new"),
+            sums(&first, "sources", "rejected")
+        ),
+        (38, 0)
+    );
+    assert!(
+        first["audits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|audit| audit["passed"] == true)
+    );
     let figures = [MONTHLY, INVENTORY, COVERAGE].map(|query| project.csv(query));
     snapshot("sample_emissions_by_month", &figures[0]);
     snapshot("sample_inventory", &figures[1]);
@@ -32,20 +49,32 @@ fn a_year_of_bills_gives_the_figures_of_the_snapshot_and_a_second_run_does_nothi
 
     // A tag of an empty delivery or a rewritten file would show here.
     let tables = ["raw", "rollup", "estimate", "publish", "published"];
-    let before: Vec<_> = tables.iter().map(|folder| listing(&project.path(&format!("data/{folder}")))).collect();
+    let before: Vec<_> = tables
+        .iter()
+        .map(|folder| listing(&project.path(&format!("data/{folder}"))))
+        .collect();
     assert!(project.plan().is_empty());
     let second = project.report();
-    let after: Vec<_> = tables.iter().map(|folder| listing(&project.path(&format!("data/{folder}")))).collect();
+    let after: Vec<_> = tables
+        .iter()
+        .map(|folder| listing(&project.path(&format!("data/{folder}"))))
+        .collect();
     assert_eq!(before, after, "a run with nothing new writes no table");
     assert_eq!(sums(&second, "sources", "slices_current"), 38);
-    assert_eq!(sums(&second, "sources", "rows") + sums(&second, "models", "partitions_built"), 0);
+    assert_eq!(
+        sums(&second, "sources", "rows") + sums(&second, "models", "partitions_built"),
+        0
+    );
     assert!(second["seconds"].as_f64().unwrap() < 1.0, "{}", second["seconds"]);
 
     let third = project.call(&["run", "--full-refresh", "--output", "json"]);
     third.expect(0);
     let third: Value = serde_json::from_str(&third.stdout).unwrap();
     assert_eq!(sums(&third, "sources", "slices_replaced"), 38);
-    assert_eq!(figures, [MONTHLY, INVENTORY, COVERAGE].map(|query| project.csv(query)));
+    assert_eq!(
+        figures,
+        [MONTHLY, INVENTORY, COVERAGE].map(|query| project.csv(query))
+    );
 }
 
 #[test]
@@ -55,7 +84,9 @@ fn a_run_without_anything_new_opens_no_data_file() {
     // Whatever a data file holds, it is not looked at: without the files the run still says that all is well.
     for folder in ["raw", "rollup", "estimate"] {
         for (path, ..) in listing(&project.path(&format!("data/{folder}"))) {
-            if path.extension().is_some_and(|e| e == "parquet") && !path.to_string_lossy().contains("_delta_log") {
+            if path.extension().is_some_and(|e| e == "parquet")
+                && !path.to_string_lossy().contains("_delta_log")
+            {
                 std::fs::write(&path, b"not a table").unwrap();
             }
         }
@@ -75,22 +106,39 @@ fn money_is_exact_from_the_bill_to_the_tables() {
         ["Microsoft", "EUR", "16301.6830003828903568"],
     ];
     let per_provider = |column: &str, provider: &str, currency: &str, table: &str| -> Vec<[String; 3]> {
-        let rows = project.rows(&format!("select {provider}, {currency}, sum({column}) from {table} group by 1, 2 order by 1, 2"));
-        rows.into_iter().map(|r| [r[0].clone(), r[1].clone(), plain(&r[2])]).collect()
+        let rows = project.rows(&format!(
+            "select {provider}, {currency}, sum({column}) from {table} group by 1, 2 order by 1, 2"
+        ));
+        rows.into_iter()
+            .map(|r| [r[0].clone(), r[1].clone(), plain(&r[2])])
+            .collect()
     };
     for table in ["normalize.usage", "rollup.usage_daily"] {
-        assert_eq!(per_provider("billed_cost", "provider_name", "billing_currency", table), expected, "{table}");
+        assert_eq!(
+            per_provider("billed_cost", "provider_name", "billing_currency", table),
+            expected,
+            "{table}"
+        );
     }
     let raw_aws = "select sum(money(line_item_unblended_cost)) from raw.aws_cur2";
     assert_eq!(plain(&project.value(raw_aws)), expected[0][2]);
     // Published money keeps ten digits: each row may be half a unit of the last one off.
-    for table in ["publish.emissions_by_service_region_month", "publish.emissions_by_account_month"] {
-        let rows = project.rows(&format!("select provider_name, sum(billed_cost), count(*) from {table} group by 1 order by 1"));
+    for table in [
+        "publish.emissions_by_service_region_month",
+        "publish.emissions_by_account_month",
+    ] {
+        let rows = project.rows(&format!(
+            "select provider_name, sum(billed_cost), count(*) from {table} group by 1 order by 1"
+        ));
         for (row, wanted) in rows.iter().zip(expected) {
             let difference = format!("select abs({} - {})", row[1], wanted[2]);
             let bound: f64 = row[2].parse::<f64>().unwrap() * 0.5e-10;
             let off: f64 = project.value(&difference).parse().unwrap();
-            assert!(off <= bound + 1e-15, "{table} {} is {off} off, the bound is {bound}", row[0]);
+            assert!(
+                off <= bound + 1e-15,
+                "{table} {} is {off} off, the bound is {bound}",
+                row[0]
+            );
         }
     }
 }

@@ -13,12 +13,20 @@ use crate::domain::decimal::{DecimalError, MONEY_SCALE, Written, parse_written, 
 use crate::error::Error;
 
 /// The numbers of a column as they were written; null stays null.
-pub(super) fn written(array: &ArrayRef, mut each: impl FnMut(Option<Result<Written, DecimalError>>)) -> Result<()> {
+pub(super) fn written(
+    array: &ArrayRef,
+    mut each: impl FnMut(Option<Result<Written, DecimalError>>),
+) -> Result<()> {
     match array.data_type() {
-        DataType::Float64 => array.as_primitive::<Float64Type>().iter().for_each(|v| each(v.map(written_f64))),
+        DataType::Float64 => array
+            .as_primitive::<Float64Type>()
+            .iter()
+            .for_each(|v| each(v.map(written_f64))),
         DataType::Float32 => {
             let wide = cast(array, &DataType::Float64)?;
-            wide.as_primitive::<Float64Type>().iter().for_each(|v| each(v.map(written_f64)));
+            wide.as_primitive::<Float64Type>()
+                .iter()
+                .for_each(|v| each(v.map(written_f64)));
         }
         DataType::Decimal128(_, scale) => {
             let exponent = -i32::from(*scale);
@@ -27,15 +35,29 @@ pub(super) fn written(array: &ArrayRef, mut each: impl FnMut(Option<Result<Writt
                 .iter()
                 .for_each(|v| each(v.map(|digits| Ok(Written { digits, exponent }))));
         }
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
+        DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32 => {
             let wide = cast(array, &DataType::Int64)?;
-            wide.as_primitive::<Int64Type>()
-                .iter()
-                .for_each(|v| each(v.map(|d| Ok(Written { digits: i128::from(d), exponent: 0 }))));
+            wide.as_primitive::<Int64Type>().iter().for_each(|v| {
+                each(v.map(|d| {
+                    Ok(Written {
+                        digits: i128::from(d),
+                        exponent: 0,
+                    })
+                }))
+            });
         }
-        _ => as_text(array)?
-            .iter()
-            .for_each(|t| each(t.filter(|t| !is_null_text(t.as_bytes())).map(|t| parse_written(t.as_bytes())))),
+        _ => as_text(array)?.iter().for_each(|t| {
+            each(
+                t.filter(|t| !is_null_text(t.as_bytes()))
+                    .map(|t| parse_written(t.as_bytes())),
+            )
+        }),
     }
     Ok(())
 }
@@ -60,7 +82,10 @@ fn parse(array: &ArrayRef) -> Result<Decimal128Array> {
         _ => Written::exact,
     };
     written(array, |value| {
-        match value.map(|w| w.and_then(|w| to_money(w, MONEY_SCALE))).transpose() {
+        match value
+            .map(|w| w.and_then(|w| to_money(w, MONEY_SCALE)))
+            .transpose()
+        {
             Ok(value) => output.append_option(value),
             Err(error) => {
                 failure.get_or_insert((row, error));
@@ -70,8 +95,14 @@ fn parse(array: &ArrayRef) -> Result<Decimal128Array> {
         row += 1;
     })?;
     if let Some((row, error)) = failure {
-        let text = as_text(array).ok().filter(|t| t.is_valid(row)).map(|t| t.value(row).to_string()).unwrap_or_default();
-        return Err(Error::data(format!("`{text}` is no exact amount of money")).because(error).into());
+        let text = as_text(array)
+            .ok()
+            .filter(|t| t.is_valid(row))
+            .map(|t| t.value(row).to_string())
+            .unwrap_or_default();
+        return Err(Error::data(format!("`{text}` is no exact amount of money"))
+            .because(error)
+            .into());
     }
     Ok(output.finish().with_precision_and_scale(38, MONEY_SCALE as i8)?)
 }

@@ -54,11 +54,18 @@ fn convert(arrays: &[ArrayRef]) -> Result<ArrayRef> {
                 let multiplier = multipliers.value(row);
                 last_multiplier = (multiplier, written_f64(multiplier)?.exact(QUANTITY_SCALE)?);
             }
-            let multiplier = if multipliers.is_valid(row) { last_multiplier.1 } else { one };
+            let multiplier = if multipliers.is_valid(row) {
+                last_multiplier.1
+            } else {
+                one
+            };
             let mut hours = 1;
             if per_month.is_valid(row) && per_month.value(row) == "true" && days.is_valid(row) {
                 if last_hours.0 != days.value(row) {
-                    last_hours = (days.value(row), hours_of_month(days.value(row)).ok_or(DecimalError::Overflow)?);
+                    last_hours = (
+                        days.value(row),
+                        hours_of_month(days.value(row)).ok_or(DecimalError::Overflow)?,
+                    );
                 }
                 hours = last_hours.1;
             }
@@ -75,9 +82,15 @@ fn convert(arrays: &[ArrayRef]) -> Result<ArrayRef> {
     })?;
     if let Some((row, error)) = failure {
         let text = as_text(&arrays[0])?.value(row).to_string();
-        return Err(Error::data(format!("`{text}` is no usage quantity")).because(error).into());
+        return Err(Error::data(format!("`{text}` is no usage quantity"))
+            .because(error)
+            .into());
     }
-    Ok(Arc::new(output.finish().with_precision_and_scale(38, QUANTITY_SCALE as i8)?))
+    Ok(Arc::new(
+        output
+            .finish()
+            .with_precision_and_scale(38, QUANTITY_SCALE as i8)?,
+    ))
 }
 
 impl ScalarUDFImpl for CanonicalQuantity {

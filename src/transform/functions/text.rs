@@ -14,7 +14,9 @@ pub fn is_null_text(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     text.is_empty()
         || (text.len() <= 6
-            && (text.eq_ignore_ascii_case(b"null") || text.eq_ignore_ascii_case(b"(null)") || text == b"None"))
+            && (text.eq_ignore_ascii_case(b"null")
+                || text.eq_ignore_ascii_case(b"(null)")
+                || text == b"None"))
 }
 
 /// Any column as text views.
@@ -37,13 +39,21 @@ impl Default for CleanText {
 }
 
 fn clean(text: &StringViewArray) -> ArrayRef {
-    if text.iter().flatten().any(|t| t.len() != t.trim_ascii().len() && !is_null_text(t.as_bytes())) {
-        let cleaned: StringViewArray =
-            text.iter().map(|t| t.map(str::trim).filter(|t| !is_null_text(t.as_bytes()))).collect();
+    if text
+        .iter()
+        .flatten()
+        .any(|t| t.len() != t.trim_ascii().len() && !is_null_text(t.as_bytes()))
+    {
+        let cleaned: StringViewArray = text
+            .iter()
+            .map(|t| t.map(str::trim).filter(|t| !is_null_text(t.as_bytes())))
+            .collect();
         return Arc::new(cleaned);
     }
     // Nothing to trim: the same views under another validity, no byte is copied.
-    let valid = BooleanBuffer::collect_bool(text.len(), |row| text.is_valid(row) && !is_null_text(text.value(row).as_bytes()));
+    let valid = BooleanBuffer::collect_bool(text.len(), |row| {
+        text.is_valid(row) && !is_null_text(text.value(row).as_bytes())
+    });
     let (views, buffers, _) = text.clone().into_parts();
     match StringViewArray::try_new(views, buffers, Some(NullBuffer::new(valid))) {
         Ok(array) => Arc::new(array),
@@ -82,7 +92,10 @@ impl Default for JsonValue {
 
 fn json_field(text: &str, key: &str) -> Option<String> {
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
-    let value = object.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v)?;
+    let value = object
+        .iter()
+        .find(|(k, _)| k.eq_ignore_ascii_case(key))
+        .map(|(_, v)| v)?;
     match value {
         serde_json::Value::Null => None,
         serde_json::Value::String(text) => Some(text.clone()).filter(|t| !is_null_text(t.as_bytes())),
@@ -108,7 +121,11 @@ impl ScalarUDFImpl for JsonValue {
         let (texts, keys) = (as_text(&arrays[0])?, as_text(&arrays[1])?);
         let mut output = StringViewBuilder::with_capacity(texts.len());
         for (text, key) in texts.iter().zip(keys.iter()) {
-            output.append_option(text.zip(key).filter(|(t, _)| t.starts_with('{')).and_then(|(t, k)| json_field(t, k)));
+            output.append_option(
+                text.zip(key)
+                    .filter(|(t, _)| t.starts_with('{'))
+                    .and_then(|(t, k)| json_field(t, k)),
+            );
         }
         Ok(ColumnarValue::Array(Arc::new(output.finish())))
     }

@@ -26,7 +26,10 @@ impl Default for UsageTimestamp {
 }
 
 fn parse(values: &ArrayRef, orders: &ArrayRef) -> Result<ArrayRef> {
-    if matches!(values.data_type(), DataType::Timestamp(..) | DataType::Date32 | DataType::Null) {
+    if matches!(
+        values.data_type(),
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Null
+    ) {
         // A bill without a zone means UTC.
         return Ok(cast(values, &utc())?);
     }
@@ -40,7 +43,11 @@ fn parse(values: &ArrayRef, orders: &ArrayRef) -> Result<ArrayRef> {
         }
         let text = texts.value(row);
         if text != last.0 {
-            let order = if orders.is_valid(row) { DateOrder::parse(orders.value(row)) } else { None };
+            let order = if orders.is_valid(row) {
+                DateOrder::parse(orders.value(row))
+            } else {
+                None
+            };
             last = (text, parse_timestamp(text, order));
         }
         // Dates that every row needs were checked when the row was landed; others may be no date.

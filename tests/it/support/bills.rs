@@ -50,7 +50,19 @@ product_region_code,product_instance_type,pricing_unit,resource_tags";
 pub fn cur2_csv(period: &str, lines: &[Line]) -> String {
     let mut text = format!("{CUR2_HEADER}\n");
     for line in lines {
-        let Line { account, day, usage_type, operation, product, region, instance_type, unit, amount, cost, team } = line;
+        let Line {
+            account,
+            day,
+            usage_type,
+            operation,
+            product,
+            region,
+            instance_type,
+            unit,
+            amount,
+            cost,
+            team,
+        } = line;
         writeln!(
             text,
             "999999999999,{period}-01T00:00:00.000Z,{account},Usage,{day}T00:00:00.000Z,{day}T01:00:00.000Z,{product},\
@@ -81,11 +93,18 @@ pub fn deliver_manifest(project: &Project, folder: &str, period: &str, execution
          \"dataFiles\":[{quoted_names}]}}",
         next(period)
     );
-    project.write(&format!("{folder}/metadata/BILLING_PERIOD={period}/cur2-Manifest.json"), manifest);
+    project.write(
+        &format!("{folder}/metadata/BILLING_PERIOD={period}/cur2-Manifest.json"),
+        manifest,
+    );
 }
 
 fn next(period: &str) -> String {
-    period.parse::<offgridflow::domain::period::Period>().unwrap().next().to_string()
+    period
+        .parse::<offgridflow::domain::period::Period>()
+        .unwrap()
+        .next()
+        .to_string()
 }
 
 /// The header of [`focus_row`].

@@ -13,7 +13,8 @@ pub fn root() -> &'static std::path::Path {
 
 /// What `scripts/test` sets up: a missing one fails the test, it is never skipped.
 pub fn prepared(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests with scripts/test"))
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: run the tests with scripts/test"))
 }
 
 /// Compares a text with `tests/snapshots/<name>.snap`.

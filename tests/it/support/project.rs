@@ -29,14 +29,20 @@ impl Project {
     pub fn new(config: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("offgridflow.toml");
-        let project = Project { folder, config: path, environment: Vec::new() };
+        let project = Project {
+            folder,
+            config: path,
+            environment: Vec::new(),
+        };
         project.configure(config);
         project
     }
 
     /// A project with one tenant, `acme`, and these `[[tenant.source]]` blocks or further keys of the tenant.
     pub fn acme(tenant: &str) -> Self {
-        Self::new(&format!("[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{tenant}"))
+        Self::new(&format!(
+            "[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{tenant}"
+        ))
     }
 
     /// A project with one source of a kind in the folder `bills`.
@@ -47,8 +53,11 @@ impl Project {
     /// The bundled sample company with a warehouse of its own.
     pub fn sample() -> Self {
         let folder = TempDir::new().unwrap();
-        let project =
-            Project { folder, config: root().join("warehouse/sample/offgridflow.toml"), environment: Vec::new() };
+        let project = Project {
+            folder,
+            config: root().join("warehouse/sample/offgridflow.toml"),
+            environment: Vec::new(),
+        };
         let data = format!("file://{}", project.path("data").display());
         project.env("OFFGRIDFLOW_WAREHOUSE_URL", &data)
     }
@@ -90,8 +99,15 @@ impl Project {
             command.env_remove(name);
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.arg("--config").arg(&self.config).args(arguments).current_dir(self.folder.path());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .arg("--config")
+            .arg(&self.config)
+            .args(arguments)
+            .current_dir(self.folder.path());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -119,7 +135,10 @@ impl Project {
         let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
         let text = |step: &Value, key: &str| step[key].as_str().unwrap().to_string();
         let steps = plan["steps"].as_array().unwrap();
-        steps.iter().map(|s| (text(s, "table"), text(s, "partition"), text(s, "action"))).collect()
+        steps
+            .iter()
+            .map(|s| (text(s, "table"), text(s, "partition"), text(s, "action")))
+            .collect()
     }
 
     /// The rows of a query, every value as text, null as the empty text.
@@ -127,13 +146,20 @@ impl Project {
         let outcome = self.call(&["sql", "--output", "csv", query]);
         outcome.expect(0);
         let mut reader = csv::Reader::from_reader(outcome.stdout.as_bytes());
-        reader.records().map(|r| r.unwrap().iter().map(str::to_string).collect()).collect()
+        reader
+            .records()
+            .map(|r| r.unwrap().iter().map(str::to_string).collect())
+            .collect()
     }
 
     /// The one value of a query.
     pub fn value(&self, query: &str) -> String {
         let rows = self.rows(query);
-        assert_eq!((rows.len(), rows.first().map_or(0, Vec::len)), (1, 1), "{query} gives one value");
+        assert_eq!(
+            (rows.len(), rows.first().map_or(0, Vec::len)),
+            (1, 1),
+            "{query} gives one value"
+        );
         rows[0][0].clone()
     }
 
@@ -146,8 +172,12 @@ impl Project {
 
     /// The cost per currency in `normalize.usage`, as written there without trailing zeros.
     pub fn billed(&self) -> Vec<(String, String, u64)> {
-        let query = "select billing_currency, sum(billed_cost), count(*) from normalize.usage group by 1 order by 1";
-        self.rows(query).into_iter().map(|r| (r[0].clone(), plain(&r[1]), r[2].parse().unwrap())).collect()
+        let query =
+            "select billing_currency, sum(billed_cost), count(*) from normalize.usage group by 1 order by 1";
+        self.rows(query)
+            .into_iter()
+            .map(|r| (r[0].clone(), plain(&r[1]), r[2].parse().unwrap()))
+            .collect()
     }
 }
 
@@ -165,14 +195,22 @@ impl Outcome {
     /// Fails unless the exit code is this one.
     #[track_caller]
     pub fn expect(&self, code: i32) -> &Self {
-        assert_eq!(self.code, code, "exit code\nstdout: {}\nstderr: {}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "exit code\nstdout: {}\nstderr: {}",
+            self.stdout, self.stderr
+        );
         self
     }
 
     /// Fails unless the messages hold this phrase.
     #[track_caller]
     pub fn says(&self, phrase: &str) -> &Self {
-        assert!(self.stderr.contains(phrase), "`{phrase}` is not in: {}", self.stderr);
+        assert!(
+            self.stderr.contains(phrase),
+            "`{phrase}` is not in: {}",
+            self.stderr
+        );
         self
     }
 }
@@ -202,7 +240,9 @@ pub fn listing(folder: &Path) -> Vec<(PathBuf, u64, std::time::SystemTime)> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            continue;
+        };
         for entry in entries {
             let entry = entry.unwrap();
             let meta = entry.metadata().unwrap();

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -34,7 +35,13 @@ impl S3 {
         std::fs::write(&config, IDENTITIES).unwrap();
         let [master, volume, filer, s3] = free_ports();
         let process = Command::new(weed)
-            .args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-volume.max=100"])
+            .args([
+                "server",
+                "-ip=127.0.0.1",
+                "-ip.bind=127.0.0.1",
+                "-s3",
+                "-volume.max=100",
+            ])
             .args(["-master.volumeSizeLimitMB=64", "-master.telemetry=false"])
             .args(["-s3.port.iceberg=0", "-s3.port.lance=0"])
             .arg(format!("-dir={}", folder.path().display()))
@@ -46,7 +53,12 @@ impl S3 {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let server = S3 { process, port: s3, filer_port: filer, _folder: folder };
+        let server = S3 {
+            process,
+            port: s3,
+            filer_port: filer,
+            _folder: folder,
+        };
         let started = Instant::now();
         for bucket in buckets {
             while !server.make_bucket(bucket) {
@@ -55,7 +67,10 @@ impl S3 {
             }
         }
         while TcpStream::connect(("127.0.0.1", s3)).is_err() {
-            assert!(started.elapsed() < PATIENCE, "SeaweedFS does not open its S3 port");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "SeaweedFS does not open its S3 port"
+            );
             std::thread::sleep(Duration::from_millis(200));
         }
         server
@@ -63,7 +78,8 @@ impl S3 {
 
     /// A bucket is a folder of the filer.
     fn make_bucket(&self, name: &str) -> bool {
-        self.filer("POST", &format!("/buckets/{name}/"), b"").is_some_and(|status| status == 201 || status == 200)
+        self.filer("POST", &format!("/buckets/{name}/"), b"")
+            .is_some_and(|status| status == 201 || status == 200)
     }
 
     /// Puts an object.
@@ -76,13 +92,19 @@ impl S3 {
         }
     }
 
+    /// One request to the filer; a POST without a content type makes a folder.
     fn filer(&self, method: &str, path: &str, body: &[u8]) -> Option<u16> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.filer_port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
         let path = path.replace(' ', "%20").replace('=', "%3D");
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\
-             Content-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n",
+             {}Content-Length: {}\r\n\r\n",
+            if method == "PUT" {
+                "Content-Type: application/octet-stream\r\n"
+            } else {
+                ""
+            },
             body.len()
         );
         stream.write_all(head.as_bytes()).ok()?;
@@ -114,10 +136,14 @@ impl Drop for S3 {
 fn free_ports() -> [u16; 4] {
     let mut held = Vec::new();
     let mut ports = Vec::new();
-    let start = 12_000 + (std::process::id() % 30_000) as u16;
-    for port in (start..45_000).chain(12_000..start) {
-        let (Ok(one), Ok(other)) = (TcpListener::bind(("127.0.0.1", port)), TcpListener::bind(("127.0.0.1", port + 10_000)))
-        else {
+    // Servers of one test run start side by side, between the look at a port and its use.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 12_000 + (std::process::id() % 30_000) as u16 + NEXT.fetch_add(100, Ordering::Relaxed);
+    for port in start..start + 100 {
+        let (Ok(one), Ok(other)) = (
+            TcpListener::bind(("127.0.0.1", port)),
+            TcpListener::bind(("127.0.0.1", port + 10_000)),
+        ) else {
             continue;
         };
         held.push((one, other));
