@@ -56,7 +56,16 @@ pub async fn read_only(workspace: &Workspace, query: &str) -> Result<(SchemaRef,
 fn known(workspace: &Workspace, query: &str) -> Result<Vec<String>> {
     let names = workspace.tables.names();
     let mut tables = Vec::new();
-    for table in tables_of(query)? {
+    // `describe x` names its table without reading it.
+    let described = query
+        .trim()
+        .split_once(char::is_whitespace)
+        .filter(|(verb, _)| verb.eq_ignore_ascii_case("describe"));
+    let read = match described {
+        Some((_, table)) => vec![table.trim().trim_end_matches(';').to_string()],
+        None => tables_of(query)?,
+    };
+    for table in read {
         if table.starts_with("information_schema.") {
             continue;
         }
