@@ -7,6 +7,35 @@ use offgridflow::cli;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// How long the allocator keeps pages that are no longer used, in milliseconds; it is read once, at the start.
+const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
+
 fn main() -> ExitCode {
+    return_memory_at_once();
     ExitCode::from(cli::main(std::env::args_os()))
 }
+
+/// Starts this program over with an allocator that returns memory as soon as it is free: the default keeps so much
+/// back between the stages of a run that a third of a process within its limit was memory nobody used.
+#[cfg(unix)]
+fn return_memory_at_once() {
+    use std::os::unix::process::CommandExt;
+    if std::env::var_os(PURGE_DELAY).is_some() {
+        return;
+    }
+    if let Ok(program) = std::env::current_exe() {
+        let mut arguments = std::env::args_os();
+        let name = arguments
+            .next()
+            .unwrap_or_else(|| program.clone().into_os_string());
+        // Comes back only if the program cannot be started again; then it simply runs as it is.
+        let _ = std::process::Command::new(program)
+            .arg0(name)
+            .args(arguments)
+            .env(PURGE_DELAY, "0")
+            .exec();
+    }
+}
+
+#[cfg(not(unix))]
+fn return_memory_at_once() {}
