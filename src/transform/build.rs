@@ -69,7 +69,10 @@ pub async fn build_batch(
 ) -> std::result::Result<Built, Failed> {
     let place = |error: Error| error.at(format!("model {}", model.name));
     let filter = |_: &str, file: &DataFile| batch.iter().any(|(key, _)| contributes(model, key, file));
-    let context = engine.session();
+    let context = match model.schema() {
+        "estimate" => engine.session_in_written_order(),
+        _ => engine.session(),
+    };
     let sql = tables.rendered(&model.name)?;
     tables
         .register(&context, &model.reads, Some(&filter))

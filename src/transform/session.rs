@@ -72,6 +72,20 @@ impl Engine {
         context
     }
 
+    /// A session whose joins build on the side that the SQL names first. Estimated row counts of joined factor tables
+    /// multiply to more than the rollup has, and the engine would put the rollup into a hash table instead of them.
+    pub fn session_in_written_order(&self) -> SessionContext {
+        let context = self.session();
+        context
+            .state_ref()
+            .write()
+            .config_mut()
+            .options_mut()
+            .optimizer
+            .join_reordering = false;
+        context
+    }
+
     /// How many partitions a plan has.
     pub fn threads(&self) -> usize {
         self.threads
