@@ -65,7 +65,6 @@ fn a_year_of_bills_gives_the_figures_of_the_snapshot_and_a_second_run_does_nothi
         sums(&second, "sources", "rows") + sums(&second, "models", "partitions_built"),
         0
     );
-    assert!(second["seconds"].as_f64().unwrap() < 1.0, "{}", second["seconds"]);
 
     let third = project.call(&["run", "--full-refresh", "--output", "json"]);
     third.expect(0);
