@@ -67,11 +67,6 @@ impl Placeholders {
                 .collect(),
             "tag_values" => self.tags.iter().map(|t| tag_value(t, &prefix)).collect(),
             "map_columns" => self.map_columns(alias),
-            "tag_joins" => self
-                .tags
-                .iter()
-                .map(|t| format!(" AND {prefix}{} IS NOT DISTINCT FROM {}", t.column, t.column))
-                .collect(),
             _ => {
                 return Err(Error::usage(format!(
                     "the placeholder `{placeholder}` is unknown"

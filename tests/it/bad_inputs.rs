@@ -111,6 +111,13 @@ fn cases() -> Vec<Case> {
             3,
             "some dates put the month first, others the day",
         ),
+        case(
+            "only the required columns: no quantity and no effective cost on that day",
+            b"BilledCost,ChargePeriodStart,ChargeCategory,BillingCurrency\n1.5,2025-11-02,Usage,USD\n"
+                .to_vec(),
+            0,
+            "",
+        ),
         case("an exponent", csv("5e-06"), 0, ""),
         case("not a number", csv("NaN"), 3, "`NaN` is not a plain number"),
         case(
