@@ -34,6 +34,8 @@ pub enum Retry {
     Never,
     /// Worth another attempt after a growing pause.
     Backoff,
+    /// Worth another attempt when so much time has passed: the other side said so.
+    After(std::time::Duration),
 }
 
 /// The error of every fallible function here.
@@ -112,6 +114,12 @@ impl Error {
         self
     }
 
+    /// Marks the failure as worth another attempt after this time.
+    pub fn retryable_after(mut self, pause: std::time::Duration) -> Self {
+        self.0.retry = Retry::After(pause);
+        self
+    }
+
     /// Whose move it is.
     pub fn blame(&self) -> Blame {
         self.0.blame
@@ -164,6 +172,11 @@ impl From<datafusion::error::DataFusionError> for Error {
             D::ObjectStore(_) | D::IoError(_) => {
                 Error::external("reading or writing the warehouse failed").because(text).retryable()
             }
+            D::ParquetError(_) => Error::external("a data file of the warehouse cannot be read")
+                .because(text)
+                .hint(
+                    "`maintain --vacuum` deletes the files of versions that no recent run left: with --as-of name a younger run",
+                ),
             D::ArrowError(inner, _) => match &**inner {
                 datafusion::arrow::error::ArrowError::ExternalError(e) => match e.downcast_ref::<Error>() {
                     Some(own) => own.clone(),
@@ -203,10 +216,25 @@ impl From<datafusion::parquet::errors::ParquetError> for Error {
     }
 }
 
+/// What went wrong and why, down to the first cause: `error sending request: Connection refused`.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(cause) = below {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        below = cause.source();
+    }
+    text
+}
+
 impl From<object_store::Error> for Error {
     fn from(error: object_store::Error) -> Self {
         use object_store::Error as O;
-        let text = error.to_string();
+        let text = causes(&error);
         let base = |what: &str| Error::external(what.to_string()).because(text.clone());
         match error {
             O::NotFound { .. } => base("an object does not exist"),

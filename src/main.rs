@@ -12,7 +12,7 @@ const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
 
 fn main() -> ExitCode {
     return_memory_at_once();
-    ExitCode::from(cli::main(std::env::args_os()))
+    ExitCode::from(cli::main(std::env::args_os().collect()))
 }
 
 /// Starts this program over with an allocator that returns memory as soon as it is free: the default keeps so much

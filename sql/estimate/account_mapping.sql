@@ -3,17 +3,21 @@ grain = "one row per tenant, billing account, sub account and allocation tag val
 kind  = "view"
 */
 -- Entity, site and cost centre of a bill's accounts and tags. Each of the three takes the first mapping of the
--- configuration that matches and sets it.
+-- configuration that matches and sets it. A provider's carbon figures name accounts, but no tags.
 WITH accounts AS (
-    SELECT DISTINCT tenant, billing_account_id, sub_account_id /*{tag_columns}*/
+    SELECT tenant, billing_account_id, sub_account_id /*{tag_columns}*/
     FROM rollup.usage_daily
+    UNION BY NAME
+    SELECT tenant, billing_account_id, sub_account_id
+    FROM estimate.provider_account
 ),
 keyed AS (
     SELECT
         n.*,
         array_to_string(
             make_array(n.tenant, n.billing_account_id, n.sub_account_id /*{tag_columns:n}*/), chr(31), chr(30)
-        ) AS account_key
+        ) AS account_key,
+        COALESCE(CAST(NULL AS VARCHAR) /*{tag_columns:n}*/) IS NULL AS is_untagged
     FROM accounts AS n
 ),
 conditions AS (

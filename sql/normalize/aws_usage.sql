@@ -1,12 +1,14 @@
 /* model
-description = "AWS bill lines (legacy CUR and CUR 2.0) in FOCUS 1.2 columns, with what an estimate needs"
+description = "AWS bill lines (legacy CUR, CUR 2.0 and Cost Explorer) in FOCUS 1.2 columns, with what an estimate needs"
 grain = "one row per delivered line"
 kind = "view"
 */
 WITH lines AS (
-    SELECT * FROM normalize.aws_cur
+    SELECT *, CAST(NULL AS DECIMAL(38,24)) AS amortized_cost FROM normalize.aws_cur
     UNION ALL
-    SELECT * FROM normalize.aws_cur2
+    SELECT *, CAST(NULL AS DECIMAL(38,24)) AS amortized_cost FROM normalize.aws_cur2
+    UNION ALL
+    SELECT * FROM normalize.aws_cost_explorer
 ),
 aws_unit AS (
     SELECT unit_raw, unit, multiplier, per_month
@@ -51,6 +53,11 @@ classified AS (
     SELECT
         told.*,
         CASE WHEN told_region_source = 'usage_type' THEN lower(split_part(usage_type, '-', 1)) END AS usage_type_prefix,
+        -- Some usage types begin with the region itself: eu-central-1-KMS-Requests.
+        CASE
+            WHEN told_region_source = 'usage_type' AND usage_type LIKE '__-%-_-%'
+                THEN regexp_replace(usage_type, '^([a-z]{2}(-[a-z]+)+-[0-9])-.*$|^.*$', '\1')
+        END AS usage_type_region_text,
         CASE
             WHEN split_parent_resource_id IS NOT NULL THEN 'split_of_parent'
             WHEN line_item_type IN ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage') THEN CASE
@@ -107,13 +114,15 @@ SELECT
             ELSE substr(availability_zone, 1, character_length(availability_zone) - 1)
         END
         WHEN 'usage_type' THEN CASE
+            WHEN usage_type_region_text <> '' THEN usage_type_region_text
             WHEN usage_type_region.region_id IS NOT NULL THEN usage_type_region.region_id
             WHEN product_code IN ('AmazonCloudFront', 'AmazonRoute53', 'AWSSupportBusiness', 'AWSSupportEnterprise', 'awswaf', 'AWSShield') THEN 'global'
             WHEN billing_entity IS DISTINCT FROM 'AWS Marketplace' THEN 'us-east-1'
         END
     END AS region_id,
     CASE
-        WHEN told_region_source = 'usage_type' AND usage_type_region.region_id IS NULL THEN 'usage_type_without_prefix'
+        WHEN told_region_source = 'usage_type' AND usage_type_region.region_id IS NULL AND COALESCE(usage_type_region_text, '') = ''
+            THEN 'usage_type_without_prefix'
         ELSE COALESCE(told_region_source, 'unknown')
     END AS region_source,
     availability_zone,
@@ -135,8 +144,8 @@ SELECT
     usage_unit_raw,
     aws_unit.multiplier AS unit_multiplier,
     unblended_cost AS billed_cost,
-    -- Commitments count where they are used: covered lines at their share, the unused rest at the fee.
-    CASE line_item_type
+    -- Commitments count where they are used: covered lines at their share, the unused rest at the fee. Cost Explorer says so itself.
+    COALESCE(amortized_cost, CASE line_item_type
         WHEN 'SavingsPlanCoveredUsage' THEN COALESCE(savings_plan_effective_cost, unblended_cost)
         WHEN 'DiscountedUsage' THEN COALESCE(reservation_effective_cost, unblended_cost)
         WHEN 'SavingsPlanRecurringFee' THEN COALESCE(savings_plan_total_commitment - savings_plan_used_commitment, unblended_cost)
@@ -145,7 +154,7 @@ SELECT
         WHEN 'SavingsPlanUpfrontFee' THEN CAST(0 AS DECIMAL(38,24))
         WHEN 'Fee' THEN CASE WHEN reservation_arn IS NOT NULL THEN CAST(0 AS DECIMAL(38,24)) ELSE unblended_cost END
         ELSE unblended_cost
-    END AS effective_cost,
+    END) AS effective_cost,
     on_demand_cost AS list_cost,
     currency_code AS billing_currency,
     invoice_id,

@@ -26,6 +26,30 @@ WITH lines AS (
         is_usage, exclusion_reason, invoice_issuer_name, publisher_name, commitment_discount_id,
         commitment_discount_status, pricing_category, resource_name, resource_type, service_subcategory,
         sku_price_id, sku_price_details, source_file, source_row_number
+    FROM normalize.azure_usage
+    UNION ALL
+    SELECT
+        tenant, source, export, period, provider_name, billing_account_id, sub_account_id,
+        charge_period_start, charge_period_end, charge_category, charge_class, charge_description,
+        charge_frequency, service_name, service_code, service_category, region_id, region_source,
+        availability_zone, from_region_id, to_region_id, resource_id, sku_id, sku_meter, usage_type,
+        operation, instance_type, vcpus, usage_quantity_raw, usage_quantity, usage_unit, usage_unit_raw,
+        unit_multiplier, billed_cost, effective_cost, list_cost, billing_currency, invoice_id, tags,
+        is_usage, exclusion_reason, invoice_issuer_name, publisher_name, commitment_discount_id,
+        commitment_discount_status, pricing_category, resource_name, resource_type, service_subcategory,
+        sku_price_id, sku_price_details, source_file, source_row_number
+    FROM normalize.gcp_usage
+    UNION ALL
+    SELECT
+        tenant, source, export, period, provider_name, billing_account_id, sub_account_id,
+        charge_period_start, charge_period_end, charge_category, charge_class, charge_description,
+        charge_frequency, service_name, service_code, service_category, region_id, region_source,
+        availability_zone, from_region_id, to_region_id, resource_id, sku_id, sku_meter, usage_type,
+        operation, instance_type, vcpus, usage_quantity_raw, usage_quantity, usage_unit, usage_unit_raw,
+        unit_multiplier, billed_cost, effective_cost, list_cost, billing_currency, invoice_id, tags,
+        is_usage, exclusion_reason, invoice_issuer_name, publisher_name, commitment_discount_id,
+        commitment_discount_status, pricing_category, resource_name, resource_type, service_subcategory,
+        sku_price_id, sku_price_details, source_file, source_row_number
     FROM normalize.focus_usage
 )
 SELECT

@@ -4,11 +4,15 @@ kind   = "full"
 audits = ["accepted_values(method, location, market, activity)",
           "accepted_values(data_source, estimate, provider, activity, supplier)",
           "factor_named(co2e_kg, factor_id)",
+          "inventory_one_side(subcategory)",
           "not_null(tenant, scope, method, month, co2e_kg)"]
 */
 -- Every scope, category and method. A total takes one of location and market, and all of activity. Cloud is Scope 3
 -- category 1: its electricity stands twice (location, market), its hardware once (activity). The month is the charge
 -- month, for activity data that of period_start. energy_kwh stands on both methods like the emissions.
+-- Where a tenant takes a provider's own figures, they stand in place of the estimate: its totals, hardware included, once
+-- per method, without energy and range. A month or method that the provider has no figure for has no row, and
+-- publish.reconciliation names the gap.
 -- low_kg and high_kg add up (fully correlated, the careful side). quadrature_low_kg and quadrature_high_kg are the
 -- tenant's total of the month for the row's method (location for method activity), with scope and category groups taken
 -- as independent of each other: a figure of the month, repeated on its rows, never to be summed.
@@ -28,10 +32,10 @@ WITH cloud AS (
     FROM estimate.published_row
     WHERE component IS NOT NULL
 ),
--- Summed to accounts and factors first: what is joined to mappings and sources below is small.
+-- Summed to accounts and factors first: what is joined to mappings and settings below is small.
 account_sums AS (
     SELECT
-        tenant, source, billing_account_id, sub_account_id /*{tag_columns}*/, provider_name, service_name, region_id, month,
+        tenant, billing_account_id, sub_account_id /*{tag_columns}*/, provider_name, service_name, region_id, month,
         stage, quality, grid_factor_id, market_method, market_factor_id, embodied_factor_id,
         sum(counted_facility_kwh) AS facility_kwh,
         sum(counted_location_gco2e) AS location_gco2e,
@@ -43,17 +47,17 @@ account_sums AS (
         sum(market_high_gco2e) AS market_high_gco2e
     FROM cloud
     GROUP BY
-        tenant, source, billing_account_id, sub_account_id /*{tag_columns}*/, provider_name, service_name, region_id, month,
+        tenant, billing_account_id, sub_account_id /*{tag_columns}*/, provider_name, service_name, region_id, month,
         stage, quality, grid_factor_id, market_method, market_factor_id, embodied_factor_id
 ),
 mapped AS (
     SELECT a.*, m.entity, m.site
     FROM account_sums AS a
-    JOIN settings.source AS s ON s.tenant = a.tenant AND s.source = a.source
+    LEFT JOIN settings.provider AS s ON s.tenant = a.tenant AND s.provider_name = a.provider_name
     LEFT JOIN estimate.account_mapping AS m
       ON m.account_key = array_to_string(
           make_array(a.tenant, a.billing_account_id, a.sub_account_id /*{tag_columns:a}*/), chr(31), chr(30))
-    WHERE s.inventory_source = 'estimate'
+    WHERE COALESCE(s.inventory_source, 'estimate') = 'estimate'
 ),
 cloud_sums AS (
     SELECT
@@ -111,6 +115,18 @@ cloud_rows AS (
       ON (p.provider_name IS NOT DISTINCT FROM c.provider_name) AND (p.region_id IS NOT DISTINCT FROM c.region_id)
     LEFT JOIN reference.countries AS n ON n.country_iso3 = p.country_iso3
 ),
+provider_rows AS (
+    SELECT
+        p.tenant, p.entity, p.site,
+        CAST(3 AS BIGINT) AS scope, CAST(1 AS BIGINT) AS scope3_category,
+        p.subcategory, p.service_name AS activity, k.method, p.country, p.month,
+        CAST(sum(CASE k.method WHEN 'location' THEN p.location_gco2e ELSE p.market_gco2e END) AS DECIMAL(38, 12)) / 1000
+            AS co2e_kg,
+        'provider' AS data_source, p.factor_id
+    FROM estimate.provider_inventory AS p
+    CROSS JOIN (VALUES ('location'), ('market')) AS k (method)
+    GROUP BY p.tenant, p.entity, p.site, p.subcategory, p.service_name, k.method, p.country, p.month, p.factor_id
+),
 activity_rows AS (
     SELECT
         tenant, entity, site, scope, scope3_category, subcategory, activity, method, upper(country) AS country,
@@ -134,7 +150,9 @@ activity_rows AS (
 ),
 inventory AS (
     SELECT * FROM cloud_rows WHERE co2e_kg IS NOT NULL
-    UNION ALL
+    UNION ALL BY NAME
+    SELECT * FROM provider_rows WHERE co2e_kg IS NOT NULL
+    UNION ALL BY NAME
     SELECT
         tenant, entity, site, scope, scope3_category, subcategory, activity, method, country, month, co2_kg, ch4_kg,
         n2o_kg, other_kg, co2e_kg, low_kg, high_kg, biogenic_co2_kg, energy_kwh, energy_source, data_quality, data_source,

@@ -26,40 +26,42 @@ pub async fn diff(
         return Err(Error::usage("`diff` prints several tables").hint("use --output json, or text"));
     }
     let parsed: (Result<Period, String>, Result<Period, String>) = (before.parse(), after.parse());
-    let (title, difference) = match parsed {
-        (Ok(before), Ok(after)) => {
-            let (before, after) = (before.to_string(), after.to_string());
-            (
-                format!("Charge month {before} → {after}"),
-                months(workspace, &before, &after, limit).await?,
-            )
-        }
-        (Err(_), Err(_)) => {
-            let (before, after) = (
-                workspace.ledger.run(before).await?,
-                workspace.ledger.run(after).await?,
-            );
-            let difference = runs(workspace, &before.run_id, &after.run_id, limit)
-                .await
-                .map_err(|error| match error.blame() {
+    let (title, difference) =
+        match parsed {
+            (Ok(before), Ok(after)) => {
+                let (before, after) = (before.to_string(), after.to_string());
+                (
+                    format!("Charge month {before} → {after}"),
+                    months(workspace, &before, &after, limit).await?,
+                )
+            }
+            (Err(_), Err(_)) => {
+                let (before, after) = (
+                    workspace.ledger.run(before).await?,
+                    workspace.ledger.run(after).await?,
+                );
+                let difference =
+                    runs(workspace, &before, &after, limit).await.map_err(|error| {
+                        match error.blame() {
                     Blame::Internal | Blame::External => Error::external(
                         "the tables of these runs cannot be read any more",
                     )
                     .because(error)
                     .hint("`maintain --vacuum` keeps the versions of recent runs only: compare younger runs"),
                     _ => error,
-                })?;
-            (
-                format!("{} → {}", described(&before), described(&after)),
-                difference,
-            )
-        }
-        _ => {
-            return Err(
-                Error::usage("a run cannot be compared with a month").hint("give two runs or two months")
-            );
-        }
-    };
+                }
+                    })?;
+                (
+                    format!("{} → {}", described(&before), described(&after)),
+                    difference,
+                )
+            }
+            _ => {
+                return Err(
+                    Error::usage("a run cannot be compared with a month").hint("give two runs or two months")
+                );
+            }
+        };
     let scope = match before.parse::<Period>() {
         Ok(_) => "In all",
         Err(_) => "In the partitions that differ",

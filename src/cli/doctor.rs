@@ -8,7 +8,7 @@ use super::output::Output;
 use super::retry::counted;
 use crate::config::{Config, Source};
 use crate::error::{Error, Result};
-use crate::extract::discover;
+use crate::extract::{Origin, discover};
 use crate::factors::{FactorSet, archive};
 use crate::ledger::Ledger;
 use crate::warehouse::{Location, Warehouse};
@@ -183,13 +183,20 @@ async fn source_findings(config: &Config, what: &str, source: &Source) -> Vec<Fi
         outcome,
         warnings: Vec::new(),
     };
-    let profile = config.profile(source.profile.as_deref());
-    let found = match Location::open(&source.url, &config.base, &profile) {
-        Ok(location) => discover(&location, source.kind).await,
+    let found = match Origin::open(config, source).await {
+        Ok(Origin::Store(location)) => discover(&location, source.kind).await,
+        Ok(Origin::Api(connector)) => {
+            let seen = connector.check().await;
+            return vec![finding(
+                seen.map(|seen| format!("{}: {seen}", source.kind.name()))
+                    .map_err(|e| e.at(connector.uri())),
+            )];
+        }
         Err(error) => Err(error),
     };
     let found = match found {
         Ok(found) => found,
+        Err(error) if error.to_string().contains(&source.url) => return vec![finding(Err(error))],
         Err(error) => return vec![finding(Err(error.at(source.url.clone())))],
     };
     let files: Vec<_> = found.deliveries.iter().flat_map(|d| &d.files).collect();

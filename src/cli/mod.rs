@@ -33,7 +33,10 @@ pub use arguments::{Arguments, Verb};
 use output::Output;
 
 /// Runs a command line and gives the process's exit code.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+///
+/// It takes a list and no iterator of any type: what is generic is compiled again where it is called, and this is the
+/// whole program.
+pub fn main(arguments: Vec<OsString>) -> u8 {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -63,6 +66,11 @@ fn telemetry(arguments: &Arguments) {
     };
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("OFFGRIDFLOW_LOG").unwrap_or_else(|_| level.into());
+    // Google's login library logs its requests and answers with the tokens in them.
+    let filter = match "yup_oauth2=off".parse() {
+        Ok(quiet) => filter.add_directive(quiet),
+        Err(_) => filter,
+    };
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -7,7 +7,7 @@ use super::output::Output;
 use super::run::run;
 use crate::error::{Error, Result};
 use crate::ledger::{RunStatus, SliceAction, SliceKey};
-use crate::run::landing::plan_landing;
+use crate::run::arrivals::plan_landing;
 use crate::run::{Request, Workspace};
 
 /// Tenant, source, export and period of a slice, as a request names it.
@@ -96,7 +96,7 @@ pub async fn backfill(workspace: &mut Workspace, output: &Output, options: &Back
     let mut chosen = BTreeSet::new();
     for source in plan_landing(workspace, &request).await? {
         for slice in source.slices {
-            let key = crate::run::landing::ledger_key(&slice.key);
+            let key = crate::run::arrivals::ledger_key(&slice.key);
             // A bare file names no period: what its rows became tells whether it lies in the range.
             let inside = |period: &str| period >= options.from.as_str() && period < options.to.as_str();
             if !key.period.is_empty() || landed_periods(workspace, &key).iter().any(|p| inside(p)) {

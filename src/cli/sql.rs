@@ -40,6 +40,9 @@ pub async fn read_only(workspace: &Workspace, query: &str) -> Result<(SchemaRef,
         .tables
         .register(&context, &known(workspace, query)?, None)
         .await?;
+    // The parser takes `estimate` behind `describe` for a word of another dialect, unless it is quoted.
+    let quoted = described(query).map(|table| format!("DESCRIBE \"{}\"", table.replace('.', "\".\"")));
+    let query = quoted.as_deref().unwrap_or(query);
     let plan = context.state().create_logical_plan(query).await?;
     if matches!(
         plan,
@@ -53,16 +56,18 @@ pub async fn read_only(workspace: &Workspace, query: &str) -> Result<(SchemaRef,
     Ok((schema, batches))
 }
 
+/// The table that `describe x` names without reading it.
+fn described(query: &str) -> Option<&str> {
+    let (verb, table) = query.trim().split_once(char::is_whitespace)?;
+    let table = table.trim().trim_end_matches(';').trim_end();
+    verb.eq_ignore_ascii_case("describe").then_some(table)
+}
+
 fn known(workspace: &Workspace, query: &str) -> Result<Vec<String>> {
     let names = workspace.tables.names();
     let mut tables = Vec::new();
-    // `describe x` names its table without reading it.
-    let described = query
-        .trim()
-        .split_once(char::is_whitespace)
-        .filter(|(verb, _)| verb.eq_ignore_ascii_case("describe"));
-    let read = match described {
-        Some((_, table)) => vec![table.trim().trim_end_matches(';').to_string()],
+    let read = match described(query) {
+        Some(table) => vec![table.to_string()],
         None => tables_of(query)?,
     };
     for table in read {

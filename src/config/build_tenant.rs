@@ -3,13 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::build::check_scheme;
+use super::inventory;
 use super::kind::{InventorySource, Kind, Role};
 use super::reader::Reader;
 use super::suggest;
-use super::types::{AllocationTag, Mapping, MappingSet, Source, Tenant};
+use super::tree::Origin;
+use super::types::{AllocationTag, Ask, Mapping, MappingSet, Source, Tenant};
+use super::units;
 
 /// Conditions of a mapping beside the columns of the allocation tags.
 const MAPPING_FIELDS: [&str; 2] = ["sub_account_id", "billing_account_id"];
+
+/// What an Azure query can count.
+const COST_TYPES: [&str; 2] = ["actual", "amortized"];
 
 /// Every tenant, in the order of the file.
 pub fn tenants(root: &Reader<'_>) -> Vec<Tenant> {
@@ -25,11 +31,15 @@ fn tenant(reader: Reader<'_>, seen: &mut Vec<String>) -> Tenant {
     let name = reader.text("name").unwrap_or_else(|| id.clone());
     let allocation_tags = allocation_tags(&reader);
     let mut seen_sources = Vec::new();
-    let sources = reader
+    let sources: Vec<(Source, &Origin)> = reader
         .tables("source")
         .into_iter()
-        .map(|reader| source(reader, &mut seen_sources))
+        .map(|reader| {
+            let origin = reader.origin("inventory_source");
+            (source(reader, &mut seen_sources), origin)
+        })
         .collect();
+    inventory::check(&reader, &sources);
     let mappings = reader
         .tables("mapping")
         .into_iter()
@@ -40,7 +50,7 @@ fn tenant(reader: Reader<'_>, seen: &mut Vec<String>) -> Tenant {
         id,
         name,
         allocation_tags,
-        sources,
+        sources: sources.into_iter().map(|(source, _)| source).collect(),
         mappings,
     }
 }
@@ -125,16 +135,23 @@ fn source(reader: Reader<'_>, seen: &mut Vec<String>) -> Source {
     let kind = reader
         .choice("kind", &names, Kind::from_name)
         .unwrap_or(Kind::Focus);
-    if !kind.is_readable() {
-        let readable: Vec<&str> = Kind::READABLE.iter().map(|kind| kind.name()).collect();
-        reader.problem(
-            "kind",
-            format!("this version cannot read `{kind}` yet"),
-            format!("it reads {}", suggest::list(&readable)),
-        );
+    let url = if kind.asks() {
+        let url = reader.text("url").unwrap_or_default();
+        if !url.is_empty() && !kind.reads_files() {
+            reader.problem(
+                "url",
+                format!("a source of kind `{kind}` reads no files"),
+                "take `url` out; an endpoint of its own goes into the profile",
+            );
+        }
+        url
+    } else {
+        reader.required_text("url", "s3://acme-billing/exports")
+    };
+    if !url.is_empty() {
+        check_scheme(&reader, "url", &url);
     }
-    let url = reader.required_text("url", "s3://acme-billing/exports");
-    check_scheme(&reader, "url", &url);
+    let ask = ask(&reader, kind, &url);
     let currency = reader.text("currency");
     if let Some(currency) = currency.as_ref().filter(|currency| currency.chars().count() > 10) {
         reader.problem(
@@ -143,33 +160,95 @@ fn source(reader: Reader<'_>, seen: &mut Vec<String>) -> Source {
             "for example currency = \"USD\"",
         );
     }
+    let given = |key: &str| reader.entries().contains_key(key);
     let source = Source {
         id,
         kind,
         url,
+        ask,
         profile: reader.text("profile"),
         role: reader
             .choice("role", &Role::NAMES, Role::from_name)
             .unwrap_or(Role::Counts),
         currency,
-        inventory_source: reader
-            .choice(
-                "inventory_source",
-                &InventorySource::NAMES,
-                InventorySource::from_name,
-            )
-            .unwrap_or(InventorySource::Estimate),
+        inventory_source: given("inventory_source")
+            .then(|| {
+                reader.choice(
+                    "inventory_source",
+                    &InventorySource::NAMES,
+                    InventorySource::from_name,
+                )
+            })
+            .flatten(),
     };
-    if source.inventory_source == InventorySource::Provider {
-        // Accepting it would empty the inventory: no provider figures are landed yet.
-        reader.problem(
-            "inventory_source",
-            "this version has no provider figures to feed the inventory from",
-            "leave it out, or write inventory_source = \"estimate\"",
-        );
-    }
     reader.finish();
     source
+}
+
+/// The keys of API kinds; one that the kind does not know is refused.
+fn ask(reader: &Reader<'_>, kind: Kind, url: &str) -> Ask {
+    let texts = |key| {
+        reader
+            .texts(key)
+            .into_iter()
+            .map(|(text, _)| text.to_string())
+            .collect()
+    };
+    let known: &[&str] = match kind {
+        _ if !kind.asks() || !url.is_empty() => &[],
+        Kind::AwsCostExplorer => &["accounts", "since", "refresh"],
+        Kind::AwsCarbon => &["since", "refresh"],
+        Kind::AzureCostQuery => &["subscriptions", "scope", "cost_type", "since", "refresh"],
+        Kind::AzureCarbon => &["subscriptions", "since", "refresh"],
+        _ => &["table", "project", "since", "refresh"],
+    };
+    let given = |key: &str| reader.entries().contains_key(key);
+    let ask = Ask {
+        accounts: texts("accounts"),
+        subscriptions: texts("subscriptions"),
+        scope: reader.text("scope"),
+        cost_type: given("cost_type")
+            .then(|| {
+                reader.choice("cost_type", &COST_TYPES, |text| {
+                    COST_TYPES.contains(&text).then(|| text.to_string())
+                })
+            })
+            .flatten(),
+        table: reader.text("table"),
+        project: reader.text("project"),
+        since: given("since")
+            .then(|| reader.parsed("since", "2026-01", |text| text.parse().ok()))
+            .flatten(),
+        refresh_hours: given("refresh")
+            .then(|| reader.parsed("refresh", "6 hours", units::hours))
+            .flatten(),
+    };
+    for key in [
+        "accounts",
+        "subscriptions",
+        "scope",
+        "cost_type",
+        "table",
+        "project",
+        "since",
+        "refresh",
+    ] {
+        if given(key) && !known.contains(&key) {
+            let hint = match known {
+                [] => "it belongs to sources that ask an API".to_string(),
+                known => format!("`{kind}` knows {}", suggest::list(known)),
+            };
+            reader.problem(key, format!("a source of kind `{kind}` has no key `{key}`"), hint);
+        }
+    }
+    if known.contains(&"table") && ask.table.as_deref().is_none_or(|t| t.split('.').count() != 3) {
+        reader.problem(
+            "table",
+            "the BigQuery table of the export is missing or not written as project.dataset.table",
+            "for example table = \"acme-billing.exports.gcp_billing_export_v1_0A1B2C_D3E4F5_A6B7C8\"",
+        );
+    }
+    ask
 }
 
 fn mapping(reader: Reader<'_>, tags: &[AllocationTag]) -> Mapping {

@@ -49,15 +49,6 @@ impl Kind {
         Kind::Instruments,
     ];
 
-    /// The kinds that this version reads.
-    pub const READABLE: [Kind; 5] = [
-        Kind::AwsCur,
-        Kind::AwsCur2,
-        Kind::Focus,
-        Kind::Activity,
-        Kind::Instruments,
-    ];
-
     /// The name in the configuration, in table names and paths.
     pub fn name(self) -> &'static str {
         match self {
@@ -82,9 +73,41 @@ impl Kind {
         Kind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Whether this version reads it.
-    pub fn is_readable(self) -> bool {
-        Kind::READABLE.contains(&self)
+    /// Whether it reads files at a URL; the other kinds ask an API. The carbon export of AWS can do both.
+    pub fn reads_files(self) -> bool {
+        !matches!(
+            self,
+            Kind::AwsCostExplorer
+                | Kind::AzureCostQuery
+                | Kind::AzureCarbon
+                | Kind::GcpBilling
+                | Kind::GcpCarbon
+        )
+    }
+
+    /// Whether it can ask an API.
+    pub fn asks(self) -> bool {
+        !self.reads_files() || self == Kind::AwsCarbon
+    }
+
+    /// The one provider that delivers this format; FOCUS is every provider's, and what is one's own has none.
+    pub fn provider_name(self) -> Option<&'static str> {
+        match self {
+            Kind::AwsCur | Kind::AwsCur2 | Kind::AwsCostExplorer | Kind::AwsCarbon => Some("AWS"),
+            Kind::AzureCost | Kind::AzureCostQuery | Kind::AzureCarbon => Some("Microsoft"),
+            Kind::GcpBilling | Kind::GcpBillingFiles | Kind::GcpCarbon => Some("Google Cloud"),
+            Kind::Focus | Kind::Activity | Kind::Instruments => None,
+        }
+    }
+
+    /// Whether a cloud provider delivers it.
+    pub fn is_cloud(self) -> bool {
+        !matches!(self, Kind::Activity | Kind::Instruments)
+    }
+
+    /// Whether its rows are a provider's own carbon figures.
+    pub fn is_carbon(self) -> bool {
+        matches!(self, Kind::AwsCarbon | Kind::AzureCarbon | Kind::GcpCarbon)
     }
 }
 

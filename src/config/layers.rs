@@ -236,11 +236,7 @@ fn add_source_defaults(merged: &mut Item) {
     let Some(root) = merged.entries_mut() else { return };
     tables(root, "tenant", &|tenant| {
         tables(tenant, "source", &|source| {
-            for (key, default) in [
-                ("role", "counts"),
-                ("currency", ""),
-                ("inventory_source", "estimate"),
-            ] {
+            for (key, default) in [("role", "counts"), ("currency", "")] {
                 source.entry(key.to_string()).or_insert_with(|| Item {
                     value: Value::Text(default.to_string()),
                     origin: Origin::Default,

@@ -3,6 +3,7 @@
 mod build;
 mod build_profile;
 mod build_tenant;
+mod inventory;
 mod kind;
 mod layers;
 pub mod location;
@@ -16,12 +17,13 @@ mod tree;
 mod types;
 mod units;
 
+pub use inventory::ProviderSide;
 pub use kind::{InventorySource, Kind, Role};
 pub use layers::Flags;
 pub use secret::{Profile, Secret, looks_secret, redact_url};
 pub use suggest::{hint as suggestion, nearest};
 pub use types::{
-    AllocationTag, Config, Database, Engine, Factors, Landing, Mapping, MappingSet, Method, Source,
+    AllocationTag, Ask, Config, Database, Engine, Factors, Landing, Mapping, MappingSet, Method, Source,
     SupplierFactor, Tenant, UtilisationOverride, Warehouse,
 };
 

@@ -13,12 +13,13 @@ const COMMON: [&str; 8] = [
 ];
 
 /// Keys of S3 and servers with its protocol.
-const AWS: [&str; 17] = [
+const AWS: [&str; 18] = [
     "access_key_id",
     "secret_access_key",
     "session_token",
     "region",
     "role_arn",
+    "external_id",
     "role_session_name",
     "web_identity_token_file",
     "container_credentials_relative_uri",
@@ -34,7 +35,7 @@ const AWS: [&str; 17] = [
 ];
 
 /// Keys of Azure.
-const AZURE: [&str; 15] = [
+const AZURE: [&str; 16] = [
     "account_name",
     "account_key",
     "access_key",
@@ -44,6 +45,7 @@ const AZURE: [&str; 15] = [
     "tenant_id",
     "client_id",
     "client_secret",
+    "client_certificate_path",
     "authority_host",
     "federated_token_file",
     "msi_endpoint",

@@ -149,8 +149,8 @@ fn tenants_and_sources_are_checked() {
     assert_eq!(
         refused(&source("url = \"bills\"\nkind = \"gcp_billing\"")),
         pair(
-            "this version cannot read `gcp_billing` yet, offgridflow.toml line 6, key tenant.source.kind",
-            "it reads aws_cur, aws_cur2, focus, activity and instruments"
+            "a source of kind `gcp_billing` reads no files, offgridflow.toml line 5, key tenant.source.url",
+            "take `url` out; an endpoint of its own goes into the profile"
         )
     );
     assert_eq!(

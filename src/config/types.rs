@@ -7,6 +7,7 @@ use super::kind::{InventorySource, Kind, Role};
 use super::location;
 use super::secret::Profile;
 use super::tree::Item;
+use crate::domain::period::Period;
 
 /// Everything a command needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -164,16 +165,40 @@ pub struct Source {
     pub id: String,
     /// The format.
     pub kind: Kind,
-    /// A folder, bucket prefix or single file; relative ones start at [`Config::base`].
+    /// A folder, bucket prefix or single file; relative ones start at [`Config::base`]. Empty for a source that asks an API.
     pub url: String,
+    /// What an API is asked for.
+    pub ask: Ask,
     /// The profile with its credentials.
     pub profile: Option<String>,
     /// Whether it counts or is only compared.
     pub role: Role,
     /// The currency of files that carry none.
     pub currency: Option<String>,
-    /// Which side feeds `publish.inventory`.
-    pub inventory_source: InventorySource,
+    /// Which side feeds `publish.inventory` with its provider's emissions, if the file says so here; all sources of a
+    /// tenant and provider together decide it, see [`Tenant::provider_sides`].
+    pub inventory_source: Option<InventorySource>,
+}
+
+/// The keys of a source that asks an API; which of them apply depends on its kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// `accounts`: AWS accounts; all that the payer sees when empty.
+    pub accounts: Vec<String>,
+    /// `subscriptions`: Azure subscriptions; all that the login sees when empty.
+    pub subscriptions: Vec<String>,
+    /// `scope`: an Azure scope such as `/providers/Microsoft.Billing/billingAccounts/123`, instead of subscriptions.
+    pub scope: Option<String>,
+    /// `cost_type`: `actual` or `amortized`.
+    pub cost_type: Option<String>,
+    /// `table`: a BigQuery table, `project.dataset.table`.
+    pub table: Option<String>,
+    /// `project`: the Google Cloud project that runs the queries; the table's own when absent.
+    pub project: Option<String>,
+    /// `since`: the first month.
+    pub since: Option<Period>,
+    /// `refresh`: hours for which an answer is good.
+    pub refresh_hours: Option<u32>,
 }
 
 /// `[[tenant.mapping]]`: which entity, site and cost centre an account or tag value belongs to.

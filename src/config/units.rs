@@ -33,6 +33,20 @@ pub fn months(text: &str) -> Option<u32> {
         .filter(|months| *months <= 1200)
 }
 
+/// Hours of `6 hours`, `1 hour`, `2 days`.
+pub fn hours(text: &str) -> Option<u32> {
+    let (number, unit) = split(text)?;
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "hour" | "hours" => 1,
+        "day" | "days" => 24,
+        _ => return None,
+    };
+    u32::try_from(number)
+        .ok()?
+        .checked_mul(factor)
+        .filter(|hours| *hours <= 24 * 366)
+}
+
 fn split(text: &str) -> Option<(u64, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -52,6 +66,10 @@ mod tests {
         assert_eq!(months("3 months"), Some(3));
         assert_eq!(months("1 year"), Some(12));
         assert_eq!(months("0 months"), Some(0));
+        assert_eq!(
+            (hours("6 hours"), hours("2 days"), hours("1 week")),
+            (Some(6), Some(48), None)
+        );
         for text in ["", "MiB", "-1MB", "1.5GB", "12 parsecs", "99999999999999999999MB"] {
             assert_eq!(bytes(text), None, "{text}");
         }

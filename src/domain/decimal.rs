@@ -158,6 +158,16 @@ pub fn money(text: &[u8]) -> Result<i128, DecimalError> {
     parse_written(text)?.exact(MONEY_SCALE)
 }
 
+/// Money that is a double where it comes from: its shortest text has at most 17 digits, and what these say beyond
+/// [`MONEY_SCALE`] places is noise of the type. A longer text is no double's and stays exact.
+pub fn double_money(written: Written) -> Result<i128, DecimalError> {
+    if written.digits.unsigned_abs() < 10u128.pow(17) {
+        written.rounded(MONEY_SCALE)
+    } else {
+        written.exact(MONEY_SCALE)
+    }
+}
+
 /// A double by its shortest text, as its writer saw it (0.1 is 0.1).
 pub fn written_f64(value: f64) -> Result<Written, DecimalError> {
     if !value.is_finite() {
@@ -323,6 +333,14 @@ mod tests {
         }
         assert_eq!(money(b"1e-25"), Err(DecimalError::Loss));
         assert_eq!(money(b"123456789012345.5"), Err(DecimalError::Overflow));
+    }
+
+    #[test]
+    fn only_a_doubles_noise_is_rounded() {
+        let read = |text: &str| parse_written(text.as_bytes()).and_then(double_money);
+        assert_eq!(read("1.2345678901234567e-10"), Ok(123_456_789_012_346));
+        assert_eq!(read("5e-06"), money(b"0.000005"));
+        assert_eq!(read("0.1234567890123456789012345"), Err(DecimalError::Loss));
     }
 
     #[test]

@@ -22,6 +22,29 @@ impl Period {
         Self::new(chrono::Datelike::year(&date), chrono::Datelike::month(&date))
     }
 
+    /// The month that holds a day.
+    pub fn of(date: chrono::NaiveDate) -> Self {
+        use chrono::Datelike;
+        Period {
+            year: date.year(),
+            month: date.month(),
+        }
+    }
+
+    /// The first day; the first day of [`Period::next`] is the exclusive end.
+    pub fn first_day(self) -> chrono::NaiveDate {
+        chrono::NaiveDate::from_ymd_opt(self.year, self.month, 1).unwrap_or_default()
+    }
+
+    /// This month moved on by `months`.
+    pub fn plus(self, months: u32) -> Self {
+        let index = self.year * 12 + self.month as i32 - 1 + months as i32;
+        Period {
+            year: index.div_euclid(12),
+            month: index.rem_euclid(12) as u32 + 1,
+        }
+    }
+
     /// The month after this one.
     pub fn next(self) -> Self {
         if self.month == 12 {
@@ -85,6 +108,9 @@ mod tests {
     fn reads_and_steps() {
         let december: Period = "2025-12".parse().unwrap();
         assert_eq!(december.next().to_string(), "2026-01");
+        assert_eq!(december.plus(14).to_string(), "2027-02");
+        assert_eq!(december.first_day().to_string(), "2025-12-01");
+        assert_eq!(Period::of(december.first_day()), december);
         assert_eq!(december.minus(12).to_string(), "2024-12");
         assert_eq!(
             Period::from_compact("20260901-20261001").unwrap().to_string(),

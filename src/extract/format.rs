@@ -5,8 +5,17 @@
 pub enum Format {
     /// Comma-separated text.
     Csv,
+    /// One JSON object a line.
+    Json,
     /// Apache Parquet.
     Parquet,
+}
+
+impl Format {
+    /// Whether columns have types of their own; those of the others are text.
+    pub fn is_typed(self) -> bool {
+        self == Format::Parquet
+    }
 }
 
 /// What is wrapped around a file of text.
@@ -29,6 +38,22 @@ pub fn of_name(key: &str) -> Option<(Format, Compression)> {
         "gz" | "gzip" if !names_another_kind(&name) => Some((Format::Csv, Compression::Gzip)),
         "zip" => Some((Format::Csv, Compression::Zip)),
         _ => None,
+    }
+}
+
+/// The same for extracts of Google's billing table, where JSON is data: one object a line.
+pub fn of_extract_name(key: &str) -> Option<(Format, Compression)> {
+    let name = file_name(key).to_ascii_lowercase();
+    let lines = |name: &str| {
+        [".json", ".jsonl", ".ndjson"]
+            .iter()
+            .any(|ending| name.ends_with(ending))
+    };
+    match name.strip_suffix(".gz") {
+        _ if is_manifest(key) => None,
+        Some(inner) if lines(inner) => Some((Format::Json, Compression::Gzip)),
+        None if lines(&name) => Some((Format::Json, Compression::None)),
+        _ => of_name(key),
     }
 }
 
@@ -92,6 +117,24 @@ mod tests {
             ("README.md", None),
         ] {
             assert_eq!(of_name(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn extracts_may_be_lines_of_json() {
+        let json = |compression| Some((Format::Json, compression));
+        for (name, expected) in [
+            ("a/x.json", json(Compression::None)),
+            ("x.JSONL", json(Compression::None)),
+            ("x.ndjson.gz", json(Compression::Gzip)),
+            ("part-000.json.gz", json(Compression::Gzip)),
+            ("x.csv.gz", Some((Format::Csv, Compression::Gzip))),
+            ("x.parquet", Some((Format::Parquet, Compression::None))),
+            ("manifest.json", None),
+            ("gcp-manifest.json", None),
+            ("x.txt", None),
+        ] {
+            assert_eq!(of_extract_name(name), expected, "{name}");
         }
     }
 

@@ -1,11 +1,17 @@
 //! What the folders of a path say: the billing period, the export above it, the run below it.
 
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+
 use crate::domain::period::Period;
+
+/// The folders between the half of a Data Export (`data`, `metadata`) and its period: the carbon export keeps the months of
+/// each version of its model apart.
+const VERSION_FOLDER: &str = "carbon_model_version";
 
 /// How a folder names its month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spelling {
-    /// `BILLING_PERIOD=2026-09`, which is right whatever a manifest says.
+    /// `BILLING_PERIOD=2026-09`, or `usage_period=2026-09` of the carbon export, which is right whatever a manifest says.
     Named,
     /// `20260901-20261001`.
     Range,
@@ -41,7 +47,8 @@ impl PeriodFolder {
     /// The period folder that ends at `index`.
     fn at(folders: &[&str], index: usize) -> Option<Self> {
         let name = folders[index];
-        let (period, spelling, first) = if let Some(text) = value_of(name, "billing_period") {
+        let named = value_of(name, "billing_period").or_else(|| value_of(name, "usage_period"));
+        let (period, spelling, first) = if let Some(text) = named {
             (text.parse().ok()?, Spelling::Named, index)
         } else if let Some(period) = of_range(name) {
             (period, Spelling::Range, index)
@@ -55,12 +62,12 @@ impl PeriodFolder {
                 index - 1,
             )
         };
-        let mut above = &folders[..first];
-        if let Some((last, rest)) = above.split_last()
-            && spelling == Spelling::Named
-            && matches!(*last, "data" | "metadata")
+        let mut above = folders[..first].to_vec();
+        let half = above.len().checked_sub(1 + versions(&above));
+        if let Some(half) = half.filter(|_| spelling == Spelling::Named)
+            && matches!(above[half], "data" | "metadata")
         {
-            above = rest;
+            above.remove(half);
         }
         let run: Vec<&str> = folders[index + 1..]
             .iter()
@@ -79,11 +86,20 @@ impl PeriodFolder {
 
     /// The same period's folder of the other half of a Data Export (`metadata` ↔ `data`).
     pub fn data_folder(&self) -> Option<String> {
-        let parts: Vec<&str> = self.path.split('/').collect();
-        let (name, rest) = parts.split_last()?;
-        let (half, above) = rest.split_last()?;
-        (*half == "metadata").then(|| [above, &["data", name]].concat().join("/"))
+        let mut parts: Vec<&str> = self.path.split('/').collect();
+        let folders = parts.len() - 1;
+        let half = folders.checked_sub(1 + versions(&parts[..folders]))?;
+        (parts[half] == "metadata").then(|| {
+            parts[half] = "data";
+            parts.join("/")
+        })
     }
+}
+
+/// How many folders right above a period name a version.
+fn versions(above: &[&str]) -> usize {
+    let is_version = |folder: &&&str| value_of(folder, VERSION_FOLDER).is_some();
+    above.iter().rev().take_while(is_version).count()
 }
 
 /// The path below a folder; `None` when it is not below it, or the folder itself.
@@ -130,6 +146,22 @@ pub fn is_run(folder: &str) -> bool {
     is_digits(&digits)
         && (12..=17).contains(&digits.len())
         && (rest.is_empty() || is_uuid(rest) || is_hex(rest))
+}
+
+/// When a run was begun, where its folders say: `202609150312`, or a time before an execution's id.
+pub fn run_time(run: &str) -> Option<DateTime<Utc>> {
+    let digits: String = run
+        .split('/')
+        .next()?
+        .split('-')
+        .next()?
+        .chars()
+        .filter(|c| !matches!(c, 'T' | 'Z' | '.' | ':'))
+        .collect();
+    let minute = digits.get(..12).filter(|text| is_digits(text))?;
+    let time = NaiveDateTime::parse_from_str(minute, "%Y%m%d%H%M").ok()?;
+    let seconds: i64 = digits.get(12..14).and_then(|text| text.parse().ok()).unwrap_or(0);
+    Some(time.and_utc() + TimeDelta::seconds(seconds))
 }
 
 /// The run in a file name such as `costs_8ca602ab-6c15-42ee-ab22-8cac7a770248.csv`.
@@ -199,6 +231,23 @@ mod tests {
     }
 
     #[test]
+    fn each_version_of_the_carbon_model_is_an_export() {
+        assert_eq!(
+            of("e/data/carbon_model_version=v3.0.0/usage_period=2026-09/e.csv.gz"),
+            expect("2026-09", "e/carbon_model_version=v3.0.0", "")
+        );
+        let manifest = "e/metadata/carbon_model_version=v3.0.0/usage_period=2026-09/e-Manifest.json";
+        assert_eq!(
+            of(manifest),
+            expect("2026-09", "e/carbon_model_version=v3.0.0", "")
+        );
+        assert_eq!(
+            PeriodFolder::of(manifest).unwrap().data_folder().as_deref(),
+            Some("e/data/carbon_model_version=v3.0.0/usage_period=2026-09")
+        );
+    }
+
+    #[test]
     fn other_folders_are_no_periods() {
         for path in [
             "a/b.csv",
@@ -242,5 +291,16 @@ mod tests {
         }
         assert_eq!(run_of_name(&format!("costs_{UUID}.csv.gz")), Some(UUID));
         assert_eq!(run_of_name("costs_1.csv"), None);
+        let time = |run: &str| run_time(run).map(|time| time.to_rfc3339());
+        assert_eq!(
+            time(&format!("202609150312/{UUID}")).as_deref(),
+            Some("2026-09-15T03:12:00+00:00")
+        );
+        assert_eq!(
+            time(&format!("20260915T031207Z-{UUID}")).as_deref(),
+            Some("2026-09-15T03:12:07+00:00")
+        );
+        assert_eq!(time(UUID), None);
+        assert_eq!(time("0123456789abcdef0123456789abcdef"), None);
     }
 }

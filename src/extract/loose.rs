@@ -47,7 +47,7 @@ pub fn from_period_folders(
     for ((export, period), mut runs) in periods {
         let Some(newest) = runs
             .iter()
-            .max_by_key(|(_, files)| newest_file(files))
+            .max_by_key(|(run, files)| (layout::run_time(run).or(newest_file(files)), newest_name(files)))
             .map(|(run, _)| run.clone())
         else {
             continue;
@@ -66,11 +66,13 @@ pub fn from_period_folders(
     }
 }
 
-fn newest_file(files: &[SourceFile]) -> Option<(chrono::DateTime<chrono::Utc>, String)> {
-    files
-        .iter()
-        .map(|file| (file.object.modified, file.object.key.clone()))
-        .max()
+fn newest_file(files: &[SourceFile]) -> Option<chrono::DateTime<chrono::Utc>> {
+    files.iter().map(|file| file.object.modified).max()
+}
+
+/// Decides between runs whose files were copied in the same instant.
+fn newest_name(files: &[SourceFile]) -> Option<String> {
+    files.iter().map(|file| file.object.key.clone()).max()
 }
 
 fn export_of(location: &Location, folder: &PeriodFolder, claims: &Claims) -> String {

@@ -20,6 +20,10 @@ pub struct Manifest {
     pub billing_period: Option<Period>,
     /// The month of an Azure run's first day, which a folder's name outweighs.
     pub run_period: Option<Period>,
+    /// What is exported, in the provider's own word.
+    pub export_type: Option<String>,
+    /// The rows of all its files together.
+    pub rows: Option<u64>,
     /// The keys of its files; `None` when it lists none at all and its data folder is what counts.
     pub keys: Option<Vec<String>>,
 }
@@ -53,6 +57,8 @@ impl Manifest {
             name,
             billing_period: month(inner("billingPeriod"), "start"),
             run_period: month(inner("runInfo"), "startDate"),
+            export_type: inner("exportConfig").and_then(|export| text(export, "type")),
+            rows: fields.get("dataRowCount").and_then(Value::as_u64),
             keys: keys_of(&fields)?,
         })
     }
@@ -68,7 +74,11 @@ fn keys_of(fields: &Map<String, Value>) -> Result<Option<Vec<String>>, String> {
         .iter()
         .find_map(|name| Some((*name, fields.get(*name)?)));
     let Some((name, value)) = listed.filter(|(_, value)| !value.is_null()) else {
-        return Ok(None);
+        // A month without cost may have no list at all.
+        let is_empty = ["blobCount", "dataRowCount"]
+            .iter()
+            .any(|count| fields.get(*count).and_then(Value::as_u64) == Some(0));
+        return Ok(is_empty.then(Vec::new));
     };
     let Value::Array(entries) = value else {
         return Err(format!("`{name}` is no list"));
@@ -209,12 +219,28 @@ mod tests {
         assert_eq!((azure.run.as_str(), azure.name.as_deref()), ("r1", Some("costs")));
         assert_eq!(azure.run_period.unwrap().to_string(), "2026-09");
         assert_eq!(azure.keys.unwrap(), ["root/f.csv"]);
+
+        let older = Manifest::parse(
+            br#"{"manifestVersion":"2021-01-01","dataRowCount":490,"blobs":[{"blobName":"f.csv","dataRowCount":490}]}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (older.run.as_str(), older.rows, older.export_type),
+            ("", Some(490), None)
+        );
     }
 
     #[test]
     fn empty_and_absent_lists_differ() {
         assert_eq!(
             Manifest::parse(br#"{"blobCount":0,"blobs":[]}"#).unwrap().keys,
+            Some(vec![])
+        );
+        assert_eq!(Manifest::parse(br#"{"blobCount":0}"#).unwrap().keys, Some(vec![]));
+        assert_eq!(
+            Manifest::parse(br#"{"dataRowCount":0,"blobs":null}"#)
+                .unwrap()
+                .keys,
             Some(vec![])
         );
         assert_eq!(Manifest::parse(br#"{"dataFiles":null}"#).unwrap().keys, None);

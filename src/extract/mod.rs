@@ -3,11 +3,21 @@
 //! A delivery is the unit that replaces: one finished version of one export and period, or one bare file.
 //! Manifests decide where there are any; otherwise period folders; every other data file stands alone.
 
+#[cfg(feature = "aws-api")]
+mod aws;
+#[cfg(feature = "azure")]
+mod azure;
+pub mod connector;
 pub mod decode;
+mod extracts;
 mod format;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod layout;
 mod loose;
 mod manifest;
+mod origin;
+pub mod retry;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -17,6 +27,9 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 
 pub use format::{Compression, Format};
+pub use origin::Origin;
+
+use connector::Known;
 
 use crate::config::Kind;
 use crate::domain::period::Period;
@@ -43,12 +56,19 @@ pub struct Delivery {
     pub export: String,
     /// The billing period of all rows; none for a bare file, which is split by each row's own.
     pub period: Option<Period>,
-    /// SHA-256 of the run's id and every file's name, size and etag: equal means nothing new.
+    /// SHA-256 of the run's id and every file's name, size and etag: equal means nothing new. Of an answer that is still
+    /// to be asked for it is what is held now, and the answer decides ([`Delivery::asks`]).
     pub delivery_id: String,
+    /// It must be asked for: what it costs, for `plan`. `None` when the delivery id tells whether anything is new.
+    pub asks: Option<String>,
     /// Every file of it, in the order of their keys; empty is a valid empty period.
     pub files: Vec<SourceFile>,
     /// The manifest that named the files, to be verified unchanged after they are read.
     pub manifest: Option<Object>,
+    /// The rows that the manifest says its files hold.
+    pub told_rows: Option<u64>,
+    /// What the manifest says is exported, in the provider's own word: `ActualCost`.
+    pub export_type: Option<String>,
     /// What a person should know though nothing failed.
     pub warnings: Vec<String>,
 }
@@ -62,6 +82,8 @@ pub struct Discovery {
     pub failures: Vec<Error>,
     /// Files that were passed over, and the like.
     pub warnings: Vec<String>,
+    /// What the source as a whole shows to be unchanged, to be remembered.
+    pub mark: Option<String>,
 }
 
 /// Lists a source and sorts its files into deliveries.
@@ -77,6 +99,10 @@ pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
         .filter(|object| named_file || !format::is_hidden(&object.key))
         .collect();
 
+    if kind == Kind::GcpBillingFiles {
+        extracts::from_folders(location, &visible, &mut found);
+        return Ok(finished(found, location));
+    }
     let mut taken = BTreeSet::new();
     let reads_manifests = !named_file && !matches!(kind, Kind::Activity | Kind::Instruments);
     if reads_manifests {
@@ -86,6 +112,11 @@ pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
     }
     loose::from_bare_files(location, &visible, &taken, &mut found);
 
+    Ok(finished(found, location))
+}
+
+/// In order, and with a word when there is nothing.
+fn finished(mut found: Discovery, location: &Location) -> Discovery {
     found
         .deliveries
         .sort_by(|a, b| (&a.export, a.period).cmp(&(&b.export, b.period)));
@@ -94,7 +125,7 @@ pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
             .warnings
             .push(format!("no data file is at {}", location.uri(&location.prefix)));
     }
-    Ok(found)
+    found
 }
 
 impl SourceFile {
@@ -134,9 +165,48 @@ impl Delivery {
             export,
             period,
             delivery_id,
+            asks: None,
             files,
             manifest: None,
+            told_rows: None,
+            export_type: None,
             warnings: Vec::new(),
         }
+    }
+
+    /// What an API holds under an identity that its connector can tell without reading it.
+    pub fn known(uri: &str, export: String, period: Option<Period>, delivery_id: String) -> Self {
+        let name = period.map_or(export.clone(), |period| format!("{export}/{period}"));
+        let file = SourceFile {
+            object: Object::asked(&name),
+            uri: format!("{uri}#{name}"),
+            format: Format::Json,
+            compression: Compression::None,
+        };
+        Delivery {
+            export,
+            period,
+            delivery_id,
+            asks: None,
+            files: vec![file],
+            manifest: None,
+            told_rows: None,
+            export_type: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// What an API must be asked for to know whether it is new; a fresh answer is not asked for again.
+    ///
+    /// `cost` says for `plan` what asking takes, such as `about 3 calls, USD 0.03`.
+    pub fn answer(uri: &str, export: String, period: Option<Period>, known: &Known, cost: String) -> Self {
+        let due = known.is_due(&export, period);
+        let held = known
+            .looks
+            .get(&(export.clone(), period))
+            .map(|look| look.delivery_id.clone());
+        let mut delivery = Delivery::known(uri, export, period, held.unwrap_or_default());
+        delivery.asks = due.then_some(cost);
+        delivery
     }
 }

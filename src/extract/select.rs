@@ -70,7 +70,17 @@ pub async fn from_manifests(location: &Location, objects: &[&Object], found: &mu
     let mut chosen: BTreeMap<(String, Period), Candidate> = BTreeMap::new();
     for (object, manifest) in read {
         let candidate = match manifest {
-            Ok(manifest) => resolve(location, object, &manifest, &by_path, &mut claims),
+            Ok(manifest) => {
+                let candidate = resolve(location, object, &manifest, &by_path, &mut claims);
+                if let Some(other) = manifest.export_type.filter(|name| !exports_costs(name)) {
+                    found.warnings.push(format!(
+                        "{} exports {other}, which is no cost: it is passed over",
+                        location.uri(&object.path)
+                    ));
+                    continue;
+                }
+                candidate
+            }
             Err(error) => {
                 // Nobody knows which of its neighbours it speaks for.
                 let beside = objects
@@ -103,14 +113,18 @@ pub async fn from_manifests(location: &Location, objects: &[&Object], found: &mu
     claims
 }
 
-/// The overwritten top-level manifest first, then the newest.
+/// The overwritten top-level manifest first, then the newest: as its run's folder says, which a copy does not change.
 fn rank(manifest: &Object) -> (bool, chrono::DateTime<chrono::Utc>, &str) {
     let path = manifest.path.as_ref();
-    let in_run = match PeriodFolder::of(path) {
-        Some(period) => !period.run.is_empty(),
-        None => layout::is_run(file_name(folder(path))),
+    let run = match PeriodFolder::of(path) {
+        Some(period) => period.run,
+        None => Some(file_name(folder(path)))
+            .filter(|name| layout::is_run(name))
+            .unwrap_or_default()
+            .to_string(),
     };
-    (!in_run, manifest.modified, &manifest.key)
+    let time = layout::run_time(&run).unwrap_or(manifest.modified);
+    (run.is_empty(), time, &manifest.key)
 }
 
 async fn read(location: &Location, object: &Object) -> Result<Manifest> {
@@ -120,6 +134,12 @@ async fn read(location: &Location, object: &Object) -> Result<Manifest> {
             "nothing of its delivery was landed; have the provider deliver it again, or move a file that is no manifest away",
         )
     })
+}
+
+/// Azure exports price sheets and reservations to the same containers as costs.
+fn exports_costs(export_type: &str) -> bool {
+    let name = export_type.to_ascii_lowercase();
+    name.ends_with("cost") || name == "usage"
 }
 
 /// Finds a manifest's export, period and files, and claims all that it speaks for.
@@ -150,6 +170,8 @@ fn resolve<'a>(
         })?;
         let mut delivery = Delivery::new(export.clone(), Some(period), &manifest.run, files);
         delivery.manifest = Some(object.clone());
+        delivery.told_rows = manifest.rows;
+        delivery.export_type = manifest.export_type.clone();
         delivery.warnings = warnings;
         Ok(delivery)
     });

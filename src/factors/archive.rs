@@ -28,23 +28,49 @@ pub async fn keep(warehouse: &Warehouse, set: &FactorSet) -> Result<()> {
 /// A set by its version.
 ///
 /// # Errors
-/// Usage when the warehouse has none of that version.
+/// Usage when the warehouse has none of that version, external when what it has is not what a run kept.
 pub async fn load(warehouse: &Warehouse, version: &str) -> Result<FactorSet> {
     let path = format!("{FOLDER}/{version}.json");
-    let unknown = || {
+    if !warehouse.location.exists(&path).await? {
+        return Err(unknown(warehouse, version).await?);
+    }
+    let damaged = || {
+        Error::external(format!("the kept factor set `{version}` is not as a run left it"))
+            .at(path.clone())
+            .hint("restore that file, or take another [factors] version")
+    };
+    let bytes = warehouse.location.read(&path).await?;
+    let mut value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| damaged().because(e))?;
+    let mut part = |key: &str| {
+        value
+            .get_mut(key)
+            .map(serde_json::Value::take)
+            .unwrap_or_default()
+    };
+    let base: BTreeMap<String, String> =
+        serde_json::from_value(part("base")).map_err(|e| damaged().because(e))?;
+    let overlay: BTreeMap<String, (String, String)> =
+        serde_json::from_value(part("overlay")).map_err(|e| damaged().because(e))?;
+    let set = FactorSet::of(base, overlay);
+    // The version is the hash of the tables: figures of another set must not go by this one's name.
+    match set.version() == version {
+        true => Ok(set),
+        false => Err(damaged().because(format!("its tables make `{}`", set.version()))),
+    }
+}
+
+/// No set has that version: the message names those that are there, as no verb runs with a wrong one.
+async fn unknown(warehouse: &Warehouse, version: &str) -> Result<Error> {
+    let paths = warehouse.location.child(FOLDER).paths().await?;
+    let mut kept: Vec<&str> = paths.iter().filter_map(|p| p.strip_suffix(".json")).collect();
+    kept.sort_unstable();
+    let kept = match kept.as_slice() {
+        [] => "this warehouse keeps none yet".to_string(),
+        _ => format!("this warehouse keeps {}", kept.join(", ")),
+    };
+    Ok(
         Error::usage(format!("the factor set `{version}` is not in this warehouse"))
             .at("[factors] version")
-            .hint("runs keep the sets they used: `offgridflow sql \"select distinct factor_set_version from system.runs\"`")
-    };
-    if !warehouse.location.exists(&path).await? {
-        return Err(unknown());
-    }
-    let bytes = warehouse.location.read(&path).await?;
-    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| unknown().because(e))?;
-    let parse = |key: &str| value.get(key).cloned().unwrap_or_default();
-    let base: BTreeMap<String, String> =
-        serde_json::from_value(parse("base")).map_err(|e| unknown().because(e))?;
-    let overlay: BTreeMap<String, (String, String)> =
-        serde_json::from_value(parse("overlay")).map_err(|e| unknown().because(e))?;
-    Ok(FactorSet::of(base, overlay))
+            .hint(format!("{kept}; an empty version is the current set")),
+    )
 }

@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::contract::{Contract, Provider, plain};
+use super::contract::{Contract, Nested, Provider, plain};
+use super::cost_basis::CostBasis;
 use super::currency::is_iso_4217;
-use crate::domain::decimal::{QUANTITY_SCALE, canonical_quantity, money, parse_written};
+use crate::domain::decimal::{
+    DecimalError, QUANTITY_SCALE, Written, canonical_quantity, double_money, money, parse_written,
+};
+use crate::domain::nested_text;
 use crate::domain::period::Period;
 use crate::domain::timestamp::{DateOrder, parse_timestamp};
 use crate::error::{Error, Result};
@@ -16,8 +20,16 @@ pub const MAX_CELL_BYTES: usize = 1 << 20;
 /// Larger ones are units of activity data, whose quantities are kept as they are.
 const WORST_MULTIPLIER: i128 = 1_099_511_627_776_000_000_000;
 
-/// A bill that a slice holds rows of: provider and billing account.
-pub type Bill = (String, String);
+/// A bill that a slice holds rows of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bill {
+    /// The provider in its canonical spelling.
+    pub provider: String,
+    /// The billing account; empty when the rows name none.
+    pub account: String,
+    /// The account below it that another source may hold by itself; empty where there is no such thing.
+    pub sub_account: String,
+}
 
 /// What a cell of a role must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +40,7 @@ pub(super) enum Role {
     RequiredDate,
     Date,
     Currency,
+    Nested(Nested),
     NotNull,
 }
 
@@ -36,13 +49,23 @@ pub struct Checks {
     /// (column index, delivered name, role).
     pub(super) roles: Vec<(usize, String, Role)>,
     period: Vec<usize>,
-    account: Option<usize>,
+    account: Vec<usize>,
+    sub_account: Vec<usize>,
+    /// What the columns tell of the amounts; rows may tell more.
+    cost_basis: Option<CostBasis>,
+    /// The column whose `Unused…` values tell amortized cost.
+    charge_type: Option<usize>,
+    blank_rows: bool,
+    blanks: u64,
     provider: Option<usize>,
     fixed_provider: Option<&'static str>,
     default_currency: bool,
+    doubles: bool,
     /// Units that `reference.units` knows, lower case; only for activity data.
     units: Option<(usize, std::sync::Arc<BTreeSet<String>>)>,
     country: Option<usize>,
+    /// Value and unit columns of the contract's measures, those of them that the file has.
+    measures: Vec<(usize, Option<usize>, String, &'static [&'static str])>,
     bills: BTreeSet<(Bill, Period)>,
     last_bill: Option<(Bill, Period)>,
     unknown_currencies: BTreeSet<String>,
@@ -66,7 +89,7 @@ impl Checks {
     ) -> Result<Checks> {
         let mut positions: HashMap<String, usize> = HashMap::new();
         for (index, header) in headers.iter().enumerate() {
-            positions.entry(plain(header)).or_insert(index);
+            positions.entry(contract.role_name(header)).or_insert(index);
         }
         let find = |name: &str| positions.get(name).copied();
         let first = |names: &[&str]| names.iter().find_map(|name| find(name));
@@ -106,10 +129,15 @@ impl Checks {
         add(contract.cost, Role::Cost);
         add(contract.money, Role::Money);
         add(contract.quantities, Role::Quantity);
+        let values: Vec<&str> = contract.measures.iter().map(|measure| measure.0).collect();
+        add(&values, Role::Quantity);
         add(contract.required_dates, Role::RequiredDate);
         add(contract.dates, Role::Date);
         add(contract.currency, Role::Currency);
         add(contract.not_null, Role::NotNull);
+        for (name, number) in contract.nested {
+            add(&[*name], Role::Nested(*number));
+        }
         let provider = match contract.provider {
             Provider::Column(name) => find(name),
             _ => None,
@@ -117,7 +145,19 @@ impl Checks {
         Ok(Checks {
             roles,
             period: contract.period.iter().filter_map(|name| find(name)).collect(),
-            account: first(contract.account),
+            account: contract.account.iter().filter_map(|name| find(name)).collect(),
+            sub_account: contract
+                .sub_account
+                .iter()
+                .filter_map(|name| find(name))
+                .collect(),
+            cost_basis: contract.cost_basis.map(|_| match find("billedcost") {
+                Some(_) => CostBasis::Focus,
+                None => CostBasis::Actual,
+            }),
+            charge_type: contract.cost_basis.and_then(find),
+            blank_rows: contract.blank_rows,
+            blanks: 0,
             provider,
             fixed_provider: match contract.provider {
                 Provider::Fixed(name) => Some(name),
@@ -125,8 +165,18 @@ impl Checks {
                 Provider::None => None,
             },
             default_currency: default_currency.is_some(),
+            doubles: contract.doubles,
             units: units.zip(find("unit")).map(|(units, index)| (index, units)),
             country: find("country").filter(|_| !contract.is_bill()),
+            measures: contract
+                .measures
+                .iter()
+                .filter_map(|(value, unit, units)| {
+                    let (value, unit_index) = (find(value)?, find(unit));
+                    let name = unit_index.map_or(unit.to_string(), |index| headers[index].clone());
+                    Some((value, unit_index, name, *units))
+                })
+                .collect(),
             bills: BTreeSet::new(),
             last_bill: None,
             unknown_currencies: BTreeSet::new(),
@@ -157,10 +207,10 @@ impl Checks {
         let roles = self.roles.iter().map(|(index, ..)| *index);
         roles
             .chain(self.period.iter().copied())
-            .chain(self.account)
-            .chain(self.provider)
+            .chain(self.bill_columns())
             .chain(self.units.as_ref().map(|u| u.0))
             .chain(self.country)
+            .chain(self.measures.iter().filter_map(|measure| measure.1))
             .collect()
     }
 
@@ -174,8 +224,13 @@ impl Checks {
         order: Option<DateOrder>,
         fixed: Option<Period>,
     ) -> Result<Period, Fault> {
+        let blank = self.blank_rows && self.is_blank(&cell);
+        self.blanks += u64::from(blank);
         for position in 0..self.roles.len() {
             let (index, role) = (self.roles[position].0, self.roles[position].2);
+            if blank && role == Role::Cost {
+                continue;
+            }
             let text = cell(index);
             if let Err(reason) = self.check(text, role, order) {
                 return Err((self.roles[position].1.clone(), reason));
@@ -201,6 +256,13 @@ impl Checks {
                 ));
             }
         }
+        for (value, unit, name, units) in &self.measures {
+            let unit = unit.map(&cell).unwrap_or("").trim();
+            if !is_null_text(cell(*value).as_bytes()) && !units.contains(&unit) {
+                let reason = format!("the unit `{}` is not {}", shown(unit), units.join(" or "));
+                return Err((name.clone(), reason));
+            }
+        }
         let period = match fixed {
             Some(period) => period,
             None => self.row_period(&cell, order).ok_or_else(|| {
@@ -214,6 +276,15 @@ impl Checks {
         Ok(period)
     }
 
+    /// Whether none of the row's amounts is told.
+    fn is_blank<'a>(&self, cell: &impl Fn(usize) -> &'a str) -> bool {
+        let mut amounts = self
+            .roles
+            .iter()
+            .filter(|(_, _, role)| matches!(role, Role::Cost | Role::Money | Role::Quantity));
+        amounts.all(|(index, ..)| is_null_text(cell(*index).as_bytes()))
+    }
+
     fn check(&mut self, text: &str, role: Role, order: Option<DateOrder>) -> Result<(), String> {
         let null = is_null_text(text.as_bytes());
         match role {
@@ -223,15 +294,16 @@ impl Checks {
                 false => Err("the row has no currency and the source names none".into()),
             },
             _ if null => Ok(()),
+            Role::Cost | Role::Money if self.doubles => parse_written(text.as_bytes())
+                .and_then(double_money)
+                .map(|_| ())
+                .map_err(|e| format!("`{}` is {e}", shown(text))),
+            Role::Nested(number) => nested(text, number).map_err(|e| format!("`{}`: {e}", shown(text))),
             Role::Cost | Role::Money => money(text.as_bytes())
                 .map(|_| ())
                 .map_err(|e| format!("`{}` is {e}", shown(text))),
             Role::Quantity => parse_written(text.as_bytes())
-                .and_then(|w| {
-                    canonical_quantity(w, WORST_MULTIPLIER, 744)
-                        .map(|_| ())
-                        .or_else(|_| w.exact(QUANTITY_SCALE).map(|_| ()))
-                })
+                .and_then(quantity)
                 .map_err(|e| format!("`{}` is {e}", shown(text))),
             Role::RequiredDate | Role::Date => {
                 if self.last_date.0 != text {
@@ -265,8 +337,12 @@ impl Checks {
             .iter()
             .map(|index| cell(*index))
             .find(|text| !is_null_text(text.as_bytes()))
-            .and_then(|text| parse_timestamp(text, order))
-            .and_then(|micros| Period::of_epoch_day(micros.div_euclid(86_400_000_000) as i32))
+            .and_then(|text| {
+                invoice_month(text).or_else(|| {
+                    let micros = parse_timestamp(text, order)?;
+                    Period::of_epoch_day(micros.div_euclid(86_400_000_000) as i32)
+                })
+            })
     }
 
     /// Notes the bill of a row whose cells were checked as a column.
@@ -281,45 +357,61 @@ impl Checks {
 
     /// The columns that tell the bill of a row.
     pub(super) fn bill_columns(&self) -> impl Iterator<Item = usize> {
-        self.account.into_iter().chain(self.provider)
+        let accounts = self.account.iter().chain(&self.sub_account).copied();
+        accounts.chain(self.charge_type).chain(self.provider)
     }
 
     fn note_bill<'a>(&mut self, cell: &impl Fn(usize) -> &'a str, period: Period) {
         let Some(fixed) = self.fixed_provider else { return };
-        let clean = |index: Option<usize>| {
-            index
-                .map(|i| cell(i).trim())
-                .filter(|t| !is_null_text(t.as_bytes()))
-                .unwrap_or("")
+        let clean = |indices: &[usize]| {
+            let mut cells = indices.iter().map(|index| cell(*index).trim());
+            cells.find(|text| !is_null_text(text.as_bytes())).unwrap_or("")
         };
-        let account = clean(self.account);
+        if let Some(index) = self.charge_type {
+            let unused = |text: &str| {
+                text.get(..6)
+                    .is_some_and(|start| start.eq_ignore_ascii_case("unused"))
+            };
+            if unused(cell(index).trim()) {
+                self.cost_basis = self.cost_basis.max(Some(CostBasis::Amortized));
+            }
+        }
+        let (account, sub_account) = (clean(&self.account), clean(&self.sub_account));
         let provider = match self.provider {
-            Some(_) => clean(self.provider),
+            Some(index) => clean(&[index]),
             None => fixed,
         };
-        if let Some(((last_provider, last_account), last_period)) = &self.last_bill
-            && last_provider == provider
-            && last_account == account
+        if let Some((last, last_period)) = &self.last_bill
+            && last.provider == provider
+            && last.account == account
+            && last.sub_account == sub_account
             && *last_period == period
         {
             return;
         }
-        let bill = ((provider.to_string(), account.to_string()), period);
-        self.bills.insert(bill.clone());
-        self.last_bill = Some(bill);
+        let bill = Bill {
+            provider: provider.to_string(),
+            account: account.to_string(),
+            sub_account: sub_account.to_string(),
+        };
+        self.bills.insert((bill.clone(), period));
+        self.last_bill = Some((bill, period));
     }
 
-    /// The bills seen, the provider in its canonical spelling.
+    /// The bills seen, in the spelling that every kind of source shares.
     pub fn bills(&self) -> BTreeSet<(Bill, Period)> {
-        self.bills
-            .iter()
-            .map(|((provider, account), period)| {
-                (
-                    (canonical_provider(provider).to_string(), account.clone()),
-                    *period,
-                )
-            })
-            .collect()
+        let canonical = |(bill, period): &(Bill, Period)| (bill.canonical(), *period);
+        self.bills.iter().map(canonical).collect()
+    }
+
+    /// What the amounts are, as columns and rows show it: unused commitments are told apart in amortized cost alone.
+    pub fn cost_basis(&self) -> Option<CostBasis> {
+        self.cost_basis
+    }
+
+    /// Rows without any amount.
+    pub fn blanks(&self) -> u64 {
+        self.blanks
     }
 
     /// Cells of optional date columns that are no date: landed as they are, read as null.
@@ -331,6 +423,70 @@ impl Checks {
     pub fn unknown_currencies(&self) -> &BTreeSet<String> {
         &self.unknown_currencies
     }
+}
+
+/// Whether a quantity can be converted, or at least be kept as it is.
+fn quantity(written: Written) -> Result<(), DecimalError> {
+    canonical_quantity(written, WORST_MULTIPLIER, 744)
+        .or_else(|_| written.exact(QUANTITY_SCALE))
+        .map(|_| ())
+}
+
+/// Whether a list or an object can be read, with the numbers that count.
+fn nested(text: &str, number: Nested) -> Result<(), String> {
+    let json = nested_text::as_json(text)?;
+    let outcome = match number {
+        Nested::Text => return Ok(()),
+        Nested::Money(path) => nested_text::numbers_at(&json, path)?
+            .into_iter()
+            .try_for_each(|n| double_money(n).map(|_| ())),
+        Nested::Quantity(path) => nested_text::numbers_at(&json, path)?
+            .into_iter()
+            .try_for_each(quantity),
+    };
+    outcome.map_err(|e| format!("a number in it is {e}"))
+}
+
+/// Google's `202608`, also where it is nested: `{"month": "202608"}`.
+fn invoice_month(text: &str) -> Option<Period> {
+    let text = text.trim();
+    if text.starts_with('{') {
+        return invoice_month(&nested_text::text_at(&nested_text::as_json(text).ok()?, "month")?);
+    }
+    if text.len() != 6 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    format!("{}-{}", &text[..4], &text[4..]).parse().ok()
+}
+
+impl Bill {
+    /// Azure writes a billing account and a subscription by their id or by their path; only its subscriptions are also
+    /// exported by themselves.
+    fn canonical(&self) -> Bill {
+        let provider = canonical_provider(&self.provider).to_string();
+        if provider != "Microsoft" {
+            return Bill {
+                provider,
+                account: self.account.clone(),
+                sub_account: String::new(),
+            };
+        }
+        Bill {
+            provider,
+            account: id_of_path(&self.account),
+            sub_account: id_of_path(&self.sub_account),
+        }
+    }
+}
+
+/// `1234567` of `/providers/Microsoft.Billing/billingAccounts/1234567`, in lower case.
+fn id_of_path(path: &str) -> String {
+    let lower = path.to_ascii_lowercase();
+    let behind = ["billingaccounts/", "subscriptions/"]
+        .iter()
+        .find_map(|name| lower.split_once(name));
+    let id = behind.and_then(|(_, rest)| rest.split('/').next());
+    id.unwrap_or(&lower).to_string()
 }
 
 /// `AWS`, `Microsoft`, `Google Cloud` or `Oracle` for every spelling of these; others stay as delivered.

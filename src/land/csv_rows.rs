@@ -18,9 +18,9 @@ use crate::extract::decode::{open_text, read_error};
 use crate::extract::{Compression, SourceFile};
 
 /// Rows of a batch.
-const BATCH_ROWS: usize = 8192;
+pub(super) const BATCH_ROWS: usize = 8192;
 /// Bytes of text after which a batch is closed early.
-const BATCH_BYTES: usize = 16 << 20;
+pub(super) const BATCH_BYTES: usize = 16 << 20;
 /// A record longer than this is taken for an unbalanced quote.
 const MAX_RECORD_BYTES: u64 = 64 << 20;
 
@@ -206,7 +206,12 @@ impl CsvFile<'_> {
     }
 }
 
-fn flush(builders: &mut [StringBuilder], row_numbers: &mut Vec<i64>, periods: &mut Vec<Period>) -> TextBatch {
+/// Closes a batch and empties what it was gathered in.
+pub(super) fn flush(
+    builders: &mut [StringBuilder],
+    row_numbers: &mut Vec<i64>,
+    periods: &mut Vec<Period>,
+) -> TextBatch {
     TextBatch {
         columns: builders
             .iter_mut()

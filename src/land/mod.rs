@@ -2,14 +2,22 @@
 
 pub mod checks;
 pub mod contract;
+pub mod cost_basis;
 pub mod csv_rows;
 pub mod currency;
 pub mod dates;
+pub mod json_rows;
+mod nested_cells;
+mod overlap;
 pub mod parquet_rows;
 pub mod quarantine;
 pub mod raw_columns;
+mod rows;
 pub mod slice;
+mod slice_key;
+mod staging;
 
 pub use contract::Contract;
 pub use quarantine::Rejection;
-pub use slice::{Landed, SliceKey, SliceRequest, land_slice};
+pub use slice::{Landed, SliceRequest, land_slice};
+pub use slice_key::{SliceKey, transaction_version};

@@ -12,6 +12,7 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::checks::{Checks, Role};
 use super::currency::is_iso_4217;
+use super::nested_cells::{as_json, is_nested};
 use super::quarantine::{Quarantine, Rejection, row_text};
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
@@ -34,6 +35,8 @@ pub struct ParquetFile<'a> {
     pub path: &'a Path,
     /// What was delivered.
     pub source: &'a SourceFile,
+    /// Lists and objects become JSON text, so that their fields may grow.
+    pub nested_as_text: bool,
 }
 
 /// The type a delivered column has in the raw table.
@@ -89,7 +92,10 @@ impl ParquetFile<'_> {
             .schema()
             .fields()
             .iter()
-            .map(|f| (f.name().clone(), landed_type(f.data_type())))
+            .map(|f| match self.nested_as_text && is_nested(f.data_type()) {
+                true => (f.name().clone(), DataType::Utf8),
+                false => (f.name().clone(), landed_type(f.data_type())),
+            })
             .collect())
     }
 
@@ -207,6 +213,7 @@ fn is_clean(checks: &Checks, batch: &RecordBatch) -> bool {
             Role::Currency => column
                 .as_string_opt::<i32>()
                 .is_some_and(|texts| texts.null_count() == 0 && texts.iter().flatten().all(is_iso_4217)),
+            Role::Nested(_) => false,
             Role::NotNull => column.as_string_opt::<i32>().is_some_and(|texts| {
                 texts
                     .iter()
@@ -292,6 +299,9 @@ impl CheckedTexts {
 fn lossless(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     if column.data_type() == field.data_type() {
         return Ok(column.clone());
+    }
+    if is_nested(column.data_type()) && field.data_type() == &DataType::Utf8 {
+        return as_json(column).map_err(|e| e.at(format!("column {}", field.name())));
     }
     let refuse = |why: String| {
         Error::data("a column's type differs from the table's and its values do not fit")

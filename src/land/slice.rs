@@ -4,92 +4,20 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
-};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use datafusion::arrow::datatypes::SchemaRef;
 
-use super::checks::{Bill, Checks};
-use super::contract::Contract;
-use super::csv_rows::CsvFile;
-use super::parquet_rows::ParquetFile;
+use super::checks::Bill;
+use super::cost_basis::CostBasis;
 use super::quarantine::Quarantine;
-use super::raw_columns::{partition_columns, provenance_fields, raw_field, raw_names};
-use crate::config::{Kind, Source};
+use super::raw_columns::partition_columns;
+use super::slice_key::{SliceKey, transaction_version};
+use super::staging::stage_files;
+use crate::config::Source;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
-use crate::extract::{Delivery, Format, SourceFile};
-use crate::warehouse::{Commit, Location, PartitionValues, Replaced, StagedFile, Stager, Warehouse};
-
-/// Which partition of which raw table a delivery fills.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SliceKey {
-    /// The tenant.
-    pub tenant: String,
-    /// The source's id.
-    pub source: String,
-    /// The source's kind.
-    pub kind: Kind,
-    /// The export.
-    pub export: String,
-    /// The billing period; `None` for a bare file, whose rows say theirs.
-    pub period: Option<Period>,
-}
-
-impl SliceKey {
-    /// The raw table of files of a format.
-    pub fn table(&self, format: Format) -> String {
-        match format {
-            Format::Csv => format!("raw.{}", self.kind.name()),
-            Format::Parquet => format!("raw.{}_parquet", self.kind.name()),
-        }
-    }
-
-    /// The partitions that landing replaces: one period, or all of a bare file's.
-    pub fn partition(&self) -> PartitionValues {
-        let mut values: PartitionValues = [
-            ("tenant", &self.tenant),
-            ("source", &self.source),
-            ("export", &self.export),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_string(), Some(value.clone())))
-        .collect();
-        if let Some(period) = self.period {
-            values.insert("period".into(), Some(period.to_string()));
-        }
-        values
-    }
-
-    /// The name under which the delivery id stands in the raw table itself.
-    pub fn app_id(&self, table: &str) -> String {
-        let period = self.period.map(|p| p.to_string()).unwrap_or_else(|| "*".into());
-        format!(
-            "ogf/{table}/{}/{}/{}/{period}",
-            self.tenant, self.source, self.export
-        )
-    }
-}
-
-impl std::fmt::Display for SliceKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{} {}", self.tenant, self.source, self.export)?;
-        match self.period {
-            Some(period) => write!(f, " {period}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// 63 bits of a hash, as a Delta transaction version.
-pub fn transaction_version(id: &str) -> i64 {
-    let digest = Sha256::digest(id.as_bytes());
-    let mut first = [0u8; 8];
-    first.copy_from_slice(&digest[..8]);
-    (u64::from_be_bytes(first) >> 1) as i64
-}
+use crate::extract::{Delivery, Format, Origin, SourceFile};
+use crate::warehouse::store::Fetched;
+use crate::warehouse::{Commit, Replaced, StagedFile, Stager, Warehouse};
 
 /// What landing needs to know besides the files.
 pub struct SliceRequest<'a> {
@@ -99,6 +27,10 @@ pub struct SliceRequest<'a> {
     pub run_id: &'a str,
     /// Where remote files are spooled.
     pub spool: PathBuf,
+    /// Slices whose rows may be written at the same time.
+    pub writers: &'a tokio::sync::Semaphore,
+    /// What is held already is written again.
+    pub land_again: bool,
     /// Rows that may stay in quarantine.
     pub max_rejected: u64,
     /// Units that activity data may use.
@@ -114,8 +46,16 @@ pub struct Landed {
     pub rows: u64,
     /// The rejected rows.
     pub quarantine: Quarantine,
+    /// The delivery that the slice holds now.
+    pub delivery_id: String,
+    /// An API gave the rows that are held already: nothing was committed.
+    pub unchanged: bool,
+    /// What is to be remembered of an API's answer.
+    pub mark: Option<String>,
     /// The bills that its rows belong to, with their periods.
     pub bills: BTreeSet<(Bill, Period)>,
+    /// What its amounts are, of kinds whose exports differ in it.
+    pub cost_basis: Option<CostBasis>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -129,18 +69,37 @@ pub async fn land_slice(
     request: &SliceRequest<'_>,
     key: &SliceKey,
     source: &Source,
-    location: &Location,
+    origin: &Origin,
     delivery: &Delivery,
 ) -> std::result::Result<Landed, (Error, Quarantine)> {
     let mut landed = Landed {
         warnings: delivery.warnings.clone(),
+        delivery_id: delivery.delivery_id.clone(),
         ..Landed::default()
     };
-    let formats: Vec<Format> = delivery.files.iter().map(|f| f.format).collect();
+    let bare = |error: Error| (error, Quarantine::default());
+    let mut answer = None;
+    if let Some((rows, told)) = origin.ask(delivery, &request.spool).await.map_err(bare)? {
+        landed.warnings.extend(told.warnings);
+        landed.mark = told.mark;
+        if delivery.asks.is_some() {
+            landed.delivery_id = rows.hash;
+            landed.unchanged =
+                !request.land_again && is_held(request, key, &landed.delivery_id).await.map_err(bare)?;
+            if landed.unchanged {
+                return Ok(landed);
+            }
+        }
+        answer = Some(Fetched::spooled(rows.path));
+    }
+    // Answers are read many at a time, but rows are written by few.
+    let _turn = request.writers.acquire().await;
     let mut staged: Vec<(String, SchemaRef, Vec<StagedFile>)> = Vec::new();
     for format in [Format::Csv, Format::Parquet] {
         let table = key.table(format);
-        if !formats.contains(&format) {
+        let same_table = |f: &&SourceFile| f.format.is_typed() == format.is_typed();
+        let files: Vec<&SourceFile> = delivery.files.iter().filter(same_table).collect();
+        if files.is_empty() {
             // Delivered in the other format before: its rows go with the same slice.
             let exists = request
                 .warehouse
@@ -153,13 +112,23 @@ pub async fn land_slice(
                 .files()
                 .iter()
                 .any(|f| partition.iter().all(|(c, v)| f.partition.get(c) == Some(v)));
-            if held || (formats.is_empty() && format == Format::Csv) {
+            if held || (delivery.files.is_empty() && format == Format::Csv) {
                 staged.push((table, exists.schema().clone(), Vec::new()));
             }
             continue;
         }
-        let files: Vec<&SourceFile> = delivery.files.iter().filter(|f| f.format == format).collect();
-        match stage_files(request, key, source, location, &table, &files, &mut landed).await {
+        match stage_files(
+            request,
+            key,
+            source,
+            origin,
+            &table,
+            &files,
+            answer.take(),
+            &mut landed,
+        )
+        .await
+        {
             Ok((schema, files)) => staged.push((table, schema, files)),
             Err(error) => {
                 discard(request, &staged).await;
@@ -187,14 +156,18 @@ pub async fn land_slice(
         return Err((error.hint(hint), landed.quarantine));
     }
     if let Some(manifest) = &delivery.manifest
-        && let Err(error) = location.verify_unchanged(manifest).await
+        && let Err(error) = origin
+            .verify_unchanged(manifest)
+            .await
+            .and_then(|()| whole(delivery, &landed))
     {
         discard(request, &staged).await;
-        return Err((error, landed.quarantine));
+        return Err((error.at(format!("manifest {}", manifest.key)), landed.quarantine));
     }
+    landed.cost_basis = landed.cost_basis.map(|seen| CostBasis::of(delivery, seen));
     for (table, schema, files) in staged {
         let commit = Commit {
-            transactions: vec![(key.app_id(&table), transaction_version(&delivery.delivery_id))],
+            transactions: vec![(key.app_id(&table), transaction_version(&landed.delivery_id))],
             table,
             schema,
             partition_columns: partition_columns(),
@@ -211,323 +184,29 @@ pub async fn land_slice(
     Ok(landed)
 }
 
+/// Fails when the files hold other rows than their manifest tells of.
+fn whole(delivery: &Delivery, landed: &Landed) -> Result<()> {
+    let held = landed.rows + landed.quarantine.count;
+    match delivery.told_rows {
+        Some(told) if told != held => Err(Error::data(format!(
+            "a manifest tells of {told} rows, but its files hold {held}"
+        ))
+        .hint("nothing of this delivery was landed: let the provider finish or repeat it, then run again")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the raw table holds this very delivery, as it says itself.
+async fn is_held(request: &SliceRequest<'_>, key: &SliceKey, delivery_id: &str) -> Result<bool> {
+    let name = key.table(Format::Json);
+    let Some(table) = request.warehouse.open(&name, None).await? else {
+        return Ok(false);
+    };
+    Ok(table.transaction(&key.app_id(&name)).await? == Some(transaction_version(delivery_id)))
+}
+
 async fn discard(request: &SliceRequest<'_>, staged: &[(String, SchemaRef, Vec<StagedFile>)]) {
     for (table, _, files) in staged {
         Stager::discard(&request.warehouse.table_location(table), files).await;
     }
-}
-
-/// The columns of one file in the table: delivered name, table field.
-struct FileColumns {
-    delivered: Vec<String>,
-    fields: Vec<Field>,
-}
-
-async fn stage_files(
-    request: &SliceRequest<'_>,
-    key: &SliceKey,
-    source: &Source,
-    location: &Location,
-    table: &str,
-    files: &[&SourceFile],
-    landed: &mut Landed,
-) -> Result<(SchemaRef, Vec<StagedFile>)> {
-    let existing = request.warehouse.open(table, None).await?;
-    let existing_schema = existing
-        .as_ref()
-        .map(|t| Schema::new(t.schema().fields().clone()));
-    let contract = Contract::of(key.kind);
-    let mut fetched = Vec::with_capacity(files.len());
-    let mut all_fields: Vec<Field> = existing_schema
-        .iter()
-        .flat_map(|s| s.fields().iter().map(|f| f.as_ref().clone()))
-        .collect();
-    let mut columns = Vec::with_capacity(files.len());
-    // Parts of one delivery may differ in their columns: the table's schema is known before a row is written.
-    for file in files {
-        let local = location.fetch(&file.object, &request.spool).await?;
-        let file_columns = read_columns(&local.path, file, &contract, &all_fields).await?;
-        for field in &file_columns.fields {
-            if !all_fields.iter().any(|f| f.name() == field.name()) {
-                all_fields.push(field.clone());
-            }
-        }
-        columns.push(file_columns);
-        fetched.push(local);
-    }
-    for field in provenance_fields().into_iter().chain(
-        partition_columns()
-            .iter()
-            .map(|n| Field::new(n, DataType::Utf8, true)),
-    ) {
-        if !all_fields.iter().any(|f| f.name() == field.name()) {
-            all_fields.push(field);
-        }
-    }
-    let schema = Arc::new(Schema::new(all_fields));
-    let mut stager = Stager::new(
-        request.warehouse.table_location(table),
-        request.run_id,
-        schema.clone(),
-        &partition_columns(),
-    )?;
-    let landed_at = chrono::Utc::now().timestamp_micros();
-    for ((file, local), file_columns) in files.iter().zip(&fetched).zip(columns) {
-        let rows_before = stager.rows();
-        let outcome = copy_file(
-            request,
-            key,
-            source,
-            &schema,
-            &mut stager,
-            file,
-            &local.path,
-            file_columns,
-            &contract,
-            landed_at,
-        )
-        .await;
-        let outcome = match outcome {
-            Ok(outcome) => location.verify_unchanged(&file.object).await.map(|()| outcome),
-            // A file that changes under the reader looks damaged: the change is the truer reason.
-            Err(error) => Err(location
-                .verify_unchanged(&file.object)
-                .await
-                .err()
-                .unwrap_or(error)),
-        };
-        let (checks, quarantine) = match outcome {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                let staged = stager.finish().await.unwrap_or_default();
-                Stager::discard(&request.warehouse.table_location(table), &staged).await;
-                return Err(error);
-            }
-        };
-        if stager.rows() == rows_before && quarantine.count == 0 {
-            landed.warnings.push(format!("{} holds no rows", file.uri));
-        }
-        for code in checks.unknown_currencies() {
-            landed.warnings.push(format!(
-                "{}: the currency `{code}` is not in ISO 4217; landed as delivered",
-                file.uri
-            ));
-        }
-        if checks.unreadable_dates() > 0 {
-            let count = checks.unreadable_dates();
-            landed.warnings.push(format!(
-                "{}: {count} cells of optional date columns are no dates; they read as null",
-                file.uri
-            ));
-        }
-        landed.bills.extend(checks.bills());
-        landed.quarantine.extend(quarantine);
-    }
-    landed.rows += stager.rows();
-    Ok((schema, stager.finish().await?))
-}
-
-async fn read_columns(
-    path: &std::path::Path,
-    file: &SourceFile,
-    contract: &Contract,
-    table: &[Field],
-) -> Result<FileColumns> {
-    let (path, file, contract, table) = (
-        path.to_path_buf(),
-        file.clone(),
-        *contract,
-        Schema::new(table.to_vec()),
-    );
-    blocking(move || {
-        let table = (!table.fields().is_empty()).then_some(&table);
-        let (delivered, types): (Vec<String>, Vec<DataType>) = match file.format {
-            Format::Csv => {
-                let headers = CsvFile {
-                    path: &path,
-                    source: &file,
-                }
-                .headers()?;
-                let types = vec![DataType::Utf8; headers.len()];
-                (headers, types)
-            }
-            Format::Parquet => ParquetFile {
-                path: &path,
-                source: &file,
-            }
-            .columns()?
-            .into_iter()
-            .unzip(),
-        };
-        let names = raw_names(&delivered, &contract, table, file.format == Format::Parquet)
-            .map_err(|e| e.at(file.uri.clone()))?;
-        let fields = names
-            .iter()
-            .zip(&delivered)
-            .zip(types)
-            .map(
-                |((name, delivered), data_type)| match table.and_then(|t| t.field_with_name(name).ok()) {
-                    Some(field) => field.clone(),
-                    None => raw_field(name, delivered, data_type),
-                },
-            )
-            .collect();
-        Ok(FileColumns { delivered, fields })
-    })
-    .await
-}
-
-/// Runs CPU-bound or file-reading work off the async threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| Error::internal("a reader thread failed").because(e))?
-}
-
-/// Accepted rows on their way from the reader thread to the stager.
-struct Rows {
-    columns: Vec<ArrayRef>,
-    row_numbers: Vec<i64>,
-    periods: Vec<Period>,
-}
-
-#[allow(clippy::too_many_arguments)] // One call site; a struct would only rename the arguments.
-async fn copy_file(
-    request: &SliceRequest<'_>,
-    key: &SliceKey,
-    source: &Source,
-    schema: &SchemaRef,
-    stager: &mut Stager,
-    file: &SourceFile,
-    path: &std::path::Path,
-    columns: FileColumns,
-    contract: &Contract,
-    landed_at: i64,
-) -> Result<(Checks, Quarantine)> {
-    let (sender, mut receiver) = mpsc::channel::<Rows>(2);
-    let units = (key.kind == Kind::Activity).then(|| request.units.clone());
-    let checks = Checks::new(contract, &columns.delivered, source.currency.as_deref(), units)
-        .map_err(|e| e.at(file.uri.clone()))?;
-    let (fixed, path, read_file) = (key.period, path.to_path_buf(), file.clone());
-    let fields = columns.fields.clone();
-    let delivered = columns.delivered;
-    let reader = tokio::task::spawn_blocking(move || -> Result<(Checks, Quarantine)> {
-        let mut checks = checks;
-        let closed = || Error::internal("the writer of a slice stopped early");
-        let quarantine = match read_file.format {
-            Format::Csv => {
-                let csv = CsvFile {
-                    path: &path,
-                    source: &read_file,
-                };
-                let order = csv.date_order(&checks)?;
-                let order_text = order.map(|o| o.as_str());
-                csv.read(&delivered, &mut checks, order, fixed, |batch| {
-                    let mut columns = batch.columns;
-                    let orders: StringArray = batch.row_numbers.iter().map(|_| order_text).collect();
-                    columns.push(Arc::new(orders));
-                    let rows = Rows {
-                        columns,
-                        row_numbers: batch.row_numbers,
-                        periods: batch.periods,
-                    };
-                    sender.blocking_send(rows).map_err(|_| closed())
-                })?
-            }
-            Format::Parquet => {
-                let target = Schema::new(fields);
-                ParquetFile {
-                    path: &path,
-                    source: &read_file,
-                }
-                .read(&target, &mut checks, fixed, |batch| {
-                    let mut columns = batch.batch.columns().to_vec();
-                    columns.push(new_null_array(&DataType::Utf8, batch.row_numbers.len()));
-                    let rows = Rows {
-                        columns,
-                        row_numbers: batch.row_numbers,
-                        periods: batch.periods,
-                    };
-                    sender.blocking_send(rows).map_err(|_| closed())
-                })?
-            }
-        };
-        Ok((checks, quarantine))
-    });
-    let places: Vec<Option<usize>> = schema
-        .fields()
-        .iter()
-        .map(|f| columns.fields.iter().position(|c| c.name() == f.name()))
-        .collect();
-    let mut written = Ok(());
-    while let Some(rows) = receiver.recv().await {
-        (request.progress)(rows.row_numbers.len() as u64, 0);
-        written = match assemble(schema, &places, rows, key, file, request.run_id, landed_at) {
-            Ok(batch) => stager.write(&batch).await,
-            Err(error) => Err(error),
-        };
-        if written.is_err() {
-            break;
-        }
-    }
-    drop(receiver);
-    let read = reader
-        .await
-        .map_err(|e| Error::internal("a reader thread failed").because(e))?;
-    written?;
-    (request.progress)(0, file.object.size);
-    read
-}
-
-/// The table's row out of a file's columns: delivered ones in their places, null where the file has none,
-/// provenance and partition behind them.
-fn assemble(
-    schema: &SchemaRef,
-    places: &[Option<usize>],
-    rows: Rows,
-    key: &SliceKey,
-    file: &SourceFile,
-    run_id: &str,
-    landed_at: i64,
-) -> Result<RecordBatch> {
-    let count = rows.row_numbers.len();
-    let repeat = |text: &str| Arc::new(StringArray::from(vec![text; count])) as ArrayRef;
-    let date_order = rows
-        .columns
-        .last()
-        .cloned()
-        .unwrap_or_else(|| new_null_array(&DataType::Utf8, count));
-    let columns = schema
-        .fields()
-        .iter()
-        .zip(places)
-        .map(|(field, place)| match (place, field.name().as_str()) {
-            (Some(index), _) => rows.columns[*index].clone(),
-            (None, "_source_uri") => repeat(&file.uri),
-            (None, "_etag") => match &file.object.etag {
-                Some(etag) => repeat(etag),
-                None => new_null_array(&DataType::Utf8, count),
-            },
-            (None, "_run_id") => repeat(run_id),
-            (None, "_row_number") => Arc::new(Int64Array::from(rows.row_numbers.clone())),
-            (None, "_landed_at") => {
-                Arc::new(TimestampMicrosecondArray::from(vec![landed_at; count]).with_timezone("UTC"))
-            }
-            (None, "_date_order") => date_order.clone(),
-            (None, "tenant") => repeat(&key.tenant),
-            (None, "source") => repeat(&key.source),
-            (None, "export") => repeat(&key.export),
-            (None, "period") => match key.period {
-                Some(period) => repeat(&period.to_string()),
-                None => Arc::new(
-                    rows.periods
-                        .iter()
-                        .map(|p| Some(p.to_string()))
-                        .collect::<StringArray>(),
-                ),
-            },
-            (None, _) => new_null_array(field.data_type(), count),
-        })
-        .collect();
-    Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }

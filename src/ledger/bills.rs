@@ -16,6 +16,10 @@ pub struct Bill {
     pub provider_name: String,
     /// The billing account; empty when the rows name none.
     pub billing_account_id: String,
+    /// The account below it that another source may hold by itself; empty where there is no such thing.
+    pub sub_account_id: String,
+    /// What its amounts are (`actual`, `amortized`, `FOCUS`); empty where exports do not differ in it.
+    pub cost_basis: String,
 }
 
 impl Ledger {
@@ -25,7 +29,7 @@ impl Ledger {
     /// External when the database cannot be read.
     pub async fn bills(&self, tenant: &str) -> Result<Vec<Bill>> {
         let rows = sqlx::query(
-            "SELECT * FROM bill WHERE tenant = ? ORDER BY period, provider_name, billing_account_id, source, kind, export",
+            "SELECT * FROM bill WHERE tenant = ? ORDER BY period, provider_name, billing_account_id, sub_account_id, source, kind, export",
         )
         .bind(tenant)
         .fetch_all(&self.pool)
@@ -37,18 +41,20 @@ impl Ledger {
                     key: SliceKey::read(row)?,
                     provider_name: row.try_get("provider_name").map_err(failed)?,
                     billing_account_id: row.try_get("billing_account_id").map_err(failed)?,
+                    sub_account_id: row.try_get("sub_account_id").map_err(failed)?,
+                    cost_basis: row.try_get("cost_basis").map_err(failed)?,
                 })
             })
             .collect()
     }
 
-    /// Replaces the bills of a slice by these: provider, billing account and period.
+    /// Replaces the bills of a slice by these, each with a period of its own.
     ///
     /// A bare file's slice has no period of its own: all periods of its export are replaced.
     ///
     /// # Errors
     /// External when the database cannot be written.
-    pub async fn replace_bills(&self, key: &SliceKey, bills: &[(String, String, String)]) -> Result<()> {
+    pub async fn replace_bills(&self, key: &SliceKey, bills: &[Bill]) -> Result<()> {
         let mut transaction = self.write().await?;
         sqlx::query(
             "DELETE FROM bill WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND (period = ? OR ? = '')",
@@ -62,18 +68,20 @@ impl Ledger {
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        for (provider_name, billing_account_id, period) in bills {
+        for bill in bills {
             sqlx::query(
-                "INSERT INTO bill (tenant, source, kind, export, period, provider_name, billing_account_id)
-                 VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO bill (tenant, source, kind, export, period, provider_name, billing_account_id, sub_account_id, cost_basis)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             )
-            .bind(&key.tenant)
-            .bind(&key.source)
-            .bind(&key.kind)
-            .bind(&key.export)
-            .bind(period)
-            .bind(provider_name)
-            .bind(billing_account_id)
+            .bind(&bill.key.tenant)
+            .bind(&bill.key.source)
+            .bind(&bill.key.kind)
+            .bind(&bill.key.export)
+            .bind(&bill.key.period)
+            .bind(&bill.provider_name)
+            .bind(&bill.billing_account_id)
+            .bind(&bill.sub_account_id)
+            .bind(&bill.cost_basis)
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;

@@ -76,6 +76,7 @@ impl Ledger {
         for statement in [
             "DELETE FROM delivery WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
             "DELETE FROM bill WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
+            "DELETE FROM look WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
             "DELETE FROM quarantine WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
         ] {
             sqlx::query(statement)

@@ -84,6 +84,13 @@ pub struct Run {
     pub summary_json: Option<String>,
 }
 
+impl Run {
+    /// Whether it came to its end, well or not: only then is it noted which table versions it left.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status, RunStatus::Done | RunStatus::Failed)
+    }
+}
+
 impl Ledger {
     /// Notes the start of a run.
     ///

@@ -180,7 +180,13 @@ async fn slices_deliveries_and_bills_are_replaced() {
         [(key("2026-01"), "two".to_string())]
     );
 
-    let pair = |account: &str| ("AWS".to_string(), account.to_string(), "2026-01".to_string());
+    let pair = |account: &str| Bill {
+        key: key("2026-01"),
+        provider_name: "AWS".into(),
+        billing_account_id: account.into(),
+        sub_account_id: String::new(),
+        cost_basis: String::new(),
+    };
     ledger
         .replace_bills(&key("2026-01"), &[pair("1"), pair("2"), pair("2")])
         .await

@@ -8,7 +8,7 @@ use super::report::{AuditReport, ModelReport, RunReport};
 use super::workspace::Workspace;
 use crate::config::{Kind as SourceKind, Role};
 use crate::error::{Error, Result};
-use crate::land::slice::transaction_version;
+use crate::land::transaction_version;
 use crate::ledger::Fingerprint;
 use crate::model::{Kind, Model};
 use crate::transform::audits::AuditResult;
@@ -113,8 +113,10 @@ pub async fn staleness(workspace: &Workspace, model: &Model, full_refresh: bool)
     })
 }
 
+/// A bill that is only compared stays out of everything; carbon figures that are only compared stand in
+/// `publish.reconciliation`.
 fn counts(role: Role, kind: SourceKind) -> bool {
-    role == Role::Counts || matches!(kind, SourceKind::Activity | SourceKind::Instruments)
+    role == Role::Counts || kind.is_carbon() || !kind.is_cloud()
 }
 
 /// Builds the stale partitions of every selected kept model.

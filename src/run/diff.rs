@@ -12,6 +12,7 @@ use datafusion::prelude::SessionContext;
 use super::query::{Rows, name, rollup_key, rows, tenants};
 use super::workspace::Workspace;
 use crate::error::Result;
+use crate::ledger::Run;
 use crate::warehouse::{DataFile, SnapshotTable, Table};
 
 /// The two sides' differences.
@@ -30,11 +31,11 @@ const ESTIMATE: &str = "estimate.cloud_emissions";
 /// Compares the tables that two runs left; only files that are not in both are read.
 ///
 /// # Errors
-/// External when a version cannot be read any more.
-pub async fn runs(workspace: &Workspace, before: &str, after: &str, limit: u32) -> Result<Difference> {
+/// Usage when a run did not come to its end, external when a version cannot be read any more.
+pub async fn runs(workspace: &Workspace, before: &Run, after: &Run, limit: u32) -> Result<Difference> {
     let context = workspace.engine.session();
-    let old = workspace.ledger.table_versions(before).await?;
-    let new = workspace.ledger.table_versions(after).await?;
+    let old = workspace.versions_left_by(before).await?;
+    let new = workspace.versions_left_by(after).await?;
     for (table, short) in [(ROLLUP, "usage"), (ESTIMATE, "estimate")] {
         let (old, new) = (
             open(workspace, table, old.get(table)).await?,

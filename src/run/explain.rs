@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// A part of the way.
 pub struct Section {
-    /// `figure`, `estimate`, `rollup`, `files`, `lines`, `activity`.
+    /// `figure`, `estimate`, `rollup`, `files`, `lines`, `activity`, `provider`.
     pub name: &'static str,
     /// For people.
     pub title: String,
@@ -96,6 +96,9 @@ pub async fn explain(workspace: &Workspace, table: &str, filter: &str, limit: u3
         keep(workspace, &way.context, "activity_rows", &sql).await?;
         way.activity(&shape).await?;
     }
+    if matches!(shape, Shape::Inventory) {
+        way.provider().await?;
+    }
     if let Some(sql) = explain_sql::estimate_sql(workspace, &shape, table, filter)? {
         keep(workspace, &way.context, "estimates", &sql).await?;
         way.cloud(&shape).await?;
@@ -174,6 +177,33 @@ impl Way<'_> {
             .await?;
         }
         Ok(())
+    }
+
+    async fn provider(&mut self) -> Result<()> {
+        keep(
+            self.workspace,
+            &self.context,
+            "provider_totals",
+            explain_sql::PROVIDER_TOTALS,
+        )
+        .await?;
+        let sql = format!(
+            "SELECT DISTINCT * FROM ({}) AS delivered ORDER BY gco2e DESC NULLS LAST, source_file, source_row_number, scope LIMIT {}",
+            explain_sql::PROVIDER_FIGURES,
+            self.limit
+        );
+        let title = "The provider's own figures, as delivered: a total holds its scopes".to_string();
+        if self.section("provider", title, &sql).await? == 0 {
+            return Ok(());
+        }
+        self.check(
+            "co2e_kg of provider rows = the provider's totals / 1000",
+            "SELECT COALESCE(SUM(co2e_kg), 0) FROM figure WHERE data_source = 'provider'",
+            "SELECT CAST(COALESCE(SUM(CASE method WHEN 'location' THEN location_gco2e ELSE market_gco2e END), 0) \
+             AS DECIMAL(38, 12)) / 1000 FROM provider_totals",
+            "0",
+        )
+        .await
     }
 
     async fn cloud(&mut self, shape: &Shape) -> Result<()> {

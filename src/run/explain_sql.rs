@@ -206,6 +206,39 @@ fn tagged(table: &str, more: &str) -> String {
     )
 }
 
+/// The rows of `normalize.provider_emissions` behind figures of the inventory that are a provider's own.
+pub const PROVIDER_FIGURES: &str = "
+SELECT e.source_file, e.source_row_number, e.sub_account_id, e.month, e.service_name, e.region_id, e.scope, e.gco2e, e.model_version
+FROM normalize.provider_emissions AS e
+JOIN provider_totals AS p
+  ON (p.tenant IS NOT DISTINCT FROM e.tenant)
+ AND (p.source IS NOT DISTINCT FROM e.source)
+ AND (p.provider_name IS NOT DISTINCT FROM e.provider_name)
+ AND (p.billing_account_id IS NOT DISTINCT FROM e.billing_account_id)
+ AND (p.sub_account_id IS NOT DISTINCT FROM e.sub_account_id)
+ AND (p.month IS NOT DISTINCT FROM e.month)
+ AND (p.service_name IS NOT DISTINCT FROM e.service_name)
+ AND (p.region_id IS NOT DISTINCT FROM e.region_id)
+WHERE e.is_latest_model";
+
+/// The totals that these figures add up to.
+pub const PROVIDER_TOTALS: &str = "
+SELECT p.*, f.method
+FROM estimate.provider_inventory AS p
+JOIN (
+    SELECT DISTINCT tenant, entity, site, subcategory, activity, method, country, month, factor_id
+    FROM figure
+    WHERE data_source = 'provider'
+) AS f
+  ON (f.tenant IS NOT DISTINCT FROM p.tenant)
+ AND (f.entity IS NOT DISTINCT FROM p.entity)
+ AND (f.site IS NOT DISTINCT FROM p.site)
+ AND (f.subcategory IS NOT DISTINCT FROM p.subcategory)
+ AND (f.activity IS NOT DISTINCT FROM p.service_name)
+ AND (f.country IS NOT DISTINCT FROM p.country)
+ AND (f.month IS NOT DISTINCT FROM p.month)
+ AND (f.factor_id IS NOT DISTINCT FROM p.factor_id)";
+
 /// As `publish.inventory` sums them: with the entity and site of the account, the country of the region.
 const INVENTORY: &str = "
 WITH places AS (

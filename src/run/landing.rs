@@ -1,4 +1,4 @@
-//! Extract and land: what each source has, what of it is new, and landing that.
+//! Extract and land: reads what arrived, side by side, and records what became of it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,188 +7,20 @@ use std::sync::Mutex;
 use futures::StreamExt;
 
 use super::Request;
+use super::arrivals::{Action, PlannedSlice, ledger_key, plan_landing};
+use super::looks::note_looks;
 use super::observer::Observer;
 use super::report::RunReport;
 use super::workspace::Workspace;
-use crate::config::{Source, Tenant};
 use crate::error::{Error, Result};
-use crate::extract::{Delivery, Format, discover};
-use crate::land::slice::transaction_version;
-use crate::land::{Landed, SliceKey, SliceRequest, land_slice};
-use crate::ledger::{QuarantineRow, SliceAction, SliceRecord};
-use crate::warehouse::Location;
+use crate::extract::{Format, Origin};
+use crate::land::{Landed, SliceRequest, land_slice};
+use crate::ledger::{Bill, QuarantineRow, SliceAction, SliceRecord};
 
-/// Slices that are landed side by side.
-const PARALLEL_SLICES: usize = 2;
-
-/// What is to be done with a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Its period has never been landed.
-    New,
-    /// It replaces an older delivery of the same period.
-    Replaced,
-    /// It has been landed as it is.
-    Current,
-}
-
-/// A delivery with what is to be done.
-pub struct PlannedSlice {
-    /// Where it goes.
-    pub key: SliceKey,
-    /// The source.
-    pub source: Source,
-    /// Where its files are.
-    pub location: Location,
-    /// The files.
-    pub delivery: Delivery,
-    /// What to do.
-    pub action: Action,
-}
-
-/// What a look at one source gave.
-pub struct SourcePlan {
-    /// `tenant/source`.
-    pub id: String,
-    /// Its slices.
-    pub slices: Vec<PlannedSlice>,
-    /// Deliveries that cannot be landed, and why.
-    pub failures: Vec<Error>,
-    /// Files that were passed over, and the like.
-    pub warnings: Vec<String>,
-}
-
-/// Lists every source and compares with what has been landed.
-///
-/// # Errors
-/// External when the ledger cannot be read; what is wrong with a source is in its plan.
-pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Vec<SourcePlan>> {
-    let mut plans = Vec::new();
-    for (tenant, source) in workspace.sources() {
-        let mut plan = SourcePlan {
-            id: format!("{}/{}", tenant.id, source.id),
-            slices: Vec::new(),
-            failures: Vec::new(),
-            warnings: Vec::new(),
-        };
-        match discovered(workspace, &source).await {
-            Ok((location, discovery)) => {
-                plan.failures.extend(discovery.failures);
-                plan.warnings.extend(discovery.warnings);
-                for delivery in discovery.deliveries {
-                    if let Some(slice) =
-                        planned(workspace, request, &tenant, &source, &location, delivery).await?
-                    {
-                        plan.slices.push(slice);
-                    }
-                }
-            }
-            Err(error) => plan.failures.push(error.at(format!("source {}", plan.id))),
-        }
-        plans.push(plan);
-    }
-    Ok(plans)
-}
-
-async fn discovered(workspace: &Workspace, source: &Source) -> Result<(Location, crate::extract::Discovery)> {
-    let location = workspace.source_location(source)?;
-    let discovery = discover(&location, source.kind).await?;
-    Ok((location, discovery))
-}
-
-async fn planned(
-    workspace: &Workspace,
-    request: &Request,
-    tenant: &Tenant,
-    source: &Source,
-    location: &Location,
-    delivery: Delivery,
-) -> Result<Option<PlannedSlice>> {
-    let key = SliceKey {
-        tenant: tenant.id.clone(),
-        source: source.id.clone(),
-        kind: source.kind,
-        export: delivery.export.clone(),
-        period: delivery.period,
-    };
-    let outside = delivery
-        .period
-        .is_some_and(|p| request.from.is_some_and(|from| p < from) || request.to.is_some_and(|to| p >= to));
-    let period = delivery.period.map(|p| p.to_string()).unwrap_or_default();
-    let name = (key.tenant.clone(), key.source.clone(), key.export.clone(), period);
-    if outside
-        || request
-            .only_slices
-            .as_ref()
-            .is_some_and(|only| !only.contains(&name))
-    {
-        return Ok(None);
-    }
-    let action = action(workspace, request, &key, &delivery).await?;
-    Ok(Some(PlannedSlice {
-        key,
-        source: source.clone(),
-        location: location.clone(),
-        delivery,
-        action,
-    }))
-}
-
-async fn action(
-    workspace: &Workspace,
-    request: &Request,
-    key: &SliceKey,
-    delivery: &Delivery,
-) -> Result<Action> {
-    let recorded = workspace.ledger.delivery_id(&ledger_key(key)).await?;
-    let mut known = recorded.is_some();
-    let mut current = recorded.as_deref() == Some(delivery.delivery_id.as_str());
-    let partition = key.partition();
-    let tables = [Format::Csv, Format::Parquet]
-        .map(|format| (format, workspace.tables.snapshots.get(&key.table(format))));
-    let mut held_elsewhere = false;
-    for (format, table) in tables {
-        let Some(table) = table else { continue };
-        let held = table
-            .files()
-            .iter()
-            .any(|f| partition.iter().all(|(c, v)| f.partition.get(c) == Some(v)));
-        known |= held;
-        let delivered = delivery.files.iter().any(|f| f.format == format);
-        held_elsewhere |= held && !delivered;
-        if !current && (delivered || delivery.files.is_empty()) {
-            // The ledger may have been lost or a run been killed behind the commit: the table itself knows.
-            let version = table.transaction(&key.app_id(&table.name)).await?;
-            current = version == Some(transaction_version(&delivery.delivery_id));
-        }
-    }
-    let tables_exist = delivery.files.is_empty()
-        || delivery
-            .files
-            .iter()
-            .any(|f| workspace.tables.snapshots.contains_key(&key.table(f.format)));
-    Ok(
-        match (
-            current && tables_exist && !held_elsewhere && !request.full_refresh && !request.land_again,
-            known,
-        ) {
-            (true, _) => Action::Current,
-            (false, true) => Action::Replaced,
-            (false, false) => Action::New,
-        },
-    )
-}
-
-/// The slice's key in the ledger.
-pub fn ledger_key(key: &SliceKey) -> crate::ledger::SliceKey {
-    crate::ledger::SliceKey {
-        tenant: key.tenant.clone(),
-        source: key.source.clone(),
-        kind: key.kind.name().to_string(),
-        export: key.export.clone(),
-        period: key.period.map(|p| p.to_string()).unwrap_or_default(),
-    }
-}
+/// Slices whose rows are written side by side.
+const PARALLEL_WRITERS: usize = 2;
+/// Slices that are read from APIs side by side: most of their time is waiting.
+const PARALLEL_ANSWERS: usize = 64;
 
 /// Lands every slice that is not current.
 ///
@@ -208,6 +40,7 @@ pub async fn land_all(
     let plans = plan_landing(workspace, request).await?;
     let spool = workspace.data_folder.join("spool");
     let mut todo = Vec::new();
+    let mut looks = Vec::new();
     for plan in plans {
         report.source(&plan.id);
         for warning in plan.warnings {
@@ -218,6 +51,8 @@ pub async fn land_all(
             report.source(&plan.id).error.get_or_insert(failure.to_string());
             report.fail(&failure);
         }
+        // A look counts as done when all that it showed is landed, now or before.
+        let mut all = request.only_slices.is_none();
         for slice in plan.slices {
             let wanted = [Format::Csv, Format::Parquet]
                 .iter()
@@ -225,12 +60,15 @@ pub async fn land_all(
             match slice.action {
                 Action::Current => report.source(&plan.id).slices_current += 1,
                 _ if wanted => todo.push((plan.id.clone(), slice)),
-                _ => {}
+                _ => all = false,
             }
+        }
+        if let Some((key, mark)) = plan.look.filter(|_| all) {
+            looks.push((plan.id.clone(), key, mark));
         }
     }
     if todo.is_empty() {
-        return Ok(());
+        return note_looks(workspace, report, looks).await;
     }
     std::fs::create_dir_all(&spool).map_err(|e| Error::from(e).at(spool.display().to_string()))?;
     let bytes = todo
@@ -240,28 +78,33 @@ pub async fn land_all(
         .sum();
     observer.begin("land", &format!("{} slices", todo.len()), bytes);
     let units = Arc::new(known_units(workspace)?);
+    let writers = tokio::sync::Semaphore::new(PARALLEL_WRITERS);
+    let has_answers = todo
+        .iter()
+        .any(|(_, slice)| matches!(slice.origin, Origin::Api(_)));
+    let parallel = if has_answers {
+        PARALLEL_ANSWERS
+    } else {
+        PARALLEL_WRITERS
+    };
     let outcomes: Mutex<Vec<Outcome>> = Mutex::default();
     {
         let landing = SliceRequest {
             warehouse: &workspace.warehouse,
             run_id,
             spool,
+            writers: &writers,
+            land_again: request.full_refresh || request.land_again,
             max_rejected: workspace.config.landing.max_rejected,
             units,
             progress: &|rows, bytes| observer.advance(rows, bytes),
         };
         futures::stream::iter(todo)
-            .for_each_concurrent(PARALLEL_SLICES, |(id, slice)| {
+            .for_each_concurrent(parallel, |(id, slice)| {
                 let (landing, outcomes) = (&landing, &outcomes);
                 async move {
-                    let result = land_slice(
-                        landing,
-                        &slice.key,
-                        &slice.source,
-                        &slice.location,
-                        &slice.delivery,
-                    )
-                    .await;
+                    let result =
+                        land_slice(landing, &slice.key, &slice.source, &slice.origin, &slice.delivery).await;
                     let mut done = outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     done.push(Outcome { id, slice, result });
                 }
@@ -281,7 +124,7 @@ pub async fn land_all(
             workspace.tables.replace(table);
         }
     }
-    Ok(())
+    note_looks(workspace, report, looks).await
 }
 
 struct Outcome {
@@ -308,28 +151,44 @@ async fn record(
     };
     let action = match (&error, slice.action) {
         (Some(_), _) => SliceAction::Failed,
+        (None, _) if landed.as_ref().is_some_and(|l| l.unchanged) => SliceAction::Current,
         (None, Action::New) => SliceAction::New,
         (None, _) => SliceAction::Replaced,
     };
     let part = report.source(&id);
     part.rejected += quarantine.count;
     match &landed {
+        Some(landed) if landed.unchanged => {
+            part.slices_current += 1;
+            workspace.ledger.set_delivery(&key, &landed.delivery_id).await?;
+            workspace.ledger.note_look(&key, landed.mark.as_deref()).await?;
+        }
         Some(landed) => {
             part.rows += landed.rows;
             match slice.action {
                 Action::New => part.slices_new += 1,
                 _ => part.slices_replaced += 1,
             }
-            let bills: Vec<(String, String, String)> = landed
+            let basis = landed.cost_basis.map_or("", |basis| basis.name());
+            let bills: Vec<Bill> = landed
                 .bills
                 .iter()
-                .map(|((provider, account), period)| (provider.clone(), account.clone(), period.to_string()))
+                .map(|(bill, period)| Bill {
+                    key: crate::ledger::SliceKey {
+                        period: period.to_string(),
+                        ..key.clone()
+                    },
+                    provider_name: bill.provider.clone(),
+                    billing_account_id: bill.account.clone(),
+                    sub_account_id: bill.sub_account.clone(),
+                    cost_basis: basis.to_string(),
+                })
                 .collect();
             workspace.ledger.replace_bills(&key, &bills).await?;
-            workspace
-                .ledger
-                .set_delivery(&key, &slice.delivery.delivery_id)
-                .await?;
+            workspace.ledger.set_delivery(&key, &landed.delivery_id).await?;
+            if matches!(slice.origin, Origin::Api(_)) {
+                workspace.ledger.note_look(&key, landed.mark.as_deref()).await?;
+            }
         }
         None => {
             if let Some(error) = &error {
@@ -350,12 +209,17 @@ async fn record(
             raw_text: r.text.clone(),
         })
         .collect();
-    workspace.ledger.clear_quarantine(&key).await?;
-    workspace.ledger.insert_quarantine(&rows).await?;
+    if landed.as_ref().is_none_or(|l| !l.unchanged) {
+        workspace.ledger.clear_quarantine(&key).await?;
+        workspace.ledger.insert_quarantine(&rows).await?;
+    }
     let slice_record = SliceRecord {
         run_id: run_id.to_string(),
         key,
-        delivery_id: slice.delivery.delivery_id.clone(),
+        delivery_id: landed
+            .as_ref()
+            .map_or(&slice.delivery.delivery_id, |l| &l.delivery_id)
+            .clone(),
         action,
         rows: landed.as_ref().map_or(0, |l| l.rows),
         rejected: quarantine.count,

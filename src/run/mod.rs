@@ -1,5 +1,6 @@
 //! One run: extract, land, normalize, roll up, estimate, publish; and the plan of one.
 
+pub mod arrivals;
 pub mod building;
 pub mod diff;
 pub mod explain;
@@ -7,6 +8,7 @@ pub mod explain_sql;
 pub mod factor_row;
 pub mod gaps;
 pub mod landing;
+mod looks;
 pub mod observer;
 pub mod one_bill;
 pub mod plan;

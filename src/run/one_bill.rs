@@ -1,15 +1,16 @@
-//! One bill counts once: per tenant, provider, billing account and period exactly one source.
+//! One bill counts once: per tenant, provider, account and period exactly one source, and one kind of amounts in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::workspace::Workspace;
 use crate::config::Role;
 use crate::error::{Error, Result};
+use crate::ledger::Bill;
 
-/// Looks for bills that two counting sources hold.
+/// Looks for bills that two counting sources hold, or one source as actual, amortized or FOCUS cost at once.
 ///
 /// # Errors
-/// Usage: names both sources, the account and the periods; nothing has been built.
+/// Usage: names both, the account and the periods; nothing has been built.
 pub async fn check(workspace: &Workspace) -> Result<()> {
     for tenant in workspace.config.selected_tenants() {
         let counting: BTreeSet<&str> = tenant
@@ -18,39 +19,93 @@ pub async fn check(workspace: &Workspace) -> Result<()> {
             .filter(|s| s.role == Role::Counts)
             .map(|s| s.id.as_str())
             .collect();
-        let mut holders: BTreeMap<(String, String), BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
-        for bill in workspace.ledger.bills(&tenant.id).await? {
-            // Rows without an account name no bill that could be compared.
-            if counting.contains(bill.key.source.as_str()) && !bill.billing_account_id.is_empty() {
-                let periods = holders
-                    .entry((bill.provider_name, bill.billing_account_id))
-                    .or_default();
-                periods
-                    .entry(bill.key.period)
-                    .or_default()
-                    .insert(bill.key.source);
-            }
-        }
-        for ((provider, account), periods) in holders {
-            let twice: Vec<(&String, &BTreeSet<String>)> =
-                periods.iter().filter(|(_, sources)| sources.len() > 1).collect();
-            let Some((first_period, sources)) = twice.first() else {
-                continue;
-            };
-            let names: Vec<String> = sources.iter().map(|s| format!("`{s}`")).collect();
-            let more = if twice.len() > 1 {
-                format!(" and {} more", twice.len() - 1)
-            } else {
-                String::new()
-            };
-            return Err(
-                Error::usage(format!("the sources {} hold the same bill", names.join(" and ")))
-                    .at(format!("tenant {}", tenant.id))
-                    .at(format!("{provider} account {account}"))
-                    .at(format!("period {first_period}{more}"))
-                    .hint("one bill counts once: give all but one of these sources role = \"compare\""),
-            );
-        }
+        let mut bills = workspace.ledger.bills(&tenant.id).await?;
+        bills.retain(|bill| counting.contains(bill.key.source.as_str()));
+        check_bills(&bills).map_err(|error| error.at(format!("tenant {}", tenant.id)))?;
     }
     Ok(())
+}
+
+fn check_bills(bills: &[Bill]) -> Result<()> {
+    let by_source = |bill: &Bill| (bill.key.source.clone(), format!("`{}`", bill.key.source));
+    // A subscription may be exported by itself and within its billing account.
+    let twice = held_twice(bills, |bill| bill.billing_account_id.clone(), by_source)
+        .or_else(|| held_twice(bills, |bill| bill.sub_account_id.clone(), by_source));
+    if let Some(twice) = twice {
+        return Err(twice
+            .refuse("the sources", "hold the same bill")
+            .hint("one bill counts once: give all but one of these sources role = \"compare\""));
+    }
+    let scope = |bill: &Bill| match (bill.cost_basis.as_str(), bill.sub_account_id.as_str()) {
+        ("", _) => String::new(),
+        (_, "") => bill.billing_account_id.clone(),
+        (_, subscription) => subscription.to_string(),
+    };
+    let by_basis = |bill: &Bill| {
+        let name = format!("`{}` ({} cost)", bill.key.export, bill.cost_basis);
+        (bill.cost_basis.clone(), name)
+    };
+    match held_twice(bills, scope, by_basis) {
+        Some(twice) => Err(twice
+            .refuse("the exports", "hold the same usage")
+            .hint("one of actual, amortized and FOCUS cost counts: make each export's folder a source with an id of its own, and give all but one of them role = \"compare\"")),
+        None => Ok(()),
+    }
+}
+
+/// An account that has several holders in some periods.
+struct Twice {
+    provider: String,
+    account: String,
+    first_period: String,
+    other_periods: usize,
+    holders: Vec<String>,
+}
+
+/// Who holds a period of an account: what sets a holder apart, and its name.
+type Holders = BTreeMap<String, String>;
+
+/// The first account with a period that has several holders; `holder` gives what sets them apart, and a name.
+fn held_twice(
+    bills: &[Bill],
+    account: impl Fn(&Bill) -> String,
+    holder: impl Fn(&Bill) -> (String, String),
+) -> Option<Twice> {
+    let mut accounts: BTreeMap<(&str, String), BTreeMap<&str, Holders>> = BTreeMap::new();
+    for bill in bills {
+        let account = account(bill);
+        // Rows without an account name no bill that could be compared.
+        if !account.is_empty() {
+            let (key, name) = holder(bill);
+            let periods = accounts.entry((&bill.provider_name, account)).or_default();
+            periods
+                .entry(&bill.key.period)
+                .or_default()
+                .entry(key)
+                .or_insert(name);
+        }
+    }
+    accounts.into_iter().find_map(|((provider, account), periods)| {
+        let mut twice = periods.into_iter().filter(|(_, holders)| holders.len() > 1);
+        let (first_period, holders) = twice.next()?;
+        Some(Twice {
+            provider: provider.to_string(),
+            account,
+            first_period: first_period.to_string(),
+            other_periods: twice.count(),
+            holders: holders.into_values().collect(),
+        })
+    })
+}
+
+impl Twice {
+    fn refuse(&self, who: &str, what: &str) -> Error {
+        let more = match self.other_periods {
+            0 => String::new(),
+            others => format!(" and {others} more"),
+        };
+        Error::usage(format!("{who} {} {what}", self.holders.join(" and ")))
+            .at(format!("{} account {}", self.provider, self.account))
+            .at(format!("period {}{more}", self.first_period))
+    }
 }

@@ -1,8 +1,8 @@
 //! What a run would do, and why; nothing is written.
 
 use super::Request;
+use super::arrivals::{Action, plan_landing};
 use super::building::staleness;
-use super::landing::{Action, plan_landing};
 use super::workspace::Workspace;
 use crate::error::Result;
 use crate::model::Kind;
@@ -76,11 +76,20 @@ pub async fn plan(workspace: &Workspace, request: &Request) -> Result<Plan> {
                 stage: "land".into(),
                 table,
                 partition: slice.key.to_string(),
-                action: if new { "land" } else { "replace" }.into(),
-                reason: format!(
-                    "{} delivery: {files} files, {bytes} bytes",
-                    if new { "new" } else { "changed" }
-                ),
+                action: match slice.action {
+                    Action::New => "land",
+                    Action::Asked => "ask",
+                    _ => "replace",
+                }
+                .into(),
+                reason: match &slice.delivery.asks {
+                    Some(cost) if new => format!("never asked for: {cost}"),
+                    Some(cost) => format!("the last answer may have changed: {cost}"),
+                    None => format!(
+                        "{} delivery: {files} files, {bytes} bytes",
+                        if new { "new" } else { "changed" }
+                    ),
+                },
             });
         }
     }

@@ -34,10 +34,10 @@ pub async fn rows(workspace: &Workspace, context: &SessionContext, sql: &str) ->
     workspace.tables.register(context, &tables_of(sql)?, None).await?;
     let frame = context.sql(sql).await?;
     let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
-    Ok(Rows {
-        schema,
-        batches: frame.collect().await?,
-    })
+    let batches = frame.collect().await?;
+    // What the engine returns may be a view of the text that its plan announced.
+    let schema = batches.first().map_or(schema, RecordBatch::schema);
+    Ok(Rows { schema, batches })
 }
 
 /// Names a query, so that others can read it; nothing is executed.

@@ -1,6 +1,6 @@
 //! Everything a verb works with: configuration, warehouse, engine, ledger, tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::config::{Config, Source, Tenant};
 use crate::domain::timestamp::parse_timestamp;
 use crate::error::{Error, Result};
 use crate::factors::{FactorSet, archive};
-use crate::ledger::{Ledger, NewRun, RunStatus};
+use crate::ledger::{Ledger, NewRun, Run, RunStatus};
 use crate::model::render::Placeholders;
 use crate::model::{Graph, Kind, select};
 use crate::transform::settings::{METHOD_VERSION, settings_tables, tag_columns};
@@ -108,14 +108,6 @@ impl Workspace {
         select::select(&self.tables.graph, &raw.chain(kept).collect(), expressions)
     }
 
-    /// The location of a source.
-    ///
-    /// # Errors
-    /// Usage: its URL or profile is wrong.
-    pub fn source_location(&self, source: &Source) -> Result<Location> {
-        open_location(&self.config, &source.url, source.profile.as_deref())
-    }
-
     /// Shows the tables as a run or an instant (`2026-01-31`, `2026-01-31T06:00:00Z`) left them.
     ///
     /// # Errors
@@ -139,11 +131,11 @@ impl Workspace {
                     .runs(u32::MAX)
                     .await?
                     .into_iter()
-                    .find(|r| before(&r.finished_at))
+                    .find(|r| r.has_ended() && before(&r.finished_at))
                     .ok_or_else(|| Error::usage(format!("no run had finished at {as_of}")))?
             }
         };
-        let versions = self.ledger.table_versions(&run.run_id).await?;
+        let versions = self.versions_left_by(&run).await?;
         self.tables.snapshots.clear();
         for (name, version) in versions {
             if let Some(table) = self.warehouse.open(&name, Some(version as u64)).await? {
@@ -151,6 +143,22 @@ impl Workspace {
             }
         }
         Ok(())
+    }
+
+    /// The table versions that a run left.
+    ///
+    /// # Errors
+    /// Usage: the run did not come to its end, so nobody noted what it left.
+    pub async fn versions_left_by(&self, run: &Run) -> Result<BTreeMap<String, i64>> {
+        if !run.has_ended() {
+            return Err(Error::usage(format!(
+                "run {} is {}: what it left was never noted",
+                run.run_id,
+                run.status.name()
+            ))
+            .hint("name the run before or after it"));
+        }
+        self.ledger.table_versions(&run.run_id).await
     }
 
     pub(super) async fn begin(&self, run_id: &str, verb: &str, pipeline: &str) -> Result<()> {

@@ -14,7 +14,7 @@ use super::partitions::{Expected, OutputKey, contributes, key_text};
 use super::session::Engine;
 use super::tables::Tables;
 use crate::error::{Error, Result};
-use crate::land::slice::transaction_version;
+use crate::land::transaction_version;
 use crate::model::Model;
 use crate::warehouse::scan::as_data_files;
 use crate::warehouse::{

@@ -65,6 +65,8 @@ impl Engine {
         let options = config.options_mut();
         // Text is compared as it stands: identifiers in models are written in lower case or quoted.
         options.sql_parser.enable_ident_normalization = true;
+        // Takes `tags['team']` down through several models at once, and there mistakes one column for another.
+        options.optimizer.enable_leaf_expression_pushdown = false;
         options.execution.parquet.pushdown_filters = false;
         options.execution.collect_statistics = false;
         let context = SessionContext::new_with_config_rt(config, self.runtime.clone());

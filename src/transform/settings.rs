@@ -114,12 +114,35 @@ pub fn settings_tables(config: &Config, factor_set_version: &str) -> Result<BTre
             ("kind", text(sources.iter().map(|(_, s)| Some(s.kind.name())))),
             ("role", text(sources.iter().map(|(_, s)| Some(s.role.name())))),
             (
-                "inventory_source",
-                text(sources.iter().map(|(_, s)| Some(s.inventory_source.name()))),
-            ),
-            (
                 "currency",
                 text(sources.iter().map(|(_, s)| s.currency.as_deref())),
+            ),
+        ])?,
+    );
+    let sides: Vec<_> = tenants
+        .iter()
+        .flat_map(|t| t.provider_sides().map(move |side| (t, side)))
+        .collect();
+    tables.insert(
+        "settings.provider".to_string(),
+        batch(vec![
+            ("tenant", text(sides.iter().map(|(t, _)| Some(&t.id)))),
+            (
+                "provider_name",
+                text(sides.iter().map(|(_, side)| Some(side.provider_name))),
+            ),
+            (
+                "inventory_source",
+                text(sides.iter().map(|(_, side)| Some(side.inventory_source.name()))),
+            ),
+            (
+                "has_figures",
+                Arc::new(
+                    sides
+                        .iter()
+                        .map(|(_, side)| Some(side.has_figures))
+                        .collect::<BooleanArray>(),
+                ),
             ),
         ])?,
     );

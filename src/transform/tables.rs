@@ -19,15 +19,6 @@ use crate::model::render::Placeholders;
 use crate::model::{Graph, Kind};
 use crate::warehouse::{DataFile, SnapshotTable, Table};
 
-/// The kinds whose files this version lands.
-pub const LANDED_KINDS: [SourceKind; 5] = [
-    SourceKind::AwsCur,
-    SourceKind::AwsCur2,
-    SourceKind::Focus,
-    SourceKind::Activity,
-    SourceKind::Instruments,
-];
-
 /// Chooses the files of a kept table that a batch reads.
 pub type FileFilter<'a> = &'a (dyn Fn(&str, &DataFile) -> bool + Sync);
 
@@ -74,7 +65,7 @@ impl Tables {
 
     /// The names of all tables and views that a query may read.
     pub fn names(&self) -> BTreeSet<String> {
-        let raw = LANDED_KINDS
+        let raw = SourceKind::ALL
             .iter()
             .flat_map(|k| [format!("raw.{}", k.name()), format!("raw.{}_parquet", k.name())]);
         let models = self.graph.ordered().map(|m| m.name.clone());
@@ -189,7 +180,7 @@ impl Tables {
             Some(kind) => (kind, true),
             None => (raw, false),
         };
-        let mut fields = LANDED_KINDS
+        let mut fields = SourceKind::ALL
             .iter()
             .find(|k| k.name() == kind)
             .map(|k| Contract::of(*k).expected_fields(parquet))

@@ -1,5 +1,7 @@
 //! The warehouse: Delta tables in object storage. The only module that names `object_store` or `deltalake`.
 
+#[cfg(feature = "aws-api")]
+pub mod aws;
 pub mod commit;
 pub mod maintenance;
 pub mod publishing;

@@ -1,14 +1,19 @@
 //! A place in a store: a folder, a bucket prefix or a single file, and how to list, read and fetch it.
 
+#[cfg(feature = "aws-api")]
+mod assume_role;
 mod cloud;
 mod fetch;
 mod local_path;
+pub mod refusal;
+mod shared_access;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
@@ -23,6 +28,9 @@ pub use fetch::Fetched;
 
 use crate::config::Profile;
 use crate::error::{Error, Result};
+
+/// Listings that are begun before a broken connection counts as a failure.
+const LIST_TRIES: u32 = 4;
 
 /// A folder, a bucket prefix or a single file, with the store that holds it.
 #[derive(Debug, Clone)]
@@ -48,6 +56,19 @@ pub struct Object {
     pub etag: Option<String>,
     /// When it was last written.
     pub modified: DateTime<Utc>,
+}
+
+impl Object {
+    /// What stands for an answer of an API, which no store holds.
+    pub fn asked(name: &str) -> Self {
+        Object {
+            key: name.to_string(),
+            path: Path::from(name),
+            size: 0,
+            etag: None,
+            modified: Utc::now(),
+        }
+    }
 }
 
 impl Location {
@@ -174,11 +195,19 @@ impl Location {
     /// # Errors
     /// External when nothing is there, or the store refuses or fails.
     pub async fn list(&self) -> Result<Vec<Object>> {
-        let listed: Result<Vec<ObjectMeta>, _> = self.store.list(Some(&self.prefix)).try_collect().await;
-        let metas = match listed {
-            Ok(metas) => metas,
-            Err(object_store::Error::NotFound { .. }) => return Err(self.missing()),
-            Err(error) => return Err(self.failed(error, &self.prefix)),
+        let mut tries = 1;
+        let metas = loop {
+            match self.listed().await {
+                Ok(metas) => break metas,
+                // The client makes failed requests again, but not one whose answer breaks off in the middle.
+                Err(error) if tries < LIST_TRIES && error.to_string().contains("response body") => {
+                    tracing::warn!(%error, tries, "a listing broke and is begun again");
+                    tokio::time::sleep(Duration::from_millis(50 << tries)).await;
+                    tries += 1;
+                }
+                Err(object_store::Error::NotFound { .. }) => return Err(self.missing()),
+                Err(error) => return Err(self.failed(error, &self.prefix)),
+            }
         };
         // Some tools write an empty object under the folder's own name: it is no file.
         let mut objects: Vec<Object> = metas
@@ -197,6 +226,23 @@ impl Location {
         }
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
+    }
+
+    /// Every object as the store lists it. A page that comes again would come for ever: it ends the listing.
+    async fn listed(&self) -> object_store::Result<Vec<ObjectMeta>> {
+        let mut listing = self.store.list(Some(&self.prefix));
+        let mut seen = HashSet::new();
+        let mut metas: Vec<ObjectMeta> = Vec::new();
+        while let Some(meta) = listing.try_next().await? {
+            if !seen.insert(meta.location.clone()) {
+                return Err(object_store::Error::Generic {
+                    store: "listing",
+                    source: Box::new(repeats(&meta.location)),
+                });
+            }
+            metas.push(meta);
+        }
+        Ok(metas)
     }
 
     /// The object that the prefix itself names.
@@ -296,21 +342,47 @@ impl Location {
             .hint("check the source's url, and that its profile may list it (`offgridflow doctor`)")
     }
 
+    /// What a login must be granted to read here, as its cloud calls it.
+    fn reading(&self) -> &'static str {
+        match self.url.scheme() {
+            "gs" => "the role Storage Object Viewer",
+            "az" | "azure" | "abfs" | "abfss" | "adl" => "the role Storage Blob Data Reader",
+            _ => "s3:ListBucket and s3:GetObject",
+        }
+    }
+
     /// A store's failure with the place and what to do; listings give the server's answer only as text.
     fn failed(&self, error: object_store::Error, path: &Path) -> Error {
         let text = error.to_string();
         let uri = self.uri(path);
         let answer = answer_of(&text);
+        if let Some(own) = own_error(&error) {
+            return own.at(uri);
+        }
         if text.contains("status code: 401") || text.contains("status code: 403") {
-            return Error::external("the store refused access").at(uri).because(answer).hint(
-                "check the profile's keys and the permissions of its role (`offgridflow doctor` tests them)",
-            );
+            let (code, message) = answer.split_once(": ").unwrap_or_default();
+            let hint = refusal::hint(self.reading(), code, message).unwrap_or_else(|| {
+                "check the profile's keys and the permissions of its role (`offgridflow doctor` tests them)".into()
+            });
+            return Error::external("the store refused access")
+                .at(uri)
+                .because(answer)
+                .hint(hint);
         }
         if text.contains("status code: 404") {
             return Error::external("the bucket or container does not exist")
                 .at(uri)
                 .because(answer)
                 .hint("check the source's url and the profile's `endpoint` and `region`");
+        }
+        if text.contains("status code: 400")
+            && let Some((code, message)) = answer.split_once(": ")
+            && let Some(hint) = refusal::hint(self.reading(), code, message)
+        {
+            return Error::external("the store refused access")
+                .at(uri)
+                .because(answer)
+                .hint(hint);
         }
         if text.contains("incorrectly configured region") {
             return Error::from(error)
@@ -327,14 +399,37 @@ impl Location {
     }
 }
 
-/// `Code: Message` of a server's XML answer, or the text as it is.
+fn repeats(path: &Path) -> Error {
+    Error::external("the store lists an object twice: its pages go in a circle")
+        .at(path.to_string())
+        .retryable()
+        .hint("run again; if it stays, tell the operator of the store, or of the proxy before it")
+}
+
+/// An error of ours that passed through the store, such as a role that may not be assumed.
+fn own_error(error: &object_store::Error) -> Option<Error> {
+    let mut below: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = below {
+        if let Some(own) = error.downcast_ref::<Error>() {
+            return Some(own.clone());
+        }
+        below = error.source();
+    }
+    None
+}
+
+/// `Code: Message` of a server's XML answer on one line, with the detail that Azure adds; or the text as it is.
 fn answer_of(text: &str) -> String {
     let element = |name: &str| {
         let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        Some(rest.split_once("</")?.0)
+        let lines: Vec<&str> = rest.split_once("</")?.0.split_whitespace().collect();
+        Some(lines.join(" "))
     };
     match (element("Code"), element("Message")) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), Some(message)) => match element("AuthenticationErrorDetail") {
+            Some(detail) => format!("{code}: {message} {detail}"),
+            None => format!("{code}: {message}"),
+        },
         _ => text.to_string(),
     }
 }

@@ -1,3 +1,4 @@
+mod extracts;
 mod loose;
 mod manifests;
 

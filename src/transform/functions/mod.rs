@@ -1,12 +1,14 @@
 //! Scalar functions of the models: text as bills write it, to exact and typed values. The hot kernels.
 
 mod money;
+mod nested;
 mod quantity;
 mod tags;
 mod text;
 mod timestamp;
 
-pub use money::Money;
+pub use money::{DoubleMoney, Money};
+pub use nested::{JsonSum, JsonText};
 pub use quantity::CanonicalQuantity;
 pub use tags::{CleanTags, TagValue, TagsFromColumns, map_type};
 pub use text::{CleanText, JsonValue, is_null_text};
@@ -20,7 +22,10 @@ pub fn register(context: &SessionContext) {
     for function in [
         ScalarUDF::from(CleanText::default()),
         ScalarUDF::from(JsonValue::default()),
+        ScalarUDF::from(JsonText::default()),
+        ScalarUDF::from(JsonSum::default()),
         ScalarUDF::from(Money::default()),
+        ScalarUDF::from(DoubleMoney::default()),
         ScalarUDF::from(CanonicalQuantity::default()),
         ScalarUDF::from(UsageTimestamp::default()),
         ScalarUDF::from(CleanTags::default()),

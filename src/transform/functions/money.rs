@@ -1,4 +1,4 @@
-//! `money(x)`: text or a native number to DECIMAL(38,24), exactly or not at all.
+//! `money(x)` and `double_money(x)`: text or a native number to DECIMAL(38,24), exactly or not at all.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 use super::text::{as_text, is_null_text};
-use crate::domain::decimal::{DecimalError, MONEY_SCALE, Written, parse_written, written_f64};
+use crate::domain::decimal::{DecimalError, MONEY_SCALE, Written, double_money, parse_written, written_f64};
 use crate::error::Error;
 
 /// The numbers of a column as they were written; null stays null.
@@ -72,20 +72,30 @@ impl Default for Money {
     }
 }
 
-fn parse(array: &ArrayRef) -> Result<Decimal128Array> {
+/// `double_money(x)`: money that is a double where it comes from, also as text. Digits beyond 24 places are noise then.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct DoubleMoney(Signature);
+
+impl Default for DoubleMoney {
+    fn default() -> Self {
+        DoubleMoney(Signature::any(1, Volatility::Immutable))
+    }
+}
+
+/// A number as an amount.
+type ToMoney = fn(Written) -> Result<i128, DecimalError>;
+
+fn parse(array: &ArrayRef, of_text: ToMoney) -> Result<Decimal128Array> {
     let mut output = Decimal128Builder::with_capacity(array.len());
     let mut failure = None;
     let mut row = 0;
     // A double carries 15 to 17 digits: what it has beyond 24 places is noise. Text is exact or refused.
-    let to_money = match array.data_type() {
-        DataType::Float32 | DataType::Float64 => Written::rounded,
-        _ => Written::exact,
+    let to_money: ToMoney = match array.data_type() {
+        DataType::Float32 | DataType::Float64 => |written| written.rounded(MONEY_SCALE),
+        _ => of_text,
     };
     written(array, |value| {
-        match value
-            .map(|w| w.and_then(|w| to_money(w, MONEY_SCALE)))
-            .transpose()
-        {
+        match value.map(|w| w.and_then(to_money)).transpose() {
             Ok(value) => output.append_option(value),
             Err(error) => {
                 failure.get_or_insert((row, error));
@@ -122,6 +132,26 @@ impl ScalarUDFImpl for Money {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        Ok(ColumnarValue::Array(Arc::new(parse(&arrays[0])?)))
+        let amounts = parse(&arrays[0], |written| written.exact(MONEY_SCALE))?;
+        Ok(ColumnarValue::Array(Arc::new(amounts)))
+    }
+}
+
+impl ScalarUDFImpl for DoubleMoney {
+    fn name(&self) -> &str {
+        "double_money"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Decimal128(38, MONEY_SCALE as i8))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        Ok(ColumnarValue::Array(Arc::new(parse(&arrays[0], double_money)?)))
     }
 }

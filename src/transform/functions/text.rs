@@ -1,5 +1,7 @@
 //! `clean_text` and `json_value`: text without the spellings of null.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
@@ -8,6 +10,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use serde_json::value::RawValue;
 
 /// Whether a cell means "no value": empty, `NULL`, `null`, `(null)` or `None`.
 pub fn is_null_text(text: &[u8]) -> bool {
@@ -80,7 +83,7 @@ impl ScalarUDFImpl for CleanText {
     }
 }
 
-/// `json_value(text, key)`: the value of a key of a JSON object as text; null when there is none.
+/// `json_value(text, key)`: the value of a key of a JSON object as text, a number as it is written; null when there is none.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct JsonValue(Signature);
 
@@ -91,15 +94,17 @@ impl Default for JsonValue {
 }
 
 fn json_field(text: &str, key: &str) -> Option<String> {
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
+    let object: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
     let value = object
         .iter()
         .find(|(k, _)| k.eq_ignore_ascii_case(key))
-        .map(|(_, v)| v)?;
-    match value {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(text.clone()).filter(|t| !is_null_text(t.as_bytes())),
-        other => Some(other.to_string()),
+        .map(|(_, v)| v.get())?;
+    match value.as_bytes().first() {
+        Some(b'n') => None,
+        Some(b'"') => serde_json::from_str::<String>(value)
+            .ok()
+            .filter(|t| !is_null_text(t.as_bytes())),
+        _ => Some(value.to_string()),
     }
 }
 

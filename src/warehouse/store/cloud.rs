@@ -5,13 +5,22 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig};
 use url::Url;
 
+#[cfg(feature = "aws-api")]
+use super::assume_role::{AssumedRole, LOGIN_KEYS};
+use super::shared_access;
 use crate::error::{Error, Result};
+#[cfg(feature = "aws-api")]
+use crate::warehouse::aws::Login;
+
+/// Keys that tell a login which this build cannot make.
+#[cfg(not(feature = "aws-api"))]
+const LOGIN_KEYS: [&str; 0] = [];
 
 /// Who we are to a store: the values of a profile, and its name for messages.
 pub(super) struct Credentials<'a> {
@@ -20,7 +29,8 @@ pub(super) struct Credentials<'a> {
 }
 
 const S3_KEYS: &str = "endpoint, allow_http, region, access_key_id, secret_access_key, session_token, role_arn, \
-                       web_identity_token_file, virtual_hosted_style_request, skip_signature";
+                       external_id, role_session_name, endpoint_url_sts, web_identity_token_file, request_payer, \
+                       virtual_hosted_style_request, skip_signature";
 const AZURE_KEYS: &str = "account_name, account_key, sas_token, tenant_id, client_id, client_secret, \
                           federated_token_file, use_azure_cli, endpoint, allow_http, use_emulator";
 const GCS_KEYS: &str = "service_account_path, service_account_key, application_credentials, endpoint, allow_http, \
@@ -33,8 +43,8 @@ const REQUEST_TIMEOUT: &str = "300 seconds";
 /// A bucket of S3 or of a server that speaks its protocol.
 pub(super) fn s3(url: &Url, credentials: &Credentials<'_>) -> Result<Arc<dyn ObjectStore>> {
     check_endpoint(credentials)?;
-    check_role(credentials)?;
-    let base = if brings_credentials(credentials) {
+    let role = role(credentials)?;
+    let base = if brings_credentials(credentials) || role.is_some() {
         AmazonS3Builder::new()
     } else {
         AmazonS3Builder::from_env()
@@ -47,7 +57,14 @@ pub(super) fn s3(url: &Url, credentials: &Credentials<'_>) -> Result<Arc<dyn Obj
         // Servers at an address of their own rarely have a name per bucket.
         builder = builder.with_virtual_hosted_style_request(false);
     }
+    let assumes = role.is_some();
+    if let Some(role) = role {
+        builder = builder.with_credentials(role);
+    }
     for (name, value) in credentials.values {
+        if assumes && LOGIN_KEYS.contains(&name.as_str()) {
+            continue;
+        }
         let key = known_key::<AmazonS3ConfigKey>(credentials, name, name, S3_KEYS)?;
         if matches!(key, AmazonS3ConfigKey::Bucket) {
             return Err(unknown_key(credentials, name, S3_KEYS));
@@ -72,6 +89,9 @@ pub(super) fn azure(url: &Url, credentials: &Credentials<'_>) -> Result<Arc<dyn 
         .with_retry(retries())
         .with_config(AzureConfigKey::Client(ClientConfigKey::Timeout), REQUEST_TIMEOUT);
     for (name, value) in credentials.values {
+        if matches!(name.as_str(), "sas_token" | "sas_key") {
+            shared_access::check(credentials.profile, value, chrono::Utc::now())?;
+        }
         let key = known_key::<AzureConfigKey>(credentials, name, name, AZURE_KEYS)?;
         if matches!(key, AzureConfigKey::ContainerName) {
             return Err(unknown_key(credentials, name, AZURE_KEYS));
@@ -156,8 +176,8 @@ fn unknown_key(credentials: &Credentials<'_>, name: &str, known: &str) -> Error 
 
 fn check_endpoint(credentials: &Credentials<'_>) -> Result<()> {
     let value = |name: &str| credentials.values.get(name);
-    let is_plain = value("endpoint").is_some_and(|endpoint| endpoint.starts_with("http://"));
-    if is_plain && value("allow_http").is_none() {
+    let is_plain = |name: &str| value(name).is_some_and(|endpoint| endpoint.starts_with("http://"));
+    if ["endpoint", "endpoint_url_sts"].into_iter().any(is_plain) && value("allow_http").is_none() {
         return Err(Error::usage(format!(
             "the endpoint of the profile `{}` is not encrypted",
             credentials.profile
@@ -167,19 +187,34 @@ fn check_endpoint(credentials: &Credentials<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A role is assumed with a web identity token; a role on top of keys would silently be ignored.
-fn check_role(credentials: &Credentials<'_>) -> Result<()> {
-    let has = |name: &str| credentials.values.contains_key(name);
-    let has_token =
-        has("web_identity_token_file") || std::env::var_os("AWS_WEB_IDENTITY_TOKEN_FILE").is_some();
-    if has("role_arn") && (has("access_key_id") || !has_token) {
-        return Err(Error::usage(format!(
-            "the profile `{}` has a role_arn that cannot be assumed",
-            credentials.profile
-        ))
-        .hint("a role is assumed with web_identity_token_file; with keys, give those of the role itself"));
+/// The roles that the profile is to assume before it may read; none when it names none.
+#[cfg(feature = "aws-api")]
+fn role(credentials: &Credentials<'_>) -> Result<Option<AwsCredentialProvider>> {
+    if !credentials.values.contains_key("role_arn") {
+        return Ok(None);
     }
-    Ok(())
+    let login = Login::new(credentials.profile, credentials.values)?;
+    Ok(Some(AssumedRole::new(login)))
+}
+
+/// Without the part that assumes roles, the object store itself can exchange a web identity token for one; a role on
+/// top of keys would silently be ignored.
+#[cfg(not(feature = "aws-api"))]
+fn role(credentials: &Credentials<'_>) -> Result<Option<AwsCredentialProvider>> {
+    let value = |name: &str| credentials.values.get(name);
+    let has_token = value("web_identity_token_file").is_some()
+        || std::env::var_os("AWS_WEB_IDENTITY_TOKEN_FILE").is_some();
+    let Some(role) = value("role_arn") else {
+        return Ok(None);
+    };
+    if value("access_key_id").is_none() && has_token && !role.contains(",arn:") {
+        return Ok(None);
+    }
+    Err(Error::usage(format!(
+        "this build cannot assume the role of the profile `{}`",
+        credentials.profile
+    ))
+    .hint("build it with `cargo build --release --features aws-api`, released binaries hold it; or give the keys of the role itself"))
 }
 
 fn unusable(url: &Url, credentials: &Credentials<'_>, error: object_store::Error) -> Error {

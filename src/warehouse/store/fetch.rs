@@ -30,6 +30,14 @@ pub struct Fetched {
 }
 
 impl Fetched {
+    /// A file of the spool folder that was written by somebody else.
+    pub fn spooled(path: TempPath) -> Self {
+        Fetched {
+            path: path.to_path_buf(),
+            spooled: Some(path),
+        }
+    }
+
     /// Whether the bytes are a copy in the spool folder.
     pub fn is_copy(&self) -> bool {
         self.spooled.is_some()

@@ -1,0 +1,83 @@
+/* model
+description = "Azure cost export lines, actual and amortized, whatever the header dialect: EA, MCA, pay-as-you-go, CSV and Parquet"
+grain = "one row per delivered line"
+kind = "view"
+*/
+-- FOCUS exports of the same kind (their rows have a ChargePeriodStart) are read by normalize.focus.
+SELECT
+    tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
+    clean_text("BillingAccountId") AS billing_account_id,
+    clean_text("BillingAccountName") AS billing_account_name,
+    COALESCE(clean_text("SubscriptionId"), clean_text("SubscriptionGuid")) AS sub_account_id,
+    clean_text("SubscriptionName") AS sub_account_name,
+    COALESCE(clean_text("BillingCurrency"), clean_text("BillingCurrencyCode"), clean_text("Currency")) AS billing_currency,
+    COALESCE(usage_timestamp("Date", _date_order), usage_timestamp("UsageDateTime", _date_order), usage_timestamp("UsageDate", _date_order)) AS charge_date,
+    clean_text("ChargeType") AS charge_type,
+    clean_text("Frequency") AS frequency,
+    clean_text("PricingModel") AS pricing_model,
+    clean_text("PublisherName") AS publisher_name,
+    clean_text("PublisherType") AS publisher_type,
+    clean_text("MeterCategory") AS meter_category,
+    clean_text("MeterSubCategory") AS meter_sub_category,
+    clean_text("MeterName") AS meter_name,
+    clean_text("MeterId") AS meter_id,
+    clean_text("ServiceFamily") AS service_family,
+    COALESCE(clean_text("ProductName"), clean_text("Product")) AS product_name,
+    clean_text("PartNumber") AS part_number,
+    COALESCE(clean_text("ResourceLocation"), clean_text("ResourceLocationNormalized")) AS resource_location,
+    clean_text("AvailabilityZone") AS availability_zone,
+    clean_text("ConsumedService") AS consumed_service,
+    COALESCE(clean_text("ResourceId"), clean_text("InstanceId"), clean_text("InstanceName")) AS resource_id,
+    clean_text("ResourceName") AS resource_name,
+    clean_text("ResourceType") AS resource_type,
+    clean_text("AdditionalInfo") AS additional_info,
+    clean_text("UnitOfMeasure") AS unit_of_measure,
+    COALESCE(clean_text(CAST("Quantity" AS VARCHAR)), clean_text(CAST("UsageQuantity" AS VARCHAR))) AS quantity_raw,
+    COALESCE(money("CostInBillingCurrency"), money("Cost"), money("PreTaxCost"), money("ExtendedCost")) AS cost,
+    money("PayGCostInBillingCurrency") AS pay_as_you_go_cost,
+    money("PayGPrice") AS pay_as_you_go_price,
+    clean_text("ReservationId") AS reservation_id,
+    clean_text("BenefitId") AS benefit_id,
+    clean_text("InvoiceId") AS invoice_id,
+    clean_tags("Tags") AS tags
+FROM raw.azure_cost
+WHERE "ChargePeriodStart" IS NULL
+UNION ALL
+SELECT
+    tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
+    clean_text("BillingAccountId") AS billing_account_id,
+    clean_text("BillingAccountName") AS billing_account_name,
+    COALESCE(clean_text("SubscriptionId"), clean_text("SubscriptionGuid")) AS sub_account_id,
+    clean_text("SubscriptionName") AS sub_account_name,
+    COALESCE(clean_text("BillingCurrency"), clean_text("BillingCurrencyCode"), clean_text("Currency")) AS billing_currency,
+    COALESCE(usage_timestamp("Date", _date_order), usage_timestamp("UsageDateTime", _date_order), usage_timestamp("UsageDate", _date_order)) AS charge_date,
+    clean_text("ChargeType") AS charge_type,
+    clean_text("Frequency") AS frequency,
+    clean_text("PricingModel") AS pricing_model,
+    clean_text("PublisherName") AS publisher_name,
+    clean_text("PublisherType") AS publisher_type,
+    clean_text("MeterCategory") AS meter_category,
+    clean_text("MeterSubCategory") AS meter_sub_category,
+    clean_text("MeterName") AS meter_name,
+    clean_text("MeterId") AS meter_id,
+    clean_text("ServiceFamily") AS service_family,
+    COALESCE(clean_text("ProductName"), clean_text("Product")) AS product_name,
+    clean_text("PartNumber") AS part_number,
+    COALESCE(clean_text("ResourceLocation"), clean_text("ResourceLocationNormalized")) AS resource_location,
+    clean_text("AvailabilityZone") AS availability_zone,
+    clean_text("ConsumedService") AS consumed_service,
+    COALESCE(clean_text("ResourceId"), clean_text("InstanceId"), clean_text("InstanceName")) AS resource_id,
+    clean_text("ResourceName") AS resource_name,
+    clean_text("ResourceType") AS resource_type,
+    clean_text("AdditionalInfo") AS additional_info,
+    clean_text("UnitOfMeasure") AS unit_of_measure,
+    COALESCE(clean_text(CAST("Quantity" AS VARCHAR)), clean_text(CAST("UsageQuantity" AS VARCHAR))) AS quantity_raw,
+    COALESCE(money("CostInBillingCurrency"), money("Cost"), money("PreTaxCost"), money("ExtendedCost")) AS cost,
+    money("PayGCostInBillingCurrency") AS pay_as_you_go_cost,
+    money("PayGPrice") AS pay_as_you_go_price,
+    clean_text("ReservationId") AS reservation_id,
+    clean_text("BenefitId") AS benefit_id,
+    clean_text("InvoiceId") AS invoice_id,
+    clean_tags("Tags") AS tags
+FROM raw.azure_cost_parquet
+WHERE "ChargePeriodStart" IS NULL

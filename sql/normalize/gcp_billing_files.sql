@@ -1,0 +1,66 @@
+/* model
+description = "Rows of Google's billing export as files: CSV with flattened names, JSON lines and Parquet with nested columns"
+grain = "one row per delivered line"
+kind = "view"
+*/
+SELECT
+    tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
+    clean_text(billing_account_id) AS billing_account_id,
+    usage_timestamp(usage_start_time, _date_order) AS usage_start,
+    usage_timestamp(usage_end_time, _date_order) AS usage_end,
+    clean_text(cost_type) AS cost_type,
+    clean_text(currency) AS currency,
+    clean_text(seller_name) AS seller_name,
+    COALESCE(clean_text("service.id"), json_value(service, 'id')) AS service_id,
+    COALESCE(clean_text("service.description"), json_value(service, 'description')) AS service_description,
+    COALESCE(clean_text("sku.id"), json_value(sku, 'id')) AS sku_id,
+    COALESCE(clean_text("sku.description"), json_value(sku, 'description')) AS sku_description,
+    COALESCE(clean_text("project.id"), json_value(project, 'id')) AS project_id,
+    COALESCE(clean_text("project.number"), json_value(project, 'number')) AS project_number,
+    COALESCE(clean_text("location.location"), json_value(location, 'location')) AS location,
+    COALESCE(clean_text("location.region"), json_value(location, 'region')) AS region,
+    COALESCE(clean_text("location.zone"), json_value(location, 'zone')) AS zone,
+    COALESCE(clean_text("resource.name"), json_value(resource, 'name')) AS resource_name,
+    COALESCE(clean_text("resource.global_name"), json_value(resource, 'global_name')) AS resource_global_name,
+    COALESCE(clean_text("adjustment_info.mode"), json_value(adjustment_info, 'mode')) AS adjustment_mode,
+    COALESCE(clean_text("subscription.instance_id"), json_value(subscription, 'instance_id')) AS subscription_id,
+    COALESCE(clean_text("invoice.month"), json_value(invoice, 'month')) AS invoice_month,
+    COALESCE(clean_text(CAST("usage.amount" AS VARCHAR)), json_value(usage, 'amount')) AS usage_amount,
+    COALESCE(clean_text("usage.unit"), json_value(usage, 'unit')) AS usage_unit,
+    double_money(cost) AS cost,
+    json_sum(credits, 'amount') AS credits,
+    double_money(cost_at_list) AS cost_at_list,
+    clean_tags(json_text(labels)) AS labels,
+    clean_tags(json_text(system_labels)) AS system_labels
+FROM raw.gcp_billing_files
+UNION ALL
+SELECT
+    tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
+    clean_text(billing_account_id) AS billing_account_id,
+    usage_timestamp(usage_start_time, _date_order) AS usage_start,
+    usage_timestamp(usage_end_time, _date_order) AS usage_end,
+    clean_text(cost_type) AS cost_type,
+    clean_text(currency) AS currency,
+    clean_text(seller_name) AS seller_name,
+    COALESCE(clean_text("service.id"), json_value(service, 'id')) AS service_id,
+    COALESCE(clean_text("service.description"), json_value(service, 'description')) AS service_description,
+    COALESCE(clean_text("sku.id"), json_value(sku, 'id')) AS sku_id,
+    COALESCE(clean_text("sku.description"), json_value(sku, 'description')) AS sku_description,
+    COALESCE(clean_text("project.id"), json_value(project, 'id')) AS project_id,
+    COALESCE(clean_text("project.number"), json_value(project, 'number')) AS project_number,
+    COALESCE(clean_text("location.location"), json_value(location, 'location')) AS location,
+    COALESCE(clean_text("location.region"), json_value(location, 'region')) AS region,
+    COALESCE(clean_text("location.zone"), json_value(location, 'zone')) AS zone,
+    COALESCE(clean_text("resource.name"), json_value(resource, 'name')) AS resource_name,
+    COALESCE(clean_text("resource.global_name"), json_value(resource, 'global_name')) AS resource_global_name,
+    COALESCE(clean_text("adjustment_info.mode"), json_value(adjustment_info, 'mode')) AS adjustment_mode,
+    COALESCE(clean_text("subscription.instance_id"), json_value(subscription, 'instance_id')) AS subscription_id,
+    COALESCE(clean_text("invoice.month"), json_value(invoice, 'month')) AS invoice_month,
+    COALESCE(clean_text(CAST("usage.amount" AS VARCHAR)), json_value(usage, 'amount')) AS usage_amount,
+    COALESCE(clean_text("usage.unit"), json_value(usage, 'unit')) AS usage_unit,
+    double_money(cost) AS cost,
+    json_sum(credits, 'amount') AS credits,
+    double_money(cost_at_list) AS cost_at_list,
+    clean_tags(json_text(labels)) AS labels,
+    clean_tags(json_text(system_labels)) AS system_labels
+FROM raw.gcp_billing_files_parquet

@@ -1,0 +1,91 @@
+//! Activity data and contractual instruments.
+
+use super::ParquetType::{Double, Text, Timestamp};
+use super::{Contract, Provider};
+
+pub(super) const ACTIVITY: Contract = Contract {
+    required: &[
+        "activity",
+        "quantity",
+        "unit",
+        "periodstart",
+        "periodend",
+        "country",
+    ],
+    cost: &[],
+    money: &[],
+    quantities: &["quantity", "supplierfactorkgco2eperunit"],
+    required_dates: &["periodstart", "periodend"],
+    dates: &[],
+    currency: &[],
+    period: &["periodstart"],
+    account: &[],
+    provider: Provider::None,
+    nested: &[],
+    doubles: false,
+    not_null: &["activity", "quantity", "unit", "country"],
+    columns: &[
+        "site",
+        "entity",
+        "activity",
+        "scope",
+        "category",
+        "quantity",
+        "unit",
+        "period_start",
+        "period_end",
+        "country",
+        "region",
+        "method_hint",
+        "supplier_factor_kgco2e_per_unit",
+        "notes",
+    ],
+    parquet_columns: &[
+        ("site", Text),
+        ("entity", Text),
+        ("activity", Text),
+        ("scope", Text),
+        ("category", Text),
+        ("quantity", Double),
+        ("unit", Text),
+        ("period_start", Timestamp),
+        ("period_end", Timestamp),
+        ("country", Text),
+        ("region", Text),
+        ("method_hint", Text),
+        ("supplier_factor_kgco2e_per_unit", Double),
+        ("notes", Text),
+    ],
+    ..Contract::EMPTY
+};
+
+pub(super) const INSTRUMENTS: Contract = Contract {
+    required: &["kind", "market", "energykwh", "validfrom", "validto"],
+    quantities: &["energykwh", "factorkgco2eperkwh"],
+    required_dates: &["validfrom", "validto"],
+    period: &["validfrom"],
+    not_null: &["kind", "market", "energykwh"],
+    columns: &[
+        "kind",
+        "market",
+        "energy_kwh",
+        "factor_kgco2e_per_kwh",
+        "vintage",
+        "valid_from",
+        "valid_to",
+        "site",
+        "evidence",
+    ],
+    parquet_columns: &[
+        ("kind", Text),
+        ("market", Text),
+        ("energy_kwh", Double),
+        ("factor_kgco2e_per_kwh", Double),
+        ("vintage", Text),
+        ("valid_from", Timestamp),
+        ("valid_to", Timestamp),
+        ("site", Text),
+        ("evidence", Text),
+    ],
+    ..ACTIVITY
+};

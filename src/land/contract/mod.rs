@@ -1,0 +1,265 @@
+//! What each kind of source must hold: the columns that landing checks and the pipelines read.
+
+mod activity;
+mod aws;
+mod azure;
+mod focus;
+mod gcp;
+
+use datafusion::arrow::datatypes::{DataType, Field};
+
+use crate::config::Kind;
+
+/// How the provider of a row is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// The kind says it.
+    Fixed(&'static str),
+    /// A column says it.
+    Column(&'static str),
+    /// Rows that are no bill.
+    None,
+}
+
+/// What is checked of a column that holds a list or an object as text. A path is `amount` or `scope2.location_based`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nested {
+    /// That it is one.
+    Text,
+    /// And that the amounts at a path are exact.
+    Money(&'static str),
+    /// And that the quantities at a path are numbers.
+    Quantity(&'static str),
+}
+
+/// The contract of a kind. Columns are named by their [`plain`] name, so that every spelling of a
+/// header (`lineItem/UnblendedCost`, `line_item_unblended_cost`) is the same column.
+#[derive(Debug, Clone, Copy)]
+pub struct Contract {
+    /// Each must be there.
+    pub required: &'static [&'static str],
+    /// The amount that must be a number in every row; landing refuses a file without it.
+    pub cost: &'static [&'static str],
+    /// Further amounts: null or an exact number.
+    pub money: &'static [&'static str],
+    /// Quantities: null or a number.
+    pub quantities: &'static [&'static str],
+    /// Quantities with a unit of their own: value column, unit column, and the units that a value may have.
+    pub measures: &'static [Measure],
+    /// Dates that every row must have.
+    pub required_dates: &'static [&'static str],
+    /// Dates that may be null.
+    pub dates: &'static [&'static str],
+    /// The billing currency.
+    pub currency: &'static [&'static str],
+    /// The date whose month is the period of a bare file's row: the first that is there.
+    pub period: &'static [&'static str],
+    /// The billing account: the first that a row has.
+    pub account: &'static [&'static str],
+    /// The account below it that is billed apart, where sources may hold the same bill by either; the first that a row has.
+    pub sub_account: &'static [&'static str],
+    /// The column that tells one cost basis from another, for kinds whose exports differ in it.
+    pub cost_basis: Option<&'static str>,
+    /// Headers may be translated, the original in parentheses behind, and are written in any case and spacing.
+    pub translated: bool,
+    /// Rows without any amount are placeholders that need no cost.
+    pub blank_rows: bool,
+    /// The provider.
+    pub provider: Provider,
+    /// Columns that hold a list or an object as text, and the number in it that is checked.
+    pub nested: &'static [(&'static str, Nested)],
+    /// Amounts are doubles where they come from: as text, too, their digits beyond 24 places are noise.
+    pub doubles: bool,
+    /// Columns that may not be null.
+    pub not_null: &'static [&'static str],
+    /// Columns the SQL models read, in the spelling of CSV files; they read as null where a file has none.
+    pub columns: &'static [&'static str],
+    /// The same for Parquet files, with their types.
+    pub parquet_columns: &'static [(&'static str, ParquetType)],
+}
+
+/// A value column, its unit column, and the units that a value may have.
+pub type Measure = (&'static str, &'static str, &'static [&'static str]);
+
+/// The type of a column in delivered Parquet files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParquetType {
+    /// Text.
+    Text,
+    /// A double.
+    Double,
+    /// UTC microseconds.
+    Timestamp,
+    /// Text to text.
+    Map,
+}
+
+/// A header without case and punctuation.
+pub fn plain(name: &str) -> String {
+    name.chars()
+        .filter(|c| c.is_ascii_alphanumeric())
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
+
+impl ParquetType {
+    /// The Arrow type.
+    pub fn arrow(self) -> DataType {
+        match self {
+            ParquetType::Text => DataType::Utf8,
+            ParquetType::Double => DataType::Float64,
+            ParquetType::Timestamp => DataType::Timestamp(
+                datafusion::arrow::datatypes::TimeUnit::Microsecond,
+                Some("UTC".into()),
+            ),
+            ParquetType::Map => crate::transform::functions::map_type(),
+        }
+    }
+}
+
+impl Contract {
+    /// Rows without any column that is checked or read; the others are told by `..Contract::EMPTY`.
+    const EMPTY: Contract = Contract {
+        required: &[],
+        cost: &[],
+        money: &[],
+        quantities: &[],
+        measures: &[],
+        required_dates: &[],
+        dates: &[],
+        currency: &[],
+        period: &[],
+        account: &[],
+        sub_account: &[],
+        cost_basis: None,
+        translated: false,
+        blank_rows: false,
+        provider: Provider::None,
+        nested: &[],
+        doubles: false,
+        not_null: &[],
+        columns: &[],
+        parquet_columns: &[],
+    };
+
+    /// The contract of a kind.
+    pub fn of(kind: Kind) -> Contract {
+        match kind {
+            Kind::AwsCur => aws::AWS_CUR,
+            Kind::AwsCur2 => aws::AWS_CUR2,
+            Kind::AwsCostExplorer => aws::AWS_COST_EXPLORER,
+            Kind::AwsCarbon => aws::AWS_CARBON,
+            Kind::AzureCost => azure::AZURE_COST,
+            Kind::AzureCostQuery => azure::AZURE_COST_QUERY,
+            Kind::AzureCarbon => azure::AZURE_CARBON,
+            Kind::GcpBilling => gcp::GCP_BILLING,
+            Kind::GcpBillingFiles => gcp::GCP_BILLING_FILES,
+            Kind::GcpCarbon => gcp::GCP_CARBON,
+            Kind::Focus => focus::FOCUS,
+            Kind::Activity => activity::ACTIVITY,
+            Kind::Instruments => activity::INSTRUMENTS,
+        }
+    }
+
+    /// Fields that the models may name although no file has brought them yet.
+    pub fn expected_fields(&self, parquet: bool) -> Vec<Field> {
+        if parquet {
+            return self
+                .parquet_columns
+                .iter()
+                .map(|(name, kind)| Field::new(*name, kind.arrow(), true))
+                .collect();
+        }
+        self.columns
+            .iter()
+            .map(|name| Field::new(*name, DataType::Utf8, true))
+            .collect()
+    }
+
+    /// The spelling the models use for a delivered header, if they know the column.
+    pub fn known_spelling(&self, delivered: &str, parquet: bool) -> Option<&'static str> {
+        let find = |same: &dyn Fn(&str) -> bool| match parquet {
+            true => self
+                .parquet_columns
+                .iter()
+                .map(|(name, _)| *name)
+                .find(|name| same(name)),
+            false => self.columns.iter().copied().find(|name| same(name)),
+        };
+        find(&|name| name.eq_ignore_ascii_case(delivered)).or_else(|| {
+            let role = self.translated.then(|| self.role_name(delivered))?;
+            find(&|name| plain(name) == role)
+        })
+    }
+
+    /// The [`plain`] name by which a delivered header has its role.
+    pub fn role_name(&self, header: &str) -> String {
+        let original = header
+            .trim()
+            .strip_suffix(')')
+            .and_then(|text| text.rsplit_once('('));
+        match original.filter(|_| self.translated).map(|(_, name)| plain(name)) {
+            Some(name) if self.columns.iter().any(|column| plain(column) == name) => name,
+            _ => plain(header),
+        }
+    }
+
+    /// Whether rows are a bill and carry money.
+    pub fn is_bill(&self) -> bool {
+        self.provider != Provider::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_is_one_column() {
+        assert_eq!(plain("lineItem/UnblendedCost"), plain("line_item_unblended_cost"));
+        assert_eq!(
+            focus::FOCUS.known_spelling("billedcost", false),
+            Some("BilledCost")
+        );
+    }
+
+    #[test]
+    fn translated_headers_are_their_originals() {
+        for header in [
+            "Kosten (PreTaxCost)",
+            "pre tax_cost",
+            "PRETAXCOST",
+            " Preis (netto) (PreTaxCost) ",
+        ] {
+            assert_eq!(
+                azure::AZURE_COST.known_spelling(header, false),
+                Some("PreTaxCost"),
+                "{header}"
+            );
+            assert_eq!(azure::AZURE_COST.role_name(header), "pretaxcost");
+        }
+        assert_eq!(azure::AZURE_COST.known_spelling("Cost (EUR)", false), None);
+        assert_eq!(focus::FOCUS.known_spelling("Kosten (BilledCost)", false), None);
+    }
+
+    #[test]
+    fn roles_name_known_columns() {
+        for contract in Kind::ALL.map(Contract::of) {
+            let known: Vec<String> = contract.columns.iter().map(|c| plain(c)).collect();
+            for role in [
+                contract.cost,
+                contract.money,
+                contract.quantities,
+                contract.required_dates,
+                contract.currency,
+            ] {
+                for column in role {
+                    assert!(known.iter().any(|k| k == column), "{column}");
+                }
+            }
+            for (column, _) in contract.nested {
+                assert!(known.iter().any(|k| k == column), "{column}");
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! JSON lines to record batches of text: one object a line, nested values kept as their JSON text.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, Read};
+use std::path::Path;
+
+use datafusion::arrow::array::StringBuilder;
+use serde_json::value::RawValue;
+
+use super::checks::{Checks, Fault, MAX_CELL_BYTES};
+use super::csv_rows::{BATCH_BYTES, BATCH_ROWS, TextBatch, flush};
+use super::quarantine::{Quarantine, Rejection, row_text};
+use crate::domain::period::Period;
+use crate::error::{Error, Result};
+use crate::extract::SourceFile;
+use crate::extract::decode::{open_text, read_error};
+
+/// A line longer than this is no row of a bill.
+const MAX_LINE_BYTES: u64 = 64 << 20;
+
+/// One file of JSON lines.
+pub struct JsonFile<'a> {
+    /// Where its bytes lie now.
+    pub path: &'a Path,
+    /// What was delivered.
+    pub source: &'a SourceFile,
+}
+
+/// The cells of a line by name: text as it means, everything else as it is written.
+type Cells<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+impl JsonFile<'_> {
+    fn open(&self) -> Result<Box<dyn BufRead + Send>> {
+        open_text(self.path, self.source.compression).map_err(|e| e.at(self.source.uri.clone()))
+    }
+
+    /// The next line that is not blank; `false` at the end.
+    fn next_line(&self, reader: &mut dyn BufRead, line: &mut Vec<u8>, row: &mut u64) -> Result<bool> {
+        loop {
+            line.clear();
+            let taken = reader
+                .take(MAX_LINE_BYTES)
+                .read_until(b'\n', line)
+                .map_err(|e| read_error(e, &self.source.uri).at(format!("after row {row}")))?;
+            if taken == 0 {
+                return Ok(false);
+            }
+            if taken as u64 == MAX_LINE_BYTES {
+                return Err(Error::data("a line has more than 64 MiB")
+                    .at(self.source.uri.clone())
+                    .at(format!("after row {row}"))
+                    .hint("JSON files hold one object a line, not one list"));
+            }
+            if !line.trim_ascii().is_empty() {
+                *row += 1;
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The names of all cells of all lines, in the order in which they first appear.
+    ///
+    /// # Errors
+    /// Data: the file cannot be read to its end.
+    pub fn headers(&self) -> Result<Vec<String>> {
+        let mut reader = self.open()?;
+        let (mut line, mut row) = (Vec::new(), 0);
+        let mut known: HashMap<String, ()> = HashMap::new();
+        let mut headers = Vec::new();
+        while self.next_line(reader.as_mut(), &mut line, &mut row)? {
+            let Ok(cells) = serde_json::from_slice::<Cells<'_>>(&line) else {
+                continue;
+            };
+            for name in cells.keys() {
+                if !known.contains_key(name.as_ref()) {
+                    known.insert(name.to_string(), ());
+                    headers.push(name.to_string());
+                }
+            }
+        }
+        Ok(headers)
+    }
+
+    /// Reads every row: accepted rows in batches to `sink`, the others into the quarantine.
+    ///
+    /// # Errors
+    /// Data: a truncated or hostile file. What `sink` returns.
+    pub fn read(
+        &self,
+        headers: &[String],
+        checks: &mut Checks,
+        fixed: Option<Period>,
+        mut sink: impl FnMut(TextBatch) -> Result<()>,
+    ) -> Result<Quarantine> {
+        let places: HashMap<&str, usize> = headers.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
+        let mut reader = self.open()?;
+        let (mut line, mut row) = (Vec::new(), 0);
+        let mut quarantine = Quarantine::default();
+        let mut builders: Vec<StringBuilder> = headers.iter().map(|_| StringBuilder::new()).collect();
+        let (mut row_numbers, mut periods, mut bytes) = (Vec::new(), Vec::new(), 0usize);
+        let mut cells: Vec<Option<String>> = vec![None; headers.len()];
+        while self.next_line(reader.as_mut(), &mut line, &mut row)? {
+            let outcome = parse(&line, &places, headers, &mut cells).and_then(|()| {
+                checks.row(
+                    |index| cells.get(index).and_then(Option::as_deref).unwrap_or(""),
+                    None,
+                    fixed,
+                )
+            });
+            match outcome {
+                Ok(period) => {
+                    for (builder, cell) in builders.iter_mut().zip(&cells) {
+                        builder.append_option(cell.as_deref().filter(|text| !text.is_empty()));
+                    }
+                    bytes += line.len();
+                    row_numbers.push(row as i64);
+                    periods.push(period);
+                }
+                Err((column, reason)) => quarantine.push(Rejection {
+                    source_uri: self.source.uri.clone(),
+                    row_number: row,
+                    column,
+                    reason,
+                    text: row_text(std::iter::once(line.trim_ascii())),
+                }),
+            }
+            if row_numbers.len() == BATCH_ROWS || bytes > BATCH_BYTES {
+                sink(flush(&mut builders, &mut row_numbers, &mut periods))?;
+                bytes = 0;
+            }
+        }
+        if !row_numbers.is_empty() {
+            sink(flush(&mut builders, &mut row_numbers, &mut periods))?;
+        }
+        Ok(quarantine)
+    }
+}
+
+/// Fills `cells` from a line.
+fn parse(
+    line: &[u8],
+    places: &HashMap<&str, usize>,
+    headers: &[String],
+    cells: &mut [Option<String>],
+) -> Result<(), Fault> {
+    let whole = |reason: String| (String::new(), reason);
+    let named: Cells<'_> =
+        serde_json::from_slice(line).map_err(|e| whole(format!("the line is no JSON object ({e})")))?;
+    cells.fill(None);
+    for (name, value) in named {
+        let Some(&place) = places.get(name.as_ref()) else {
+            return Err(whole(format!(
+                "the cell `{name}` was not there when the file was first read"
+            )));
+        };
+        let raw = value.get();
+        let text = match raw.as_bytes().first() {
+            Some(b'"') => serde_json::from_str::<String>(raw)
+                .map_err(|e| (headers[place].clone(), format!("the text cannot be read ({e})")))?,
+            Some(b'n') => continue,
+            _ => raw.to_string(),
+        };
+        if text.len() > MAX_CELL_BYTES {
+            let reason = format!(
+                "the cell has {} bytes, at most {MAX_CELL_BYTES} are landed",
+                text.len()
+            );
+            return Err((headers[place].clone(), reason));
+        }
+        if text.contains('\0') {
+            return Err((headers[place].clone(), "the cell holds a NUL byte".to_string()));
+        }
+        cells[place] = Some(text);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_keep_what_was_written() {
+        let headers: Vec<String> = ["a", "b", "c", "d"].map(String::from).to_vec();
+        let places: HashMap<&str, usize> = headers.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
+        let mut cells = vec![Some("left over".to_string()); 4];
+        parse(
+            br#"{"a": 0.10000000000000000001, "b": "x\ty", "c": {"id": "1", "n": [1, 2.50]}}"#,
+            &places,
+            &headers,
+            &mut cells,
+        )
+        .unwrap();
+        assert_eq!(cells[0].as_deref(), Some("0.10000000000000000001"));
+        assert_eq!(cells[1].as_deref(), Some("x\ty"));
+        assert_eq!(cells[2].as_deref(), Some(r#"{"id": "1", "n": [1, 2.50]}"#));
+        assert_eq!(cells[3], None);
+        for line in ["[1]", "{", "3", r#"{"a":"\u0000"}"#] {
+            assert!(
+                parse(line.as_bytes(), &places, &headers, &mut cells).is_err(),
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The accepted rows of a delivered file, whatever its format, in batches.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, BooleanArray, StringArray, new_null_array};
+use datafusion::arrow::compute::filter;
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+
+use super::checks::Checks;
+use super::csv_rows::CsvFile;
+use super::json_rows::JsonFile;
+use super::parquet_rows::ParquetFile;
+use super::quarantine::Quarantine;
+use crate::domain::period::Period;
+use crate::error::Result;
+use crate::extract::{Format, SourceFile};
+
+/// A batch: the delivered columns and, behind them, which of day and month the file's dates name first.
+pub(super) struct Rows {
+    pub columns: Vec<ArrayRef>,
+    pub row_numbers: Vec<i64>,
+    pub periods: Vec<Period>,
+}
+
+impl Rows {
+    /// The rows that `keep` is true for.
+    pub fn kept(self, keep: &[bool]) -> Result<Rows> {
+        let mask = BooleanArray::from(keep.to_vec());
+        let columns = self.columns.iter().map(|column| filter(column, &mask));
+        Ok(Rows {
+            columns: columns.collect::<Result<_, _>>()?,
+            row_numbers: chosen(self.row_numbers, keep),
+            periods: chosen(self.periods, keep),
+        })
+    }
+}
+
+fn chosen<T>(values: Vec<T>, keep: &[bool]) -> Vec<T> {
+    values
+        .into_iter()
+        .zip(keep)
+        .filter(|(_, keep)| **keep)
+        .map(|(value, _)| value)
+        .collect()
+}
+
+/// One file as it lies on this machine, and the columns that its header became.
+pub(super) struct LocalFile<'a> {
+    pub path: &'a Path,
+    pub source: &'a SourceFile,
+    pub delivered: &'a [String],
+    pub fields: &'a [Field],
+    /// Nested Parquet columns become JSON text.
+    pub nested_as_text: bool,
+}
+
+impl LocalFile<'_> {
+    /// Reads every row: accepted rows in batches to `each`, the others into the quarantine.
+    ///
+    /// # Errors
+    /// Data: a truncated or hostile file. What `each` returns.
+    pub fn read(
+        &self,
+        checks: &mut Checks,
+        fixed: Option<Period>,
+        mut each: impl FnMut(Rows) -> Result<()>,
+    ) -> Result<Quarantine> {
+        let (path, source) = (self.path, self.source);
+        let mut batch =
+            |mut columns: Vec<ArrayRef>, row_numbers: Vec<i64>, periods: Vec<Period>, order: Option<&str>| {
+                columns.push(match order {
+                    Some(order) => Arc::new(StringArray::from(vec![order; row_numbers.len()])),
+                    None => new_null_array(&DataType::Utf8, row_numbers.len()),
+                });
+                each(Rows {
+                    columns,
+                    row_numbers,
+                    periods,
+                })
+            };
+        match source.format {
+            Format::Csv => {
+                let csv = CsvFile { path, source };
+                let order = csv.date_order(checks)?;
+                csv.read(self.delivered, checks, order, fixed, |b| {
+                    batch(b.columns, b.row_numbers, b.periods, order.map(|o| o.as_str()))
+                })
+            }
+            Format::Json => JsonFile { path, source }.read(self.delivered, checks, fixed, |b| {
+                batch(b.columns, b.row_numbers, b.periods, None)
+            }),
+            Format::Parquet => {
+                let file = ParquetFile {
+                    path,
+                    source,
+                    nested_as_text: self.nested_as_text,
+                };
+                file.read(&Schema::new(self.fields.to_vec()), checks, fixed, |b| {
+                    batch(b.batch.columns().to_vec(), b.row_numbers, b.periods, None)
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What each source has, and what of it is new.
+
+use super::Request;
+use super::looks::{known, source_key};
+use super::workspace::Workspace;
+use crate::config::{Source, Tenant};
+use crate::error::{Error, Result};
+use crate::extract::{Delivery, Discovery, Format, Origin};
+use crate::land::SliceKey;
+use crate::land::transaction_version;
+
+/// What is to be done with a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Its period has never been landed.
+    New,
+    /// It replaces an older delivery of the same period.
+    Replaced,
+    /// An API must be asked to know whether it is new.
+    Asked,
+    /// It has been landed as it is.
+    Current,
+}
+
+/// A delivery with what is to be done.
+pub struct PlannedSlice {
+    /// Where it goes.
+    pub key: SliceKey,
+    /// The source.
+    pub source: Source,
+    /// Where its rows come from.
+    pub origin: Origin,
+    /// The files.
+    pub delivery: Delivery,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What a look at one source gave.
+pub struct SourcePlan {
+    /// `tenant/source`.
+    pub id: String,
+    /// Its slices.
+    pub slices: Vec<PlannedSlice>,
+    /// Deliveries that cannot be landed, and why.
+    pub failures: Vec<Error>,
+    /// Files that were passed over, and the like.
+    pub warnings: Vec<String>,
+    /// What is to be remembered of the look at the source as a whole.
+    pub look: Option<(crate::ledger::SliceKey, String)>,
+}
+
+/// Lists every source and compares with what has been landed.
+///
+/// # Errors
+/// External when the ledger cannot be read; what is wrong with a source is in its plan.
+pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Vec<SourcePlan>> {
+    let mut plans = Vec::new();
+    for (tenant, source) in workspace.sources() {
+        let mut plan = SourcePlan {
+            id: format!("{}/{}", tenant.id, source.id),
+            slices: Vec::new(),
+            failures: Vec::new(),
+            warnings: Vec::new(),
+            look: None,
+        };
+        match discovered(workspace, request, &tenant, &source).await {
+            Ok((origin, discovery)) => {
+                plan.failures.extend(discovery.failures);
+                plan.warnings.extend(discovery.warnings);
+                plan.look = discovery.mark.map(|mark| (source_key(&tenant, &source), mark));
+                for delivery in discovery.deliveries {
+                    if let Some(slice) =
+                        planned(workspace, request, &tenant, &source, &origin, delivery).await?
+                    {
+                        plan.slices.push(slice);
+                    }
+                }
+            }
+            Err(error) => plan.failures.push(error.at(format!("source {}", plan.id))),
+        }
+        plans.push(plan);
+    }
+    Ok(plans)
+}
+
+async fn discovered(
+    workspace: &Workspace,
+    request: &Request,
+    tenant: &Tenant,
+    source: &Source,
+) -> Result<(Origin, Discovery)> {
+    let origin = Origin::open(&workspace.config, source).await?;
+    let known = known(workspace, request, tenant, source).await?;
+    let discovery = origin.discover(source.kind, &known).await?;
+    Ok((origin, discovery))
+}
+
+async fn planned(
+    workspace: &Workspace,
+    request: &Request,
+    tenant: &Tenant,
+    source: &Source,
+    origin: &Origin,
+    delivery: Delivery,
+) -> Result<Option<PlannedSlice>> {
+    let key = SliceKey {
+        tenant: tenant.id.clone(),
+        source: source.id.clone(),
+        kind: source.kind,
+        export: delivery.export.clone(),
+        period: delivery.period,
+    };
+    let outside = delivery
+        .period
+        .is_some_and(|p| request.from.is_some_and(|from| p < from) || request.to.is_some_and(|to| p >= to));
+    let period = delivery.period.map(|p| p.to_string()).unwrap_or_default();
+    let name = (key.tenant.clone(), key.source.clone(), key.export.clone(), period);
+    if outside
+        || request
+            .only_slices
+            .as_ref()
+            .is_some_and(|only| !only.contains(&name))
+    {
+        return Ok(None);
+    }
+    let action = action(workspace, request, &key, &delivery).await?;
+    Ok(Some(PlannedSlice {
+        key,
+        source: source.clone(),
+        origin: origin.clone(),
+        delivery,
+        action,
+    }))
+}
+
+async fn action(
+    workspace: &Workspace,
+    request: &Request,
+    key: &SliceKey,
+    delivery: &Delivery,
+) -> Result<Action> {
+    let recorded = workspace.ledger.delivery_id(&ledger_key(key)).await?;
+    let mut known = recorded.is_some();
+    let mut current = recorded.as_deref() == Some(delivery.delivery_id.as_str());
+    let partition = key.partition();
+    let tables = [Format::Csv, Format::Parquet]
+        .map(|format| (format, workspace.tables.snapshots.get(&key.table(format))));
+    let mut held_elsewhere = false;
+    for (format, table) in tables {
+        let Some(table) = table else { continue };
+        let held = table
+            .files()
+            .iter()
+            .any(|f| partition.iter().all(|(c, v)| f.partition.get(c) == Some(v)));
+        known |= held;
+        let delivered = delivery
+            .files
+            .iter()
+            .any(|f| f.format.is_typed() == format.is_typed());
+        held_elsewhere |= held && !delivered;
+        if !current && (delivered || delivery.files.is_empty()) {
+            // The ledger may have been lost or a run been killed behind the commit: the table itself knows.
+            let version = table.transaction(&key.app_id(&table.name)).await?;
+            current = version == Some(transaction_version(&delivery.delivery_id));
+        }
+    }
+    let tables_exist = delivery.files.is_empty()
+        || delivery
+            .files
+            .iter()
+            .any(|f| workspace.tables.snapshots.contains_key(&key.table(f.format)));
+    if delivery.asks.is_some() {
+        return Ok(if known { Action::Asked } else { Action::New });
+    }
+    Ok(
+        match (
+            current && tables_exist && !held_elsewhere && !request.full_refresh && !request.land_again,
+            known,
+        ) {
+            (true, _) => Action::Current,
+            (false, true) => Action::Replaced,
+            (false, false) => Action::New,
+        },
+    )
+}
+
+/// The slice's key in the ledger.
+pub fn ledger_key(key: &SliceKey) -> crate::ledger::SliceKey {
+    crate::ledger::SliceKey {
+        tenant: key.tenant.clone(),
+        source: key.source.clone(),
+        kind: key.kind.name().to_string(),
+        export: key.export.clone(),
+        period: key.period.map(|p| p.to_string()).unwrap_or_default(),
+    }
+}
