@@ -2,16 +2,30 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)] // In a test a panic is the message.
 #![allow(clippy::tests_outside_test_module, missing_docs)] // The names of the tests say what holds.
 
+mod all_sources;
 mod architecture;
+mod aws_api;
+mod aws_files;
+mod azure_api;
+mod azure_cost;
 mod bad_inputs;
+mod changed_files;
 mod deliveries;
+mod doctor;
+mod documents;
+mod factor_sets;
+mod faults;
+mod gcp;
+mod golden_equations;
 mod kills;
 mod properties;
 mod readers;
+mod reconciliation;
 mod rejections;
 mod sample;
 mod shared_samples;
 mod slt;
 mod stores;
 mod support;
+mod time_travel;
 mod transcripts;

@@ -113,8 +113,18 @@ fn aws_cur2() {
 }
 
 #[test]
+fn aws_carbon() {
+    check("aws_carbon");
+}
+
+#[test]
 fn focus() {
     check("focus");
+}
+
+#[test]
+fn azure_cost() {
+    check("azure_cost");
 }
 
 #[test]
@@ -135,4 +145,9 @@ fn activity_ar5() {
 #[test]
 fn instruments() {
     check("instruments");
+}
+
+#[test]
+fn gcp_billing_files() {
+    check("gcp_billing_files");
 }

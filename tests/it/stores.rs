@@ -1,7 +1,15 @@
-//! The same run on a folder and on a real S3 server: bills read from a bucket, tables kept in one, equal results.
+//! The same run on a folder, in memory and on the servers of each cloud's storage: bills read from a bucket or container,
+//! tables kept in one, equal results.
+
+use std::time::Duration;
+
+use offgridflow::run::observer::Silent;
 
 use crate::support::Project;
+use crate::support::azurite::{Azurite, account_key};
 use crate::support::bills::{Line, cur2_csv};
+use crate::support::gcs::Gcs;
+use crate::support::in_process::InProcess;
 use crate::support::project::{gzip, source};
 use crate::support::s3::{ACCESS_KEY, S3, SECRET_KEY};
 
@@ -28,32 +36,40 @@ fn key(period: &str) -> String {
     format!("cur/data/BILLING_PERIOD={period}/cur2-00001.csv.gz")
 }
 
-#[test]
-fn bills_and_tables_in_a_bucket_give_what_folders_give() {
-    let server = S3::start(&["bills", "lake"]);
-    let on_s3 = Project::new(&format!(
-        "[warehouse]\nurl = \"s3://lake/acme\"\nprofile = \"server\"\n[database]\nurl = \"sqlite://./offgridflow.db\"\n{}\
+/// A project with its bills and its tables in a store.
+fn in_store(warehouse: &str, bills: &str, profile: &str) -> Project {
+    Project::new(&format!(
+        "[warehouse]\nurl = \"{warehouse}\"\nprofile = \"server\"\n[database]\nurl = \"sqlite://./offgridflow.db\"\n{profile}\
          [[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n[[tenant.source]]\nid = \"bills\"\nkind = \"aws_cur2\"\n\
-         url = \"s3://bills/cur\"\nprofile = \"server\"\n",
-        server.profile("server")
+         url = \"{bills}\"\nprofile = \"server\"\n"
     ))
-    .env("TEST_S3_ACCESS_KEY", ACCESS_KEY)
-    .env("TEST_S3_SECRET_KEY", SECRET_KEY);
+}
+
+/// A project with a folder for its tables and its bills in a store.
+fn from_store(bills: &str, profile: &str) -> Project {
+    Project::new(&format!(
+        "{profile}[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n[[tenant.source]]\nid = \"bills\"\nkind = \"aws_cur2\"\n\
+         url = \"{bills}\"\nprofile = \"server\"\n"
+    ))
+}
+
+/// Delivers bills to a store and to a folder: both give the same results, also after a bill changed.
+fn gives_what_folders_give(stored: &Project, put: &dyn Fn(&str, &[u8])) {
     let in_folders = Project::acme(&source("bills", "aws_cur2", "bills/cur"));
     let deliver = |period: &str, hours: u32| {
-        server.put(&format!("bills/{}", key(period)), &bill(period, hours));
+        put(&format!("bills/{}", key(period)), &bill(period, hours));
         in_folders.write(&format!("bills/{}", key(period)), bill(period, hours));
     };
     deliver("2025-01", 24);
     deliver("2025-02", 24);
-    on_s3.run().expect(0);
+    stored.run().expect(0);
     in_folders.run().expect(0);
     let results = |project: &Project| RESULTS.map(|query| project.rows(query));
-    assert_eq!(results(&on_s3), results(&in_folders));
+    assert_eq!(results(stored), results(&in_folders));
 
-    assert!(on_s3.plan().is_empty(), "a second run has nothing to do");
+    assert!(stored.plan().is_empty(), "a second run has nothing to do");
     deliver("2025-02", 5);
-    let report = on_s3.report();
+    let report = stored.report();
     assert_eq!(
         (
             &report["sources"][0]["slices_replaced"],
@@ -62,20 +78,103 @@ fn bills_and_tables_in_a_bucket_give_what_folders_give() {
         (&1.into(), &1.into())
     );
     in_folders.run().expect(0);
-    assert_eq!(results(&on_s3), results(&in_folders));
+    assert_eq!(results(stored), results(&in_folders));
+}
+
+#[test]
+fn bills_and_tables_in_a_bucket_give_what_folders_give() {
+    let server = S3::start(&["bills", "lake"]);
+    let project = in_store("s3://lake/acme", "s3://bills/cur", &server.profile("server"))
+        .env("TEST_S3_ACCESS_KEY", ACCESS_KEY)
+        .env("TEST_S3_SECRET_KEY", SECRET_KEY);
+    gives_what_folders_give(&project, &|path, bytes| server.put(path, bytes));
+}
+
+#[test]
+fn bills_and_tables_in_a_container_of_azure_give_what_folders_give() {
+    let server = Azurite::start("bills");
+    let project = in_store(
+        "az://bills/tables",
+        "az://bills/cur",
+        &Azurite::emulator_profile("server"),
+    )
+    .env("TEST_AZURE_KEY", &account_key())
+    .env("AZURITE_BLOB_STORAGE_URL", &server.url());
+    gives_what_folders_give(&project, &|path, bytes| server.put(path, bytes));
+}
+
+#[test]
+fn bills_are_read_with_a_shared_access_signature() {
+    let server = Azurite::start("bills");
+    let profile = server.profile("server", "sas_token = \"env:TEST_AZURE_SAS\"\n");
+    let soon = chrono::Utc::now() + Duration::from_secs(3600);
+    let project = from_store("az://bills/cur", &profile).env("TEST_AZURE_SAS", &Azurite::sas("rl", soon));
+    gives_what_folders_give(&project, &|path, bytes| server.put(path, bytes));
+}
+
+#[test]
+fn bills_are_read_with_a_bearer_token_over_https() {
+    let server = Azurite::start_with_tokens("bills");
+    let profile = server.profile("server", "bearer_token = \"env:TEST_AZURE_TOKEN\"\n");
+    let soon = chrono::Utc::now() + Duration::from_secs(3600);
+    let project = from_store("abfss://bills@acmebilling.dfs.core.windows.net/cur", &profile)
+        .env("TEST_AZURE_TOKEN", &Azurite::token(soon))
+        .env("SSL_CERT_FILE", &server.authority());
+    gives_what_folders_give(&project, &|path, bytes| server.put(path, bytes));
+}
+
+#[test]
+fn bills_in_a_bucket_of_google_give_what_folders_give() {
+    let server = Gcs::start("bills");
+    let project = from_store("gs://bills/cur", &server.profile("server"));
+    gives_what_folders_give(&project, &|path, bytes| server.put(path, bytes));
+}
+
+#[test]
+fn tables_in_memory_hold_what_tables_in_folders_hold() {
+    let in_folders = Project::acme(&source("bills", "aws_cur2", "bills/cur"));
+    let beside = Project::new(&format!(
+        "[database]\nurl = \"sqlite://./offgridflow.db\"\n[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{}",
+        source("bills", "aws_cur2", "bills/cur")
+    ));
+    let deliver = |period: &str, hours: u32| {
+        for project in [&in_folders, &beside] {
+            project.write(&format!("bills/{}", key(period)), bill(period, hours));
+        }
+    };
+    // A store in memory lives and dies with its process.
+    let mut in_memory = InProcess::with_warehouse(&beside, "memory:///lake");
+    deliver("2025-01", 24);
+    deliver("2025-02", 24);
+    for (february, replaced, current) in [(24, 0, 0), (5, 1, 1)] {
+        deliver("2025-02", february);
+        in_folders.run().expect(0);
+        let report = in_memory.run(&[], &Silent);
+        assert_eq!(report.exit_code(), 0, "{:?}", report.errors);
+        let source = &report.sources[0];
+        assert_eq!(
+            (source.slices_replaced, source.slices_current),
+            (replaced, current)
+        );
+        assert_eq!(
+            RESULTS.map(|query| in_memory.rows(query)),
+            RESULTS.map(|query| in_folders.rows(query))
+        );
+    }
+    let warehouse = &in_memory.workspace.warehouse;
+    let published = warehouse.published_snapshot("cost_and_carbon");
+    let published = in_memory.runtime.block_on(published).unwrap();
+    assert!(published.is_some(), "plain Parquet lies beside the tables");
+    assert!(!beside.path("data").exists(), "nothing of it is in a folder");
 }
 
 #[test]
 fn keys_that_the_server_does_not_know_are_refused_access_with_a_hint() {
     let server = S3::start(&["bills"]);
     server.put(&format!("bills/{}", key("2025-01")), &bill("2025-01", 24));
-    let project = Project::new(&format!(
-        "{}[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n[[tenant.source]]\nid = \"bills\"\nkind = \"aws_cur2\"\n\
-         url = \"s3://bills/cur\"\nprofile = \"server\"\n",
-        server.profile("server")
-    ))
-    .env("TEST_S3_ACCESS_KEY", ACCESS_KEY)
-    .env("TEST_S3_SECRET_KEY", "not-the-secret");
+    let project = from_store("s3://bills/cur", &server.profile("server"))
+        .env("TEST_S3_ACCESS_KEY", ACCESS_KEY)
+        .env("TEST_S3_SECRET_KEY", "not-the-secret");
     let outcome = project.run();
     outcome.expect(4).says("acme/bills");
     assert!(

@@ -1,6 +1,16 @@
 //! What the tests share: a project in a folder of its own, generated bills, servers.
 
+pub mod aws_stub;
+pub mod azure_stub;
+pub mod azurite;
+pub mod bigquery;
+pub mod bigquery_stub;
 pub mod bills;
+pub mod fault_proxy;
+pub mod gcs;
+pub mod http;
+pub mod in_process;
+pub mod moto;
 pub mod project;
 pub mod s3;
 
@@ -25,4 +35,11 @@ pub fn snapshot(name: &str, text: &str) {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// A number of a JSON report, which writes one with many digits as text.
+#[track_caller]
+pub fn number(value: &serde_json::Value) -> f64 {
+    let text = value.as_str().map(|text| text.parse().unwrap());
+    value.as_f64().or(text).unwrap()
 }

@@ -13,7 +13,8 @@ use super::prepared;
 /// The server; killed when dropped, its data with it.
 pub struct S3 {
     process: Child,
-    port: u16,
+    /// Where it speaks S3.
+    pub port: u16,
     filer_port: u16,
     _folder: TempDir,
 }
@@ -116,10 +117,14 @@ impl S3 {
 
     /// The `[profile.<name>]` that reaches this server; the keys come from the environment.
     pub fn profile(&self, name: &str) -> String {
+        Self::profile_at(self.port, name)
+    }
+
+    /// The same through another port, such as a proxy's.
+    pub fn profile_at(port: u16, name: &str) -> String {
         format!(
-            "[profile.{name}]\nendpoint = \"http://127.0.0.1:{}\"\nallow_http = true\nregion = \"us-east-1\"\n\
-             access_key_id = \"env:TEST_S3_ACCESS_KEY\"\nsecret_access_key = \"env:TEST_S3_SECRET_KEY\"\n",
-            self.port
+            "[profile.{name}]\nendpoint = \"http://127.0.0.1:{port}\"\nallow_http = true\nregion = \"us-east-1\"\n\
+             access_key_id = \"env:TEST_S3_ACCESS_KEY\"\nsecret_access_key = \"env:TEST_S3_SECRET_KEY\"\n"
         )
     }
 }
