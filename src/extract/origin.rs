@@ -37,22 +37,22 @@ impl Origin {
                 &profile,
             )?));
         }
-        let connector = match source.kind {
+        let connector: Result<Arc<dyn Connector>> = match source.kind {
             #[cfg(feature = "aws-api")]
-            Kind::AwsCostExplorer => super::aws::cost_explorer(source, &profile).await?,
+            Kind::AwsCostExplorer => super::aws::cost_explorer(source, &profile).await,
             #[cfg(feature = "aws-api")]
-            Kind::AwsCarbon => super::aws::carbon(source, &profile).await?,
+            Kind::AwsCarbon => super::aws::carbon(source, &profile).await,
             #[cfg(feature = "azure")]
-            Kind::AzureCostQuery => super::azure::cost_query(source, &profile).await?,
+            Kind::AzureCostQuery => super::azure::cost_query(source, &profile).await,
             #[cfg(feature = "azure")]
-            Kind::AzureCarbon => super::azure::carbon(source, &profile).await?,
+            Kind::AzureCarbon => super::azure::carbon(source, &profile).await,
             #[cfg(feature = "gcp")]
-            Kind::GcpBilling => super::gcp::billing(source, &profile).await?,
+            Kind::GcpBilling => super::gcp::billing(source, &profile).await,
             #[cfg(feature = "gcp")]
-            Kind::GcpCarbon => super::gcp::carbon(source, &profile).await?,
-            kind => return Err(not_built(kind)),
+            Kind::GcpCarbon => super::gcp::carbon(source, &profile).await,
+            kind => Err(not_built(kind)),
         };
-        Ok(Origin::Api(connector))
+        Ok(Origin::Api(connector?))
     }
 
     /// What the source has now.

@@ -301,10 +301,17 @@ fn one_side_feeds_the_inventory_never_both() {
         "select month, note from publish.reconciliation where note like '%gap%' order by month, service_name";
     assert_eq!(
         project.rows(gaps),
-        [[
-            "2025-04",
-            "the provider's figure is not published yet; a gap in the inventory, which takes the provider's figures"
-        ]]
+        [
+            [
+                "2025-03",
+                "the bill has usage of this service in other regions; the provider has no market-based figure, \
+                 a gap in the market-based inventory; model v10 replaces v3.0.0; the month before is of model v3.0.0"
+            ],
+            [
+                "2025-04",
+                "the provider's figure is not published yet; a gap in the inventory, which takes the provider's figures"
+            ]
+        ]
     );
     project.configure(&tenant("", "inventory_source = \"estimate\""));
     project.run().expect(0);
