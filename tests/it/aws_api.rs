@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::support::aws_stub::{AwsStub, Call, PAYER, Reply};
 use crate::support::bills::{Line, cur2_csv};
+use crate::support::memory::{LITTLE_KIB, peak_kib};
 use crate::support::moto::{ACCOUNT, Moto};
 use crate::support::project::plain;
 use crate::support::{Outcome, Project};
@@ -373,17 +374,8 @@ fn a_hundred_thousand_rows_take_little_memory() {
     });
     let project = asking("aws_cost_explorer", &stub.profile("aws", ""), ONE_ACCOUNT);
     let arguments = [&JANUARY[..], &["--select", "raw.*", "--quiet"]].concat();
-    let mut child = project.command(&arguments).spawn().unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak_kib = 0;
-    while child.try_wait().unwrap().is_none() {
-        if let Some(now) = high_water_kib(&status) {
-            peak_kib = now;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert!(child.wait().unwrap().success());
-    assert!(peak_kib > 0 && peak_kib < 300 * 1024, "{} MiB", peak_kib / 1024);
+    let peak = peak_kib(project.command(&arguments).spawn().unwrap());
+    assert!(peak < LITTLE_KIB, "{} MiB", peak / 1024);
     assert_eq!(
         project.value("select count(*) from raw.aws_cost_explorer"),
         (PAGES * GROUPS).to_string()
@@ -392,13 +384,6 @@ fn a_hundred_thousand_rows_take_little_memory() {
         plain(&project.value("select sum(billed_cost) from normalize.usage")),
         "0.00001"
     );
-}
-
-/// The most memory that a process has had, as Linux counts it.
-fn high_water_kib(status: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(status).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches(" kB").trim().parse().ok()
 }
 
 /// A month of the Sustainability API.
@@ -509,4 +494,47 @@ fn a_figure_in_an_unknown_unit_is_refused_and_a_missing_right_named() {
     let outcome = project.call(&JANUARY);
     outcome.expect(4);
     outcome.says("grant sustainability:GetEstimatedCarbonEmissions");
+}
+
+#[test]
+fn a_hundred_thousand_figures_take_little_memory() {
+    const PAGES: usize = 20;
+    const FIGURES: usize = 5000;
+    let stub = AwsStub::start(HOUR, |call, _| {
+        let body: Value = serde_json::from_str(&call.body).unwrap();
+        if body["GroupBy"].is_null() {
+            return Reply::Body(
+                200,
+                results(&[emissions("2025-01", "v3.0.0", "-", "1", "MTCO2e")], ""),
+            );
+        }
+        let page: usize = body["NextToken"]
+            .as_str()
+            .map_or(0, |token| token.parse().unwrap());
+        let figures: Vec<String> = (0..FIGURES)
+            .map(|n| {
+                emissions(
+                    "2025-01",
+                    "v3.0.0",
+                    &format!("{:012}", page * FIGURES + n),
+                    "0.000001",
+                    "MTCO2e",
+                )
+            })
+            .collect();
+        let next = match page + 1 {
+            PAGES => String::new(),
+            next => next.to_string(),
+        };
+        Reply::Body(200, results(&figures, &next))
+    });
+    let project = asking("aws_carbon", &stub.profile("aws", ""), "");
+    let arguments = [&JANUARY[..], &["--select", "raw.*", "--quiet"]].concat();
+    let peak = peak_kib(project.command(&arguments).spawn().unwrap());
+    assert!(peak < LITTLE_KIB, "{} MiB", peak / 1024);
+    assert_eq!(
+        project
+            .value("select count(*) from normalize.aws_carbon where scope = 'total_location' and gco2e = 1"),
+        (PAGES * FIGURES).to_string()
+    );
 }

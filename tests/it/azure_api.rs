@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::azure_stub::{AzureStub, Call, Reply, World, subscription};
+use crate::support::memory::{LITTLE_KIB, peak_kib};
 use crate::support::{Project, root, snapshot};
 
 const LAND: [&str; 7] = ["run", "--select", "raw.*", "--from", "2026-09", "--to", "2026-11"];
@@ -407,19 +408,23 @@ fn a_hundred_thousand_rows_stay_below_300_mib() {
     };
     let stub = AzureStub::start(world);
     let project = stub.project("azure_cost_query", "");
-    let mut child = project.command(&ONE_MONTH).spawn().unwrap();
-    let mut peak_kib = 0;
-    while child.try_wait().unwrap().is_none() {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak_kib = peak
-            .and_then(|text| text.trim().trim_end_matches(" kB").parse().ok())
-            .unwrap_or(peak_kib);
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    assert!(child.wait().unwrap().success());
+    let peak = peak_kib(project.command(&ONE_MONTH).spawn().unwrap());
     assert_eq!(landed(&project), [sums(0, 100_000)]);
-    assert!(peak_kib > 0 && peak_kib < 300 * 1024, "{} MiB", peak_kib / 1024);
+    assert!(peak < LITTLE_KIB, "{} MiB", peak / 1024);
+}
+
+#[test]
+fn a_hundred_thousand_figures_stay_below_300_mib() {
+    let world = World {
+        subscriptions: 34,
+        resources: 1000,
+        ..World::default()
+    };
+    let stub = AzureStub::start(world);
+    let project = stub.project("azure_carbon", "");
+    let peak = peak_kib(project.command(&ONE_MONTH).spawn().unwrap());
+    assert!(peak < LITTLE_KIB, "{} MiB", peak / 1024);
+    assert_eq!(project.value("select count(*) from raw.azure_carbon"), "102000");
 }
 
 /// A body of `tests/fixtures`, invented after the documented examples.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::bigquery::{BigQuery, DATASET, PROJECT};
 use crate::support::bigquery_stub::{BigQueryStub, Fault};
+use crate::support::memory::{LITTLE_KIB, peak_kib};
 use crate::support::project::{plain, source};
 use crate::support::{Project, prepared, root};
 
@@ -459,4 +460,47 @@ fn sums_of_the_extracts_are_those_of_their_texts() {
     project.run().expect(0);
     let landed = project.value("select sum(billed_cost) from normalize.landed_cost");
     assert_eq!(plain(&landed), "1.224151");
+}
+
+#[test]
+fn a_hundred_thousand_rows_take_little_memory() {
+    let server = BigQuery::start();
+    let project = project(
+        &server.profile("gcp"),
+        &[
+            table_source("gcp", "gcp_billing", BILLING),
+            table_source("carbon", "gcp_carbon", CARBON),
+        ]
+        .concat(),
+    );
+    for (table, schema, lines) in [
+        (BILLING, "gcp_billing/schema.json", bill()),
+        (
+            CARBON,
+            "gcp_carbon/schema.json",
+            fixture("gcp_carbon/2025-09.json"),
+        ),
+    ] {
+        server.create(table, schema);
+        server.insert(table, &lines);
+        let copies = 100_000 / lines.lines().count();
+        let name = format!("`{PROJECT}.{DATASET}.{table}`");
+        server.execute(&format!(
+            "INSERT INTO {name} SELECT t.* FROM {name} AS t, UNNEST(GENERATE_ARRAY(1, {copies})) AS copy"
+        ));
+    }
+    let peak = peak_kib(
+        project
+            .command(&["run", "--select", "raw.*", "--quiet"])
+            .spawn()
+            .unwrap(),
+    );
+    assert!(peak < LITTLE_KIB, "{} MiB", peak / 1024);
+    for kind in ["gcp_billing", "gcp_carbon"] {
+        let rows: u64 = project
+            .value(&format!("select count(*) from raw.{kind}"))
+            .parse()
+            .unwrap();
+        assert!(rows >= 100_000, "{kind}: {rows}");
+    }
 }

@@ -10,6 +10,7 @@ pub mod fault_proxy;
 pub mod gcs;
 pub mod http;
 pub mod in_process;
+pub mod memory;
 pub mod moto;
 pub mod project;
 pub mod s3;
