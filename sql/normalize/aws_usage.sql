@@ -137,8 +137,8 @@ SELECT
     TRY_CAST(product_vcpu AS DOUBLE) AS vcpus,
     COALESCE(usage_amount_text, CAST(usage_amount_number AS VARCHAR)) AS usage_quantity_raw,
     COALESCE(
-        canonical_quantity(usage_amount_text, aws_unit.multiplier, aws_unit.per_month, usage_start),
-        canonical_quantity(usage_amount_number, aws_unit.multiplier, aws_unit.per_month, usage_start)
+        canonical_quantity(usage_amount_text, aws_unit.multiplier, aws_unit.per_month, CAST(usage_start AS DATE)),
+        canonical_quantity(usage_amount_number, aws_unit.multiplier, aws_unit.per_month, CAST(usage_start AS DATE))
     ) AS usage_quantity,
     COALESCE(aws_unit.unit, 'unknown') AS usage_unit,
     usage_unit_raw,

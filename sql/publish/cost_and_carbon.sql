@@ -3,31 +3,12 @@ grain     = "one row per key of rollup.usage_daily, under FOCUS 1.2 names"
 kind      = "incremental"
 partition = ["tenant", "month"]
 day       = "ChargePeriodStart"
-rows_per_query = 300000
 audits    = ["sum_preserved_as(rollup.usage_daily.billed_cost, BilledCost, BillingCurrency)"]
 */
 -- Cost and carbon side by side for tools that read FOCUS. Carbon columns are extensions (x_); a row without an estimate
 -- has null, not zero.
-WITH emissions AS (
-    SELECT
-        tenant, source, export, period, charge_date, provider_name, billing_account_id, sub_account_id, service_name,
-        service_code, service_category, region_id, from_region_id, to_region_id, sku_id, sku_meter, usage_type, operation,
-        instance_type, vcpus, usage_unit, charge_category, charge_class, billing_currency /*{tag_columns}*/,
-        sum(counted_facility_kwh) AS facility_kwh,
-        sum(counted_location_gco2e) AS location_gco2e,
-        sum(counted_market_gco2e) AS market_gco2e,
-        sum(embodied_gco2e) AS embodied_gco2e,
-        max(CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 WHEN 'fallback' THEN 3 END)
-            AS quality_rank,
-        max(method_version) AS method_version
-    FROM estimate.published_row
-    GROUP BY
-        tenant, source, export, period, charge_date, provider_name, billing_account_id, sub_account_id, service_name,
-        service_code, service_category, region_id, from_region_id, to_region_id, sku_id, sku_meter, usage_type, operation,
-        instance_type, vcpus, usage_unit, charge_category, charge_class, billing_currency /*{tag_columns}*/
-),
-combined AS (
-    -- One row of costs and one of emissions per key, stacked and folded: no join over two dozen nullable columns.
+WITH combined AS (
+    -- Costs and emissions stand in rows of their own, stacked and folded: no join over two dozen nullable columns.
     SELECT
         tenant, source, export, period, charge_date, provider_name, billing_account_id, sub_account_id, service_name,
         service_code, service_category, region_id, from_region_id, to_region_id, sku_id, sku_meter, usage_type, operation,
@@ -44,8 +25,10 @@ combined AS (
         service_code, service_category, region_id, from_region_id, to_region_id, sku_id, sku_meter, usage_type, operation,
         instance_type, vcpus, usage_unit, charge_category, charge_class, true, NULL, billing_currency /*{tag_columns}*/,
         NULL, NULL, NULL, NULL,
-        facility_kwh, location_gco2e, market_gco2e, embodied_gco2e, quality_rank, method_version
-    FROM emissions
+        counted_facility_kwh, counted_location_gco2e, counted_market_gco2e, embodied_gco2e,
+        CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 WHEN 'fallback' THEN 3 END,
+        method_version
+    FROM estimate.published_row
 )
 SELECT
     tenant,

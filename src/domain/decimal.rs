@@ -179,15 +179,18 @@ pub fn written_f64(value: f64) -> Result<Written, DecimalError> {
             exponent: 0,
         });
     }
-    // Bills round to a few places: when value × 10^k is a whole number of at most 15 digits and
-    // divides back to the same double, these digits are its shortest text.
+    // Bills round to a few places. A whole number n of at most 15 digits for which n ÷ 10^k, correctly rounded, is this very
+    // double has the digits of its shortest text: two decimals of 15 digits never share a double.
     for (places, power) in [(0, 1.0), (4, 1e4), (8, 1e8), (10, 1e10)] {
         let scaled = value * power;
-        if scaled.abs() < 1e15 && scaled == scaled.trunc() && scaled / power == value {
-            return Ok(Written {
-                digits: scaled as i128,
-                exponent: -places,
-            });
+        if scaled.abs() < 1e15 {
+            let digits = (scaled + 0.5_f64.copysign(scaled)) as i64;
+            if digits as f64 / power == value {
+                return Ok(Written {
+                    digits: i128::from(digits),
+                    exponent: -places,
+                });
+            }
         }
     }
     parse_written(format!("{value:e}").as_bytes())
@@ -198,27 +201,52 @@ pub fn written_f64(value: f64) -> Result<Written, DecimalError> {
 /// `multiplier` is exact at [`QUANTITY_SCALE`], `hours` is a whole number (the hours of a month
 /// for units sold per month, else 1).
 pub fn canonical_quantity(quantity: Written, multiplier: i128, hours: i64) -> Result<i128, DecimalError> {
-    // Zeros taken out of the multiplier first, so that real bills mostly fit into 128 bits.
-    let (mut factor, mut reduced) = (multiplier, 0);
-    while factor != 0 && factor % 10 == 0 && reduced < QUANTITY_SCALE as i32 {
-        factor /= 10;
-        reduced += 1;
+    Multiplier::new(multiplier, hours)?.of(quantity)
+}
+
+/// What [`canonical_quantity`] multiplies by, prepared once for many quantities.
+#[derive(Debug, Clone, Copy)]
+pub struct Multiplier {
+    factor: i128,
+    zeros: i32,
+}
+
+impl Multiplier {
+    /// `multiplier` at [`QUANTITY_SCALE`], times `hours`.
+    ///
+    /// # Errors
+    /// Overflow: the product does not fit into 128 bits.
+    pub fn new(multiplier: i128, hours: i64) -> Result<Multiplier, DecimalError> {
+        // Zeros taken out, so that products with real quantities mostly fit into 128 bits.
+        let (mut factor, mut zeros) = (multiplier, 0);
+        while factor != 0 && factor % 10 == 0 && zeros < QUANTITY_SCALE as i32 {
+            factor /= 10;
+            zeros += 1;
+        }
+        let factor = factor
+            .checked_mul(i128::from(hours))
+            .ok_or(DecimalError::Overflow)?;
+        Ok(Multiplier { factor, zeros })
     }
-    let factor = factor
-        .checked_mul(i128::from(hours))
-        .ok_or(DecimalError::Overflow)?;
-    // digits × factor × 10^(exponent − 15 + reduced) is the quantity; times 10^15 is the stored integer.
-    let places = quantity
-        .exponent
-        .checked_add(reduced)
-        .ok_or(DecimalError::Overflow)?;
-    within_38(match quantity.digits.checked_mul(factor) {
-        Some(value) if places >= 0 => shift(value, places.unsigned_abs())?,
-        Some(value) => divide_half_even(value, places.unsigned_abs()),
-        None if places >= 0 => return Err(DecimalError::Overflow),
-        // 28 digits of a quantity, as some bills write 1/31, times the bytes of a GiB: only the product is wide.
-        None => multiply_wide(quantity.digits, factor, places.unsigned_abs())?,
-    })
+
+    /// The quantity times this, rounded half-even once to [`QUANTITY_SCALE`].
+    ///
+    /// # Errors
+    /// Overflow: more than 38 digits.
+    pub fn of(self, quantity: Written) -> Result<i128, DecimalError> {
+        // digits × factor × 10^(exponent − 15 + zeros) is the quantity; times 10^15 is the stored integer.
+        let places = quantity
+            .exponent
+            .checked_add(self.zeros)
+            .ok_or(DecimalError::Overflow)?;
+        within_38(match quantity.digits.checked_mul(self.factor) {
+            Some(value) if places >= 0 => shift(value, places.unsigned_abs())?,
+            Some(value) => divide_half_even(value, places.unsigned_abs()),
+            None if places >= 0 => return Err(DecimalError::Overflow),
+            // 28 digits of a quantity, as some bills write 1/31, times the bytes of a GiB: only the product is wide.
+            None => multiply_wide(quantity.digits, self.factor, places.unsigned_abs())?,
+        })
+    }
 }
 
 /// `a × b ÷ 10^places`, the product in 256 bits, rounded once to the nearest, ties to even.

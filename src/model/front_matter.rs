@@ -37,12 +37,8 @@ struct FrontMatter {
     #[serde(default)]
     description: String,
     day: Option<String>,
-    #[serde(default = "default_rows_per_query")]
-    rows_per_query: u64,
-}
-
-fn default_rows_per_query() -> u64 {
-    1_250_000
+    #[serde(default)]
+    few_rows: bool,
 }
 
 /// One SQL model.
@@ -60,8 +56,8 @@ pub struct Model {
     pub partition: Vec<String>,
     /// The date column of the grain, by whose days a large build is cut into queries of bounded memory.
     pub day: Option<String>,
-    /// Input rows whose groups fit into the engine's memory; more are computed by several queries if `day` is set.
-    pub rows_per_query: u64,
+    /// Of a view: it has few rows whatever the bill's size, so it is computed once where it is read.
+    pub few_rows: bool,
     /// Audits run on the staged rows.
     pub audits: Vec<AuditCall>,
     /// The SELECT, with its placeholders.
@@ -108,7 +104,7 @@ impl Model {
             kind: front.kind,
             partition,
             day: front.day,
-            rows_per_query: front.rows_per_query.max(1),
+            few_rows: front.few_rows,
             audits,
             sql: sql.trim().trim_end_matches(';').to_string(),
             reads: Vec::new(),

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::TableReference;
+use datafusion::common::{DataFusionError, TableReference};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 
 use super::audits::{AuditResult, run_audits};
+use super::grouping::is_exhausted;
 use super::partitions::{Expected, OutputKey, contributes, key_text};
 use super::session::Engine;
 use super::tables::Tables;
@@ -18,7 +19,8 @@ use crate::land::transaction_version;
 use crate::model::Model;
 use crate::warehouse::scan::as_data_files;
 use crate::warehouse::{
-    Commit, DataFile, PartitionValues, Replaced, SnapshotTable, StagedFile, Stager, Table, Warehouse,
+    Commit, DataFile, Location, PartitionValues, Replaced, SnapshotTable, StagedFile, Stager, Table,
+    Warehouse,
 };
 
 /// A committed batch.
@@ -69,9 +71,10 @@ pub async fn build_batch(
 ) -> std::result::Result<Built, Failed> {
     let place = |error: Error| error.at(format!("model {}", model.name));
     let filter = |_: &str, file: &DataFile| batch.iter().any(|(key, _)| contributes(model, key, file));
-    let context = match model.schema() {
-        "estimate" => engine.session_in_written_order(),
-        _ => engine.session(),
+    let context = match (model.schema(), &model.day) {
+        ("estimate", _) => engine.session_in_written_order(),
+        (_, Some(_)) => engine.session_within_memory(),
+        (_, None) => engine.session(),
     };
     let sql = tables.rendered(&model.name)?;
     tables
@@ -81,19 +84,19 @@ pub async fn build_batch(
     let frame = context.sql(&sql).await.map_err(|e| place(e.into()))?;
     let schema = storable(frame.schema().as_arrow());
     let location = warehouse.table_location(&model.name);
-    let mut stager = Stager::new(location.clone(), run_id, schema.clone(), &model.partition)?;
-    let input_rows: u64 = batch.iter().map(|(_, expected)| expected.input_rows).sum();
-    let mut outcome = Ok(());
-    if !batch.is_empty() {
-        for query in queries(&sql, model, input_rows) {
-            outcome = write_query(&context, &query, &schema, &mut stager, progress).await;
-            if outcome.is_err() {
-                break;
-            }
-        }
-    }
-    let rows = stager.rows();
-    let staged = stager.finish().await.map_err(place)?;
+    let query = Query {
+        context: &context,
+        sql: &sql,
+        model,
+        schema: &schema,
+        location: &location,
+        run_id,
+        progress,
+    };
+    let (rows, staged, outcome) = match batch.is_empty() {
+        true => (0, Vec::new(), Ok(())),
+        false => query.staged().await.map_err(place)?,
+    };
     let audited = match outcome {
         Ok(()) => audit_staged(&context, tables, model, &schema, &staged, &location, &filter).await,
         Err(error) => Err(Failed::from(place(error))),
@@ -127,34 +130,89 @@ pub async fn build_batch(
     Ok(Built { table, rows, audits })
 }
 
-/// The model's query, or several that each compute some days of the month: groups never span days, so the parts
-/// add up to the whole, and a part's groups stay in memory however long the bill is.
-fn queries(sql: &str, model: &Model, input_rows: u64) -> Vec<String> {
-    let parts = input_rows.div_ceil(model.rows_per_query).clamp(1, 16);
-    match &model.day {
-        Some(day) if parts > 1 => (0..parts)
-            .map(|part| {
-                format!("SELECT * FROM ({sql}) AS whole WHERE CAST(extract(DAY FROM \"{day}\") AS BIGINT) % {parts} = {part}")
-            })
-            .collect(),
-        _ => vec![sql.to_string()],
+/// What is computed and where it goes.
+struct Query<'a> {
+    context: &'a SessionContext,
+    sql: &'a str,
+    model: &'a Model,
+    schema: &'a SchemaRef,
+    location: &'a Location,
+    run_id: &'a str,
+    progress: &'a (dyn Fn(u64) + Sync),
+}
+
+/// A month has no more days than this to be cut by.
+const MOST_PARTS: u32 = 31;
+
+impl Query<'_> {
+    /// Stages the model's rows: their number, the files, and how it ended.
+    ///
+    /// Where the groups exceed the engine's memory and the model names a day, it is computed again in several queries that
+    /// each take some days of the month: groups never span days, so the parts add up to the whole.
+    async fn staged(&self) -> Result<(u64, Vec<StagedFile>, Result<()>)> {
+        let mut parts = 1;
+        loop {
+            let mut stager = Stager::new(
+                self.location.clone(),
+                self.run_id,
+                self.schema.clone(),
+                &self.model.partition,
+            )?;
+            let outcome = self.write(parts, &mut stager).await;
+            let rows = stager.rows();
+            let staged = stager.finish().await?;
+            match (&self.model.day, outcome) {
+                (Some(_), Err(Stopped::OutOfMemory(_))) if parts < MOST_PARTS => {
+                    Stager::discard(self.location, &staged).await;
+                    parts = (parts * 4).min(MOST_PARTS);
+                }
+                (_, Err(Stopped::OutOfMemory(error) | Stopped::Failed(error))) => {
+                    return Ok((rows, staged, Err(error)));
+                }
+                (_, Ok(())) => return Ok((rows, staged, Ok(()))),
+            }
+        }
+    }
+
+    async fn write(&self, parts: u32, stager: &mut Stager) -> std::result::Result<(), Stopped> {
+        for part in 0..parts {
+            let query = match &self.model.day {
+                Some(day) if parts > 1 => format!(
+                    "SELECT * FROM ({}) AS whole WHERE CAST(extract(DAY FROM \"{day}\") AS BIGINT) % {parts} = {part}",
+                    self.sql
+                ),
+                _ => self.sql.to_string(),
+            };
+            let mut stream = self.context.sql(&query).await?.execute_stream().await?;
+            while let Some(rows) = stream.next().await {
+                let rows = rows?;
+                (self.progress)(rows.num_rows() as u64);
+                stager.write(&conform(&rows, self.schema)?).await?;
+            }
+        }
+        Ok(())
     }
 }
 
-async fn write_query(
-    context: &SessionContext,
-    query: &str,
-    schema: &SchemaRef,
-    stager: &mut Stager,
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<()> {
-    let mut stream = context.sql(query).await?.execute_stream().await?;
-    while let Some(rows) = stream.next().await {
-        let rows = rows?;
-        progress(rows.num_rows() as u64);
-        stager.write(&conform(&rows, schema)?).await?;
+/// Why a query did not come to its end.
+enum Stopped {
+    OutOfMemory(Error),
+    Failed(Error),
+}
+
+impl From<DataFusionError> for Stopped {
+    fn from(error: DataFusionError) -> Self {
+        match is_exhausted(&error) {
+            true => Stopped::OutOfMemory(error.into()),
+            false => Stopped::Failed(error.into()),
+        }
     }
-    Ok(())
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Stopped::Failed(error)
+    }
 }
 
 fn partition_values(model: &Model, key: &OutputKey) -> PartitionValues {

@@ -3,6 +3,7 @@
 pub mod audits;
 pub mod build;
 pub mod functions;
+pub mod grouping;
 pub mod partitions;
 pub mod session;
 pub mod settings;

@@ -2,13 +2,20 @@
 
 use std::sync::Arc;
 
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
+use datafusion::optimizer::push_down_filter::PushDownFilter;
+use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
+use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use url::Url;
 
 use super::functions;
+use super::grouping::GroupByCodes;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::warehouse::Warehouse;
@@ -58,6 +65,16 @@ impl Engine {
 
     /// A fresh session that knows our functions and no table.
     pub fn session(&self) -> SessionContext {
+        self.session_that(true)
+    }
+
+    /// A session whose aggregates fail with the reason when their groups exceed the memory limit, instead of spilling: for
+    /// a caller that then asks for less at once.
+    pub fn session_within_memory(&self) -> SessionContext {
+        self.session_that(false)
+    }
+
+    fn session_that(&self, gives_way: bool) -> SessionContext {
         let mut config = SessionConfig::new()
             .with_target_partitions(self.threads)
             .with_batch_size(8192)
@@ -69,7 +86,13 @@ impl Engine {
         options.optimizer.enable_leaf_expression_pushdown = false;
         options.execution.parquet.pushdown_filters = false;
         options.execution.collect_statistics = false;
-        let context = SessionContext::new_with_config_rt(config, self.runtime.clone());
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(self.runtime.clone())
+            .with_default_features()
+            .with_optimizer_rules(rules(gives_way))
+            .build();
+        let context = SessionContext::new_with_state(state);
         functions::register(&context);
         context
     }
@@ -92,4 +115,18 @@ impl Engine {
     pub fn threads(&self) -> usize {
         self.threads
     }
+}
+
+/// The engine's own rules behind ours, which wants plans as they were written, but with filters where they belong.
+fn rules(gives_way: bool) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
+        // A subquery in a condition is a join, and no condition that a scan could take.
+        Arc::new(DecorrelatePredicateSubquery::new()),
+        Arc::new(ScalarSubqueryToJoin::new()),
+        Arc::new(ReplaceDistinctWithAggregate::new()),
+        Arc::new(PushDownFilter::new()),
+        Arc::new(GroupByCodes { gives_way }),
+    ];
+    rules.extend(Optimizer::new().rules);
+    rules
 }

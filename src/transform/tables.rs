@@ -154,11 +154,24 @@ impl Tables {
             .create_logical_plan(&sql)
             .await
             .map_err(|e| Error::from(e).at(format!("model {name}")))?;
+        let plan_schema = plan.schema().as_arrow().clone();
+        if model.kind == Kind::View && model.few_rows {
+            let frame = context.execute_logical_plan(plan).await?;
+            let batches = frame
+                .collect()
+                .await
+                .map_err(|e| Error::from(e).at(format!("model {name}")))?;
+            // What the engine returns may be a view of the text that its plan announced.
+            let schema = batches
+                .first()
+                .map_or_else(|| Arc::new(plan_schema), |b| b.schema());
+            return Ok(Arc::new(MemTable::try_new(schema, vec![batches])?));
+        }
         if model.kind == Kind::View {
             return Ok(Arc::new(ViewTable::new(plan, Some(sql))));
         }
         // Kept, but nothing has been built yet: its columns and no row.
-        let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
+        let schema: SchemaRef = Arc::new(plan_schema);
         Ok(Arc::new(MemTable::try_new(
             schema.clone(),
             vec![vec![RecordBatch::new_empty(schema)]],

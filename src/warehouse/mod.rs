@@ -5,6 +5,7 @@ pub mod aws;
 pub mod commit;
 pub mod maintenance;
 pub mod publishing;
+pub mod row_groups;
 pub mod scan;
 mod small_files;
 pub mod stage;

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 pub const WAREHOUSE_STORE: &str = "warehouse://store";
 
 /// A table provider over chosen files of a snapshot.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SnapshotTable {
     prefix: String,
     schema: SchemaRef,
@@ -118,8 +118,31 @@ impl SnapshotTable {
         }
     }
 
+    /// The columns of files and partitions.
+    pub fn columns(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The columns that are the same for all rows of a file.
+    pub fn partition_columns(&self) -> &[String] {
+        &self.partition_columns
+    }
+
+    /// The files.
+    pub fn files(&self) -> &[DataFile] {
+        &self.files
+    }
+
+    /// Where a file lies in the warehouse's store.
+    pub fn location_of(&self, file: &DataFile) -> String {
+        format!("{}/{}", self.prefix, file.path)
+    }
+
     /// The files left when the filters on partition columns are applied to the log alone.
-    fn prune(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<Vec<DataFile>> {
+    ///
+    /// # Errors
+    /// What the engine says of a filter.
+    pub fn prune(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<Vec<DataFile>> {
         let on_partitions = filters
             .iter()
             .filter(|f| self.only_partition_columns(f))
@@ -176,7 +199,7 @@ impl SnapshotTable {
         // Delta's bounds are cut or converted: only the row count is passed on as a fact.
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = Precision::Exact(file.rows as usize);
-        PartitionedFile::new(format!("{}/{}", self.prefix, file.path), file.size)
+        PartitionedFile::new(self.location_of(file), file.size)
             .with_partition_values(values)
             .with_statistics(Arc::new(statistics))
     }

@@ -17,6 +17,7 @@ mod factor_sets;
 mod faults;
 mod gcp;
 mod golden_equations;
+mod grouping;
 mod kills;
 mod properties;
 mod readers;

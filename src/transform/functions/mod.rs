@@ -10,7 +10,7 @@ mod timestamp;
 pub use money::{DoubleMoney, Money};
 pub use nested::{JsonSum, JsonText};
 pub use quantity::CanonicalQuantity;
-pub use tags::{CleanTags, TagValue, TagsFromColumns, map_type};
+pub use tags::{CleanTags, TagValue, TagsFromColumns, clean_key, map_type, tag_values};
 pub use text::{CleanText, JsonValue, is_null_text};
 pub use timestamp::UsageTimestamp;
 

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 
 use super::money::written;
 use super::text::as_text;
-use crate::domain::decimal::{DecimalError, QUANTITY_SCALE, canonical_quantity, written_f64};
+use crate::domain::decimal::{DecimalError, Multiplier, QUANTITY_SCALE, written_f64};
 use crate::domain::period::Period;
 use crate::error::Error;
 
@@ -31,9 +31,11 @@ impl Default for CanonicalQuantity {
 /// Hours of the calendar month that holds a day.
 pub fn hours_of_month(epoch_day: i32) -> Option<i64> {
     let month = Period::of_epoch_day(epoch_day)?;
-    let first = |p: Period| chrono::NaiveDate::parse_from_str(&format!("{p}-01"), "%Y-%m-%d").ok();
-    Some((first(month.next())? - first(month)?).num_hours())
+    Some((month.next().first_day() - month.first_day()).num_hours())
 }
+
+/// Multipliers remembered at once.
+const MOST_MULTIPLIERS: usize = 64;
 
 fn convert(arrays: &[ArrayRef]) -> Result<ArrayRef> {
     let multipliers = cast(&arrays[1], &DataType::Float64)?;
@@ -42,34 +44,41 @@ fn convert(arrays: &[ArrayRef]) -> Result<ArrayRef> {
     let days = cast(&arrays[3], &DataType::Date32)?;
     let days = days.as_primitive::<Date32Type>();
     let one = 10i128.pow(QUANTITY_SCALE);
-    // Neighbouring lines mostly share unit and month.
-    let mut last_multiplier: (f64, i128) = (1.0, one);
+    // A bill has few units, and months have one of four lengths.
+    let mut known: Vec<(Option<f64>, i64, Multiplier)> = Vec::new();
     let mut last_hours: (i32, i64) = (i32::MIN, 0);
     let mut output = Decimal128Builder::with_capacity(days.len());
     let mut failure = None;
     let mut row = 0;
     written(&arrays[0], |value| {
         let converted = value.map(|value| -> Result<i128, DecimalError> {
-            if multipliers.is_valid(row) && multipliers.value(row) != last_multiplier.0 {
-                let multiplier = multipliers.value(row);
-                last_multiplier = (multiplier, written_f64(multiplier)?.exact(QUANTITY_SCALE)?);
-            }
-            let multiplier = if multipliers.is_valid(row) {
-                last_multiplier.1
-            } else {
-                one
-            };
+            let multiplier = multipliers.is_valid(row).then(|| multipliers.value(row));
+            let is_per_month = per_month.is_valid(row) && per_month.value(row) == "true";
             let mut hours = 1;
-            if per_month.is_valid(row) && per_month.value(row) == "true" && days.is_valid(row) {
-                if last_hours.0 != days.value(row) {
-                    last_hours = (
-                        days.value(row),
-                        hours_of_month(days.value(row)).ok_or(DecimalError::Overflow)?,
-                    );
+            if is_per_month && days.is_valid(row) {
+                let day = days.value(row);
+                if last_hours.0 != day {
+                    last_hours = (day, hours_of_month(day).ok_or(DecimalError::Overflow)?);
                 }
                 hours = last_hours.1;
             }
-            canonical_quantity(value?, multiplier, hours)
+            let prepared = match known.iter().find(|k| k.0 == multiplier && k.1 == hours) {
+                Some(known) => known.2,
+                None => {
+                    let exact = match multiplier {
+                        Some(multiplier) => written_f64(multiplier)?.exact(QUANTITY_SCALE)?,
+                        None => one,
+                    };
+                    let prepared = Multiplier::new(exact, hours)?;
+                    // Where prices take the multiplier's place there are many.
+                    if known.len() == MOST_MULTIPLIERS {
+                        known.clear();
+                    }
+                    known.push((multiplier, hours, prepared));
+                    prepared
+                }
+            };
+            prepared.of(value?)
         });
         match converted.transpose() {
             Ok(value) => output.append_option(value),

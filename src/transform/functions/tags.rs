@@ -159,7 +159,11 @@ impl Default for TagValue {
     }
 }
 
-fn find(map: &MapArray, key: &str) -> Result<ArrayRef> {
+/// The value of one key of each map, null where there is none.
+///
+/// # Errors
+/// Keys or values that are no text.
+pub fn tag_values(map: &MapArray, key: &str) -> Result<ArrayRef> {
     let (keys, values) = (as_text(map.keys())?, as_text(map.values())?);
     let mut output = StringViewBuilder::with_capacity(map.len());
     let offsets = map.value_offsets();
@@ -202,7 +206,7 @@ impl ScalarUDFImpl for TagValue {
         };
         let map = args.args[0].to_array(args.number_rows)?;
         match map.as_map_opt() {
-            Some(map) => Ok(ColumnarValue::Array(find(map, &key)?)),
+            Some(map) => Ok(ColumnarValue::Array(tag_values(map, &key)?)),
             None => exec_err!("tag_value reads a map"),
         }
     }

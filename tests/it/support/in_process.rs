@@ -23,7 +23,7 @@ impl InProcess {
         // As the program does at its start: two TLS libraries are in the tree.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let flags = Flags {
-            config: Some(project.path("offgridflow.toml")),
+            config: Some(project.config().to_path_buf()),
             overrides: vec![("warehouse.url".into(), url.into())],
             ..Flags::default()
         };

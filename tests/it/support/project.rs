@@ -62,6 +62,11 @@ impl Project {
         project.env("OFFGRIDFLOW_WAREHOUSE_URL", &data)
     }
 
+    /// Its configuration file.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Sets an environment variable for every command.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));

@@ -1,0 +1,259 @@
+//! The operator: row groups are dealt to threads, their groups are put together, and the result is given in batches.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::datasource::object_store::ObjectStoreUrl;
+use datafusion::execution::TaskContext;
+use datafusion::execution::context::SessionState;
+use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, ReplaceChildrenOptions,
+    SendableRecordBatchStream, execute_stream,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::feed::Rows;
+use super::groups::Groups;
+use super::scan::ScanPlan;
+use super::state::State;
+use crate::warehouse::PartitionValues;
+use crate::warehouse::row_groups::RowGroups;
+use crate::warehouse::scan::WAREHOUSE_STORE;
+
+/// Rows of a batch: large enough that what is done per batch is little.
+const BATCH_ROWS: usize = 16_384;
+
+/// Groups the rows of some branches by codes.
+pub struct GroupByCodesExec {
+    schema: SchemaRef,
+    projected: SchemaRef,
+    projection: Option<Vec<usize>>,
+    plans: Vec<Arc<ScanPlan>>,
+    plain: Option<Arc<(SessionState, LogicalPlan)>>,
+    properties: Arc<PlanProperties>,
+}
+
+/// A row group to be read.
+struct Unit {
+    file: Arc<RowGroups>,
+    partition: Arc<PartitionValues>,
+    row_group: usize,
+}
+
+type Units = Arc<Mutex<VecDeque<Unit>>>;
+
+impl GroupByCodesExec {
+    /// `schema` is that of all output columns, of which `projection` chooses; `plain` computes the same when the groups
+    /// exceed the memory limit.
+    ///
+    /// # Errors
+    /// A projection of columns that are not there.
+    pub fn new(
+        schema: SchemaRef,
+        plans: Vec<ScanPlan>,
+        projection: Option<Vec<usize>>,
+        plain: Option<(SessionState, LogicalPlan)>,
+    ) -> Result<GroupByCodesExec> {
+        let projected = match &projection {
+            Some(projection) => Arc::new(schema.project(projection)?),
+            None => schema.clone(),
+        };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(projected.clone()),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        );
+        Ok(GroupByCodesExec {
+            schema,
+            projected,
+            projection,
+            plans: plans.into_iter().map(Arc::new).collect(),
+            plain: plain.map(Arc::new),
+            properties: Arc::new(properties),
+        })
+    }
+}
+
+impl fmt::Debug for GroupByCodesExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_as(DisplayFormatType::Verbose, f)
+    }
+}
+
+impl DisplayAs for GroupByCodesExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GroupByCodesExec:")?;
+        for plan in &self.plans {
+            let rows: u64 = plan.files.iter().map(|file| file.rows).sum();
+            write!(
+                f,
+                " [files={}, rows={rows}, columns={}, key_inputs={}, groups={}, sums={}, leaves={}]",
+                plan.files.len(),
+                plan.read.len(),
+                plan.key.len(),
+                plan.groups.len(),
+                plan.sums.len(),
+                plan.leaves.len(),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl ExecutionPlan for GroupByCodesExec {
+    fn name(&self) -> &str {
+        "GroupByCodesExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        if partition != 0 {
+            return internal_err!("grouping by codes has one partition");
+        }
+        let (plans, plain, projection) = (self.plans.clone(), self.plain.clone(), self.projection.clone());
+        let schema = self.schema.clone();
+        let batch_rows = context.session_config().batch_size();
+        let output = async move {
+            match compute(&schema, &plans, &context).await {
+                Ok(groups) => {
+                    let starts = (0..groups.len()).step_by(batch_rows);
+                    let values = groups.values()?;
+                    let batches = starts.map(move |start| {
+                        let rows = batch_rows.min(groups.len() - start);
+                        let batch = groups.batch(&schema, &values, start, rows)?;
+                        Ok(match &projection {
+                            Some(projection) => batch.project(projection)?,
+                            None => batch,
+                        })
+                    });
+                    Ok::<_, DataFusionError>(stream::iter(batches).boxed())
+                }
+                Err(error) => match (&plain, is_exhausted(&error)) {
+                    (Some(plain), true) => {
+                        let plan = plain.0.create_physical_plan(&plain.1).await?;
+                        Ok(execute_stream(plan, context)?.boxed())
+                    }
+                    _ => Err(error),
+                },
+            }
+        };
+        let batches = stream::once(output).try_flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            self.projected.clone(),
+            batches,
+        )))
+    }
+}
+
+/// Whether a query failed because its memory limit was reached.
+pub fn is_exhausted(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
+}
+
+async fn compute(schema: &SchemaRef, plans: &[Arc<ScanPlan>], context: &Arc<TaskContext>) -> Result<Groups> {
+    let mut groups = Groups::new(schema, plans)?;
+    for plan in plans {
+        let units = units(plan, context).await?;
+        let threads = {
+            let units = units.lock().unwrap_or_else(PoisonError::into_inner);
+            context
+                .session_config()
+                .target_partitions()
+                .min(units.len())
+                .max(1)
+        };
+        let mut workers = tokio::task::JoinSet::new();
+        for _ in 0..threads {
+            workers.spawn(work(plan.clone(), units.clone(), context.clone()));
+        }
+        let mut merged: Option<State> = None;
+        while let Some(state) = workers.join_next().await {
+            let state = state.map_err(|e| DataFusionError::External(Box::new(e)))??;
+            match &mut merged {
+                Some(merged) => merged.merge(plan, state)?,
+                None => merged = Some(state),
+            }
+        }
+        if let Some(state) = merged {
+            groups.absorb(plan, state)?;
+        }
+    }
+    Ok(groups)
+}
+
+async fn units(plan: &ScanPlan, context: &TaskContext) -> Result<Units> {
+    let url = ObjectStoreUrl::parse(WAREHOUSE_STORE)?;
+    let store = context.runtime_env().object_store(&url)?;
+    let mut units = VecDeque::new();
+    for file in &plan.files {
+        let location = plan.table.location_of(file);
+        let opened = RowGroups::open(store.clone(), &location, file.size, &plan.coded).await?;
+        let (opened, partition) = (Arc::new(opened), Arc::new(file.partition.clone()));
+        units.extend((0..opened.count()).map(|row_group| Unit {
+            file: opened.clone(),
+            partition: partition.clone(),
+            row_group,
+        }));
+    }
+    Ok(Arc::new(Mutex::new(units)))
+}
+
+async fn work(plan: Arc<ScanPlan>, units: Units, context: Arc<TaskContext>) -> Result<State> {
+    let reservation = MemoryConsumer::new("GroupByCodes").register(context.memory_pool());
+    let mut state = State::new(&plan)?;
+    loop {
+        let unit = units.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(unit) = unit else { break };
+        let mut batches = unit.file.read(unit.row_group, &plan.read, BATCH_ROWS)?;
+        while let Some(batch) = batches.next().await {
+            let batch: RecordBatch = batch?;
+            state.push(
+                &plan,
+                &Rows {
+                    batch: &batch,
+                    partition: &unit.partition,
+                    table: plan.table.columns(),
+                },
+            )?;
+            reservation.try_resize(state.size())?;
+        }
+    }
+    Ok(state)
+}

@@ -1,0 +1,184 @@
+//! The groups of all branches together, as the aggregate gives them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, UInt32Array,
+};
+use datafusion::arrow::compute::take;
+use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::common::{Result, exec_err, internal_err};
+
+use super::codes::Codes;
+use super::function::{Answers, CodeFunction};
+use super::lookup::batch_of;
+use super::scan::ScanPlan;
+use super::state::{State, Totals};
+use super::sums::Fold;
+use super::tuples::Tuples;
+
+/// The result of an aggregate.
+pub struct Groups {
+    columns: Vec<Codes>,
+    tuples: Tuples,
+    totals: Totals,
+    /// The values of maxima and minima; unused of sums.
+    best: Vec<Codes>,
+}
+
+impl Groups {
+    /// No group yet; `schema` is that of groups and aggregates.
+    ///
+    /// # Errors
+    /// Values that cannot be told apart.
+    pub fn new(schema: &Schema, plans: &[Arc<ScanPlan>]) -> Result<Groups> {
+        let width = plans.first().map_or(0, |plan| plan.groups.len());
+        let folds: Vec<Fold> = plans
+            .first()
+            .map_or(Vec::new(), |p| p.sums.iter().map(|s| s.fold).collect());
+        let codes = |fields: &[Arc<datafusion::arrow::datatypes::Field>]| {
+            fields
+                .iter()
+                .map(|f| Codes::new(f.data_type().clone()))
+                .collect::<Result<Vec<_>>>()
+        };
+        Ok(Groups {
+            columns: codes(&schema.fields()[..width])?,
+            tuples: Tuples::new(width),
+            totals: Totals::new(folds),
+            best: codes(&schema.fields()[width..])?,
+        })
+    }
+
+    /// How many groups there are.
+    pub fn len(&self) -> usize {
+        self.tuples.len()
+    }
+
+    /// Takes in what was seen of one branch.
+    ///
+    /// # Errors
+    /// What the engine says of a value it cannot take; a sum that is too large.
+    pub fn absorb(&mut self, plan: &ScanPlan, state: State) -> Result<()> {
+        let kept = kept(plan, &state)?;
+        let mut columns = Vec::with_capacity(plan.groups.len());
+        for (function, ours) in plan.groups.iter().zip(&mut self.columns) {
+            let mut answers = Answers::new(function)?;
+            let codes = ask(&mut answers, function, plan, &state)?;
+            let ours = ours.absorb(&answers.values);
+            columns.push(
+                kept.iter()
+                    .map(|t| ours[codes[*t as usize] as usize])
+                    .collect::<Vec<u32>>(),
+            );
+        }
+        let groups = self.tuples.number(&columns, kept.len());
+        self.totals.grow(self.tuples.len());
+        for (aggregate, sum) in plan.sums.iter().enumerate() {
+            let Some(given) = sum.compared else { continue };
+            let best = &mut self.best[aggregate];
+            let of_best = best.absorb(state.compared(given));
+            for (tuple, group) in kept.iter().zip(&groups) {
+                let code = of_best[state.totals.best(*tuple, aggregate) as usize];
+                self.totals.compare(*group, aggregate, code, best);
+            }
+        }
+        for (tuple, group) in kept.iter().zip(&groups) {
+            for aggregate in (0..plan.sums.len()).filter(|a| plan.sums[*a].compared.is_none()) {
+                if let Some(sum) = state.totals.sum(*tuple, aggregate) {
+                    self.totals.add(*group, aggregate, sum)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The distinct values of each column of groups, by code.
+    ///
+    /// # Errors
+    /// What arrow says of damaged values.
+    pub fn values(&self) -> Result<Vec<ArrayRef>> {
+        self.columns.iter().map(Codes::values).collect()
+    }
+
+    /// Some groups as rows; `values` are those of [`Groups::values`].
+    ///
+    /// # Errors
+    /// A sum that its type cannot hold.
+    pub fn batch(
+        &self,
+        schema: &SchemaRef,
+        values: &[ArrayRef],
+        start: usize,
+        rows: usize,
+    ) -> Result<RecordBatch> {
+        let mut columns = Vec::with_capacity(schema.fields().len());
+        for (place, values) in values.iter().enumerate() {
+            let codes: Vec<u32> = (start..start + rows)
+                .map(|group| self.tuples.get(group as u32)[place])
+                .collect();
+            columns.push(take(values, &UInt32Array::from(codes), None)?);
+        }
+        let fields = schema.fields().iter().skip(values.len());
+        for (aggregate, field) in (0..self.totals.width()).zip(fields) {
+            columns.push(self.folded(aggregate, field.data_type(), start as u32..(start + rows) as u32)?);
+        }
+        batch_of(schema.clone(), columns, rows)
+    }
+
+    fn folded(&self, aggregate: usize, data_type: &DataType, groups: Range<u32>) -> Result<ArrayRef> {
+        if matches!(self.totals.fold(aggregate), Fold::Max | Fold::Min) {
+            let codes: Vec<u32> = groups.map(|group| self.totals.best(group, aggregate)).collect();
+            return self.best[aggregate].decode(&codes);
+        }
+        let sums = groups.map(|group| self.totals.sum(group, aggregate));
+        Ok(match data_type {
+            DataType::Decimal128(precision, scale) => {
+                let sums: Decimal128Array = sums.collect();
+                Arc::new(sums.with_precision_and_scale(*precision, *scale)?)
+            }
+            DataType::Int64 => {
+                let sums = sums.map(|sum| sum.map(i64::try_from).transpose());
+                match sums.collect::<std::result::Result<Vec<_>, _>>() {
+                    Ok(sums) => Arc::new(Int64Array::from(sums)),
+                    Err(_) => return exec_err!("a sum of integers is larger than 64 bits hold"),
+                }
+            }
+            other => return internal_err!("a sum cannot be {other}"),
+        })
+    }
+}
+
+/// The tuples for which all filters hold.
+fn kept(plan: &ScanPlan, state: &State) -> Result<Vec<u32>> {
+    let mut kept: Vec<bool> = vec![true; state.tuples.len()];
+    for filter in &plan.filters {
+        let mut answers = Answers::new(filter)?;
+        let codes = ask(&mut answers, filter, plan, state)?;
+        let holds = answers.values.values()?;
+        let Some(holds) = holds.as_boolean_opt() else {
+            return internal_err!("a filter is not true or false");
+        };
+        for (keep, code) in kept.iter_mut().zip(codes) {
+            *keep &= holds.is_valid(code as usize) && holds.value(code as usize);
+        }
+    }
+    Ok((0..state.tuples.len() as u32)
+        .filter(|t| kept[*t as usize])
+        .collect())
+}
+
+/// The code of a function's answer for each tuple.
+fn ask(answers: &mut Answers, function: &CodeFunction, plan: &ScanPlan, state: &State) -> Result<Vec<u32>> {
+    let mut columns = Vec::new();
+    let mut inputs = Vec::new();
+    for input in &function.inputs {
+        let Ok(place) = plan.key.binary_search(input) else {
+            return internal_err!("a function reads an input that is not part of the key");
+        };
+        columns.push(state.tuples.column(place, 0));
+        inputs.push(state.feed.values(*input));
+    }
+    answers.answer(function, &columns, state.tuples.len(), &inputs)
+}

@@ -1,0 +1,276 @@
+//! How one branch is computed: what is read of its files, what distinguishes rows, what is evaluated when.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::catalog::Session;
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::{Expr, ExprSchemable};
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::branch::Branch;
+use super::function::{CodeFunction, simplified};
+use super::narrow::{Inputs, Part};
+use super::rule::Aggregated;
+use super::sums::{Fold, Leaves, Pieces, Splitter, amounts, parameter_name};
+use crate::warehouse::{DataFile, SnapshotTable};
+
+/// Where an input's codes come from.
+pub enum Source {
+    /// A column of the file or of its partition.
+    Column(String),
+    /// One tag of a map.
+    Tag { column: String, key: String },
+    /// An expression over the columns of the batch.
+    PerRow(RowExpression),
+    /// A function of earlier inputs.
+    PerText(CodeFunction),
+}
+
+/// An expression over columns of the table and parameters.
+pub struct RowExpression {
+    pub expression: Arc<dyn PhysicalExpr>,
+    pub schema: SchemaRef,
+    /// Names of the table's columns that it reads, in the order of the schema.
+    pub columns: Vec<String>,
+    /// Parameters that it takes, behind the columns in the schema.
+    pub parameters: Vec<usize>,
+    /// The expression gives UTC timestamps of which the day is meant.
+    pub gives_day: bool,
+}
+
+/// One aggregate over the branch.
+pub struct SumPlan {
+    pub fold: Fold,
+    /// The given function that chooses, an index into [`ScanPlan::given`].
+    pub choice: Option<usize>,
+    /// By choice: the leaf that is added.
+    pub leaves: Vec<Option<usize>>,
+    /// Of a maximum or minimum: the given function whose values are compared.
+    pub compared: Option<usize>,
+}
+
+/// Everything that a branch's threads share.
+pub struct ScanPlan {
+    pub table: SnapshotTable,
+    pub files: Vec<DataFile>,
+    /// Columns that are read.
+    pub read: BTreeSet<String>,
+    /// Those of them that are read as codes.
+    pub coded: BTreeSet<String>,
+    pub inputs: Vec<(Source, DataType)>,
+    /// The inputs that tell rows apart.
+    pub key: Vec<usize>,
+    pub filters: Vec<CodeFunction>,
+    pub groups: Vec<CodeFunction>,
+    /// Choices and parameters, evaluated for every new tuple.
+    pub given: Vec<CodeFunction>,
+    /// Where the parameters begin in `given`.
+    pub first_parameter: usize,
+    pub leaves: Vec<RowExpression>,
+    pub sums: Vec<SumPlan>,
+}
+
+impl ScanPlan {
+    /// Plans a branch. `None` when what it sums cannot be told apart from its keys.
+    ///
+    /// # Errors
+    /// What the engine says of an expression.
+    pub fn new(
+        branch: &Branch,
+        groups: &[Expr],
+        aggregates: &[Aggregated],
+        state: &dyn Session,
+    ) -> Result<Option<ScanPlan>> {
+        let schema = branch.table.columns();
+        let df_schema = DFSchema::try_from(schema.clone())?;
+        let constant: BTreeSet<String> = branch.table.partition_columns().iter().cloned().collect();
+        let mut inputs = Inputs::new(&df_schema, &constant);
+        for expr in groups.iter().chain(&branch.filters) {
+            inputs.note_whole(expr)?;
+        }
+        let amounts = amounts(aggregates.iter().filter_map(|a| a.argument.as_ref()), &df_schema)?;
+        let mut leaves = Leaves::default();
+        let mut pieces: Vec<Pieces> = Vec::new();
+        let splitter = Splitter {
+            inputs: &inputs,
+            amounts: &amounts,
+            schema: &df_schema,
+        };
+        for aggregate in aggregates {
+            pieces.push(match (&aggregate.argument, aggregate.fold) {
+                (Some(argument), Fold::Sum) => splitter.pieces(argument, &mut leaves)?,
+                _ => Pieces {
+                    choice: None,
+                    leaves: Vec::new(),
+                },
+            });
+        }
+        let mut given: Vec<Expr> = pieces.iter().filter_map(|p| p.choice.clone()).collect();
+        let mut sums = Vec::new();
+        let mut choices = 0;
+        for (piece, aggregate) in pieces.iter().zip(aggregates) {
+            let choice = piece.choice.is_some().then(|| {
+                choices += 1;
+                choices - 1
+            });
+            sums.push(SumPlan {
+                fold: aggregate.fold,
+                choice,
+                leaves: piece.leaves.clone(),
+                compared: None,
+            });
+        }
+        for (sum, aggregate) in sums.iter_mut().zip(aggregates) {
+            if let (Fold::Max | Fold::Min, Some(argument)) = (aggregate.fold, &aggregate.argument) {
+                sum.compared = Some(given.len());
+                given.push(argument.clone());
+            }
+        }
+        let first_parameter = given.len();
+        given.extend(leaves.parameters.iter().cloned());
+        for expr in &given {
+            inputs.note_whole(expr)?;
+        }
+        let rewrite = |exprs: &[Expr], inputs: &mut Inputs| {
+            exprs
+                .iter()
+                .map(|e| inputs.rewrite(e))
+                .collect::<Result<Vec<Expr>>>()
+        };
+        let filters = rewrite(&branch.filters, &mut inputs)?;
+        let groups = rewrite(groups, &mut inputs)?;
+        let given = rewrite(&given, &mut inputs)?;
+        let types: Vec<DataType> = inputs.parts.iter().map(|(_, t)| t.clone()).collect();
+        let functions = |exprs: &[Expr]| {
+            exprs
+                .iter()
+                .map(|e| CodeFunction::new(e, &types, state))
+                .collect::<Result<Vec<_>>>()
+        };
+        let (filters, groups, given) = (functions(&filters)?, functions(&groups)?, functions(&given)?);
+        let parameter_types: Vec<DataType> = given[first_parameter..]
+            .iter()
+            .map(|g| g.data_type.clone())
+            .collect();
+        let row = |expr: &Expr| RowExpression::new(expr, schema, &parameter_types, state);
+        let leaves = leaves.exprs.iter().map(row).collect::<Result<Vec<_>>>()?;
+        let mut sources = Vec::new();
+        for (part, data_type) in &inputs.parts {
+            let source = match part {
+                Part::Column(name) => Source::Column(name.clone()),
+                Part::Tag { column, key } => Source::Tag {
+                    column: column.clone(),
+                    key: key.clone(),
+                },
+                Part::PerRow(expr) => Source::PerRow(row(expr)?),
+                Part::PerText(expr) => Source::PerText(CodeFunction::new(expr, &types, state)?),
+            };
+            sources.push((source, data_type.clone()));
+        }
+        let used = filters.iter().chain(&groups).chain(&given);
+        let key: BTreeSet<usize> = used.flat_map(|f| f.inputs.iter().copied()).collect();
+        let files = branch.table.prune(state, &branch.filters)?;
+        let mut plan = ScanPlan {
+            table: branch.table.clone(),
+            files,
+            read: BTreeSet::new(),
+            coded: BTreeSet::new(),
+            inputs: sources,
+            key: key.into_iter().collect(),
+            filters,
+            groups,
+            given,
+            first_parameter,
+            leaves,
+            sums,
+        };
+        plan.choose_columns(&constant, schema);
+        Ok(Some(plan))
+    }
+
+    fn choose_columns(&mut self, constant: &BTreeSet<String>, schema: &Schema) {
+        let mut as_values: BTreeSet<String> = self.leaves.iter().flat_map(|l| l.columns.clone()).collect();
+        let mut as_codes: BTreeSet<String> = BTreeSet::new();
+        for (source, _) in &self.inputs {
+            match source {
+                Source::Column(name) => {
+                    as_codes.insert(name.clone());
+                }
+                Source::Tag { column, .. } => {
+                    as_codes.insert(column.clone());
+                }
+                Source::PerRow(expression) => as_values.extend(expression.columns.iter().cloned()),
+                Source::PerText(_) => {}
+            }
+        }
+        let is_map = |name: &String| {
+            schema
+                .field_with_name(name)
+                .is_ok_and(|f| matches!(f.data_type(), DataType::Map(..)))
+        };
+        self.coded = as_codes
+            .iter()
+            .filter(|name| !constant.contains(*name) && (!is_map(name) || !as_values.contains(*name)))
+            .cloned()
+            .collect();
+        self.read = as_codes
+            .into_iter()
+            .chain(as_values)
+            .filter(|name| !constant.contains(name))
+            .collect();
+    }
+}
+
+impl RowExpression {
+    fn new(
+        expr: &Expr,
+        table: &Schema,
+        parameters: &[DataType],
+        state: &dyn Session,
+    ) -> Result<RowExpression> {
+        let parameter = |n: usize| Field::new(parameter_name(n), parameters[n].clone(), true);
+        let columns_and_parameters = table.fields().iter().map(|f| f.as_ref().clone());
+        let all: Vec<Field> = columns_and_parameters
+            .chain((0..parameters.len()).map(parameter))
+            .collect();
+        let all = Schema::new(all);
+        let mut expr = simplified(expr, &all, state)?;
+        // The engine takes a timestamp apart by its time zone's rules even where the zone is UTC.
+        let day_of = match &expr {
+            Expr::Cast(cast) if cast.field.data_type() == &DataType::Date32 => {
+                let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+                let is_utc = cast.expr.get_type(&DFSchema::try_from(all)?)? == utc;
+                is_utc.then(|| cast.expr.as_ref().clone())
+            }
+            _ => None,
+        };
+        let gives_day = day_of.is_some();
+        if let Some(timestamp) = day_of {
+            expr = timestamp;
+        }
+        let names: BTreeSet<&str> = expr.column_refs().iter().map(|c| c.name.as_str()).collect();
+        let mut fields: Vec<Field> = Vec::new();
+        let mut columns = Vec::new();
+        for name in &names {
+            if let Ok(field) = table.field_with_name(name) {
+                fields.push(field.clone());
+                columns.push((*name).to_string());
+            }
+        }
+        let taken: Vec<usize> = (0..parameters.len())
+            .filter(|n| names.contains(parameter_name(*n).as_str()))
+            .collect();
+        fields.extend(taken.iter().map(|n| parameter(*n)));
+        let schema = Arc::new(Schema::new(fields));
+        let df_schema = DFSchema::try_from(schema.clone())?;
+        Ok(RowExpression {
+            expression: state.create_physical_expr(expr, &df_schema)?,
+            schema,
+            columns,
+            parameters: taken,
+            gives_day,
+        })
+    }
+}

@@ -1,0 +1,361 @@
+//! The groups of one branch while its rows pass by.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use datafusion::arrow::compute::take;
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int32Type, Int64Type, Schema};
+use datafusion::common::{Result, exec_err, internal_err};
+
+use super::codes::{Codes, NULL_CODE};
+use super::feed::{Feed, Rows};
+use super::function::Answers;
+use super::lookup::batch_of;
+use super::scan::ScanPlan;
+use super::sums::Fold;
+use super::tuples::Tuples;
+
+/// The aggregates' values, side by side for each group.
+pub struct Totals {
+    folds: Vec<Fold>,
+    /// By group and aggregate: sums and counts.
+    sums: Vec<i128>,
+    /// By group: which aggregates have had a value, one bit each.
+    any: Vec<u64>,
+    /// By group and aggregate: of maxima and minima the code of the best value.
+    best: Vec<u32>,
+    has_best: bool,
+}
+
+impl Totals {
+    /// No group yet.
+    pub fn new(folds: Vec<Fold>) -> Totals {
+        Totals {
+            has_best: folds.iter().any(|f| matches!(f, Fold::Max | Fold::Min)),
+            folds,
+            sums: Vec::new(),
+            any: Vec::new(),
+            best: Vec::new(),
+        }
+    }
+
+    /// Makes room for this many groups.
+    pub fn grow(&mut self, groups: usize) {
+        self.sums.resize(groups * self.folds.len(), 0);
+        self.any.resize(groups, 0);
+        if self.has_best {
+            self.best.resize(groups * self.folds.len(), NULL_CODE);
+        }
+    }
+
+    fn place(&self, group: u32, aggregate: usize) -> usize {
+        group as usize * self.folds.len() + aggregate
+    }
+
+    /// Adds to a group's sum.
+    ///
+    /// # Errors
+    /// A sum of more than 38 digits.
+    pub fn add(&mut self, group: u32, aggregate: usize, value: i128) -> Result<()> {
+        let place = self.place(group, aggregate);
+        let total = &mut self.sums[place];
+        match total.checked_add(value) {
+            Some(sum) => *total = sum,
+            None => return exec_err!("a sum is larger than 38 digits can hold"),
+        }
+        self.any[group as usize] |= 1 << aggregate;
+        Ok(())
+    }
+
+    /// A group's sum or count, if it has had a value; a count always has.
+    pub fn sum(&self, group: u32, aggregate: usize) -> Option<i128> {
+        let has = self.folds[aggregate] == Fold::Count || self.any[group as usize] >> aggregate & 1 == 1;
+        has.then(|| self.sums[self.place(group, aggregate)])
+    }
+
+    /// Takes a value into a group's maximum or minimum; null is neither.
+    pub fn compare(&mut self, group: u32, aggregate: usize, code: u32, values: &Codes) {
+        let place = self.place(group, aggregate);
+        let best = self.best[place];
+        let is_better = match (best, code) {
+            (_, NULL_CODE) => false,
+            (NULL_CODE, _) => true,
+            (best, code) if self.folds[aggregate] == Fold::Max => {
+                values.bytes_of(code) > values.bytes_of(best)
+            }
+            (best, code) => values.bytes_of(code) < values.bytes_of(best),
+        };
+        if is_better {
+            self.best[place] = code;
+        }
+    }
+
+    /// The code of a group's maximum or minimum.
+    pub fn best(&self, group: u32, aggregate: usize) -> u32 {
+        self.best[self.place(group, aggregate)]
+    }
+
+    /// How an aggregate folds.
+    pub fn fold(&self, aggregate: usize) -> Fold {
+        self.folds[aggregate]
+    }
+
+    /// How many aggregates there are.
+    pub fn width(&self) -> usize {
+        self.folds.len()
+    }
+
+    /// Memory in bytes.
+    pub fn size(&self) -> usize {
+        self.sums.capacity() * 16 + self.any.capacity() * 8 + self.best.capacity() * 4
+    }
+}
+
+/// What one thread has seen.
+pub struct State {
+    pub feed: Feed,
+    /// The distinct combinations of the key's inputs.
+    pub tuples: Tuples,
+    /// Choices and parameters: their answers, and by tuple the answer's code.
+    given: Vec<(Answers, Vec<u32>)>,
+    /// By tuple: the aggregates.
+    pub totals: Totals,
+}
+
+impl State {
+    /// Nothing seen yet.
+    ///
+    /// # Errors
+    /// An input whose values cannot be told apart.
+    pub fn new(plan: &ScanPlan) -> Result<State> {
+        let given = plan.given.iter().map(|g| Ok((Answers::new(g)?, Vec::new())));
+        Ok(State {
+            feed: Feed::new(plan)?,
+            tuples: Tuples::new(plan.key.len()),
+            given: given.collect::<Result<_>>()?,
+            totals: Totals::new(plan.sums.iter().map(|s| s.fold).collect()),
+        })
+    }
+
+    /// Memory in bytes.
+    pub fn size(&self) -> usize {
+        let given: usize = self
+            .given
+            .iter()
+            .map(|(a, codes)| a.size() + codes.capacity() * 4)
+            .sum();
+        self.feed.size() + self.tuples.size() + given + self.totals.size()
+    }
+
+    /// The values that a maximum or minimum is taken of.
+    pub fn compared(&self, given: usize) -> &Codes {
+        &self.given[given].0.values
+    }
+
+    /// Takes a batch of rows in.
+    ///
+    /// # Errors
+    /// What the engine says of a value it cannot take.
+    pub fn push(&mut self, plan: &ScanPlan, rows: &Rows<'_>) -> Result<()> {
+        let count = rows.batch.num_rows();
+        let mut inputs = self.feed.encode(plan, rows)?;
+        let key: Vec<Vec<u32>> = plan.key.iter().map(|n| std::mem::take(&mut inputs[*n])).collect();
+        let known = self.tuples.len();
+        let groups = self.tuples.number(&key, count);
+        self.answer_given(plan, known)?;
+        let mut evaluated: Vec<Option<ArrayRef>> = vec![None; plan.leaves.len()];
+        self.totals.grow(self.tuples.len());
+        for (aggregate, sum) in plan.sums.iter().enumerate() {
+            if sum.fold == Fold::Count {
+                for group in &groups {
+                    self.totals.add(*group, aggregate, 1)?;
+                }
+            }
+        }
+        self.compare_fresh(plan, known);
+        // Leaves that count for every row first: others may use what they gave.
+        let mut order: Vec<usize> = (0..plan.sums.len())
+            .filter(|n| plan.sums[*n].fold == Fold::Sum)
+            .collect();
+        order.sort_by_key(|n| plan.sums[*n].choice.is_some());
+        for n in order {
+            let by_leaf = self.rows_by_leaf(plan, n, &groups)?;
+            for (leaf, chosen) in by_leaf {
+                let values = match (&evaluated[leaf], &chosen) {
+                    (Some(values), None) => values.clone(),
+                    (Some(values), Some(chosen)) => take(values, chosen, None)?,
+                    (None, None) => {
+                        let values = self.evaluate(plan, leaf, rows, &groups)?;
+                        evaluated[leaf] = Some(values.clone());
+                        values
+                    }
+                    (None, Some(chosen)) => {
+                        let batch = taken(rows, &plan.leaves[leaf].columns, chosen)?;
+                        let part = Rows {
+                            batch: &batch,
+                            partition: rows.partition,
+                            table: rows.table,
+                        };
+                        let groups: Vec<u32> = chosen.values().iter().map(|r| groups[*r as usize]).collect();
+                        self.evaluate(plan, leaf, &part, &groups)?
+                    }
+                };
+                add_all(&mut self.totals, n, &groups, chosen.as_ref(), &values)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the values of the tuples from `known` on into maxima and minima: a tuple has but one.
+    fn compare_fresh(&mut self, plan: &ScanPlan, known: usize) {
+        for (aggregate, given) in plan
+            .sums
+            .iter()
+            .enumerate()
+            .filter_map(|(n, s)| Some((n, s.compared?)))
+        {
+            let (answers, of_tuple) = &self.given[given];
+            for (tuple, code) in of_tuple.iter().enumerate().skip(known) {
+                self.totals
+                    .compare(tuple as u32, aggregate, *code, &answers.values);
+            }
+        }
+    }
+
+    /// Evaluates choices and parameters for the tuples from `known` on.
+    fn answer_given(&mut self, plan: &ScanPlan, known: usize) -> Result<()> {
+        let fresh = self.tuples.len() - known;
+        if fresh == 0 {
+            return Ok(());
+        }
+        for (function, (answers, of_tuple)) in plan.given.iter().zip(&mut self.given) {
+            let mut columns = Vec::new();
+            let mut values = Vec::new();
+            for input in &function.inputs {
+                let Ok(place) = plan.key.binary_search(input) else {
+                    return internal_err!("a function reads an input that is not part of the key");
+                };
+                columns.push(self.tuples.column(place, known));
+                values.push(self.feed.values(*input));
+            }
+            of_tuple.extend(answers.answer(function, &columns, fresh, &values)?);
+        }
+        Ok(())
+    }
+
+    /// Which rows add which leaf to a sum; `None` for all rows.
+    fn rows_by_leaf(
+        &self,
+        plan: &ScanPlan,
+        sum: usize,
+        groups: &[u32],
+    ) -> Result<Vec<(usize, Option<UInt32Array>)>> {
+        let sum = &plan.sums[sum];
+        let Some(choice) = sum.choice else {
+            return Ok(sum.leaves.iter().flatten().map(|leaf| (*leaf, None)).collect());
+        };
+        let (answers, of_tuple) = &self.given[choice];
+        let places = answers.values.values()?;
+        let places = places.as_primitive::<Int32Type>();
+        let mut by_place: Vec<Vec<u32>> = vec![Vec::new(); sum.leaves.len()];
+        for (row, group) in groups.iter().enumerate() {
+            let place = places.value(of_tuple[*group as usize] as usize);
+            by_place[place as usize].push(row as u32);
+        }
+        let chosen = by_place
+            .into_iter()
+            .zip(&sum.leaves)
+            .filter(|(rows, _)| !rows.is_empty());
+        Ok(chosen
+            .filter_map(|(rows, leaf)| leaf.map(|leaf| (leaf, rows)))
+            .map(|(leaf, rows)| (leaf, (rows.len() < groups.len()).then(|| UInt32Array::from(rows))))
+            .collect())
+    }
+
+    fn evaluate(&self, plan: &ScanPlan, leaf: usize, rows: &Rows<'_>, groups: &[u32]) -> Result<ArrayRef> {
+        let expression = &plan.leaves[leaf];
+        let mut parameters = Vec::new();
+        for parameter in &expression.parameters {
+            let (answers, of_tuple) = &self.given[plan.first_parameter + parameter];
+            let codes: UInt32Array = groups
+                .iter()
+                .map(|g| of_tuple[*g as usize])
+                .collect::<Vec<u32>>()
+                .into();
+            parameters.push(take(&answers.values.values()?, &codes, None)?);
+        }
+        rows.evaluate(expression, parameters)
+    }
+
+    /// Takes over what another thread has seen.
+    ///
+    /// # Errors
+    /// What the engine says of a value it cannot take; a sum that is too large.
+    pub fn merge(&mut self, plan: &ScanPlan, other: State) -> Result<()> {
+        let mut columns = Vec::new();
+        for (place, input) in plan.key.iter().enumerate() {
+            let theirs = other.feed.values(*input);
+            let ours = match plan.inputs[*input].0 {
+                super::scan::Source::PerText(_) => self.feed.absorb_answers(*input, theirs)?,
+                _ => self.feed.codes[*input].absorb(theirs),
+            };
+            let codes = other.tuples.column(place, 0);
+            columns.push(codes.into_iter().map(|code| ours[code as usize]).collect());
+        }
+        let known = self.tuples.len();
+        let groups = self.tuples.number(&columns, other.tuples.len());
+        self.answer_given(plan, known)?;
+        self.totals.grow(self.tuples.len());
+        self.compare_fresh(plan, known);
+        for (tuple, group) in groups.iter().enumerate() {
+            for aggregate in (0..plan.sums.len()).filter(|a| plan.sums[*a].compared.is_none()) {
+                if let Some(sum) = other.totals.sum(tuple as u32, aggregate) {
+                    self.totals.add(*group, aggregate, sum)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Some rows, with the columns alone that a leaf reads.
+fn taken(rows: &Rows<'_>, columns: &[String], chosen: &UInt32Array) -> Result<RecordBatch> {
+    let schema = rows.batch.schema();
+    let mut fields = Vec::new();
+    let mut arrays = Vec::new();
+    for place in columns.iter().filter_map(|name| schema.index_of(name).ok()) {
+        fields.push(schema.field(place).clone());
+        arrays.push(take(rows.batch.column(place), chosen, None)?);
+    }
+    batch_of(Arc::new(Schema::new(fields)), arrays, chosen.len())
+}
+
+fn add_all(
+    totals: &mut Totals,
+    aggregate: usize,
+    groups: &[u32],
+    chosen: Option<&UInt32Array>,
+    values: &ArrayRef,
+) -> Result<()> {
+    let group_of = |n: usize| match chosen {
+        Some(chosen) => groups[chosen.value(n) as usize],
+        None => groups[n],
+    };
+    match values.data_type() {
+        DataType::Decimal128(..) => {
+            let values = values.as_primitive::<Decimal128Type>();
+            for n in (0..values.len()).filter(|n| values.is_valid(*n)) {
+                totals.add(group_of(n), aggregate, values.value(n))?;
+            }
+        }
+        DataType::Int64 => {
+            let values = values.as_primitive::<Int64Type>();
+            for n in (0..values.len()).filter(|n| values.is_valid(*n)) {
+                totals.add(group_of(n), aggregate, i128::from(values.value(n)))?;
+            }
+        }
+        DataType::Null => {}
+        other => return internal_err!("a sum of {other} cannot be exact"),
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! A data file read row group by row group, its text left as the codes that Parquet stores.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
+use datafusion::parquet::arrow::ProjectionMask;
+use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use datafusion::parquet::arrow::async_reader::{
+    AsyncFileReader, ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder,
+};
+use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use crate::error::{Error, Result};
+
+/// The bytes of a file in the warehouse's store.
+#[derive(Clone)]
+pub struct StoredFile {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    size: u64,
+}
+
+type Answer<'a, T> = BoxFuture<'a, std::result::Result<T, ParquetError>>;
+
+fn refused(error: object_store::Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}
+
+impl AsyncFileReader for StoredFile {
+    fn get_bytes(&mut self, range: Range<u64>) -> Answer<'_, Bytes> {
+        async move { self.store.get_range(&self.path, range).await.map_err(refused) }.boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> Answer<'_, Vec<Bytes>> {
+        async move { self.store.get_ranges(&self.path, &ranges).await.map_err(refused) }.boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> Answer<'a, Arc<ParquetMetaData>> {
+        async move {
+            let size = self.size;
+            let reader = ParquetMetaDataReader::new().with_arrow_reader_options(options);
+            Ok(Arc::new(reader.load_and_finish(self, size).await?))
+        }
+        .boxed()
+    }
+}
+
+/// An opened data file.
+#[derive(Clone)]
+pub struct RowGroups {
+    reader: StoredFile,
+    metadata: ArrowReaderMetadata,
+    location: String,
+}
+
+impl RowGroups {
+    /// Opens the file at `location`; text (or maps of text) of the columns in `coded` is given as dictionary arrays.
+    ///
+    /// # Errors
+    /// External when the file is gone or is no Parquet.
+    pub async fn open(
+        store: Arc<dyn ObjectStore>,
+        location: &str,
+        size: u64,
+        coded: &BTreeSet<String>,
+    ) -> Result<RowGroups> {
+        let path = Path::parse(location).map_err(|e| Error::internal("a path is not valid").because(e))?;
+        let mut reader = StoredFile { store, path, size };
+        let place = |e| Error::from(e).at(location.to_string());
+        let plain = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new())
+            .await
+            .map_err(place)?;
+        let fields: Vec<FieldRef> = plain
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| match coded.contains(field.name()) {
+                true => Arc::new(as_codes(field)),
+                false => field.clone(),
+            })
+            .collect();
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+        let metadata = ArrowReaderMetadata::try_new(plain.metadata().clone(), options).map_err(place)?;
+        Ok(RowGroups {
+            reader,
+            metadata,
+            location: location.to_string(),
+        })
+    }
+
+    /// How many row groups the file has.
+    pub fn count(&self) -> usize {
+        self.metadata.metadata().num_row_groups()
+    }
+
+    /// The named columns of one row group in batches, in the file's own order of columns; those that the file lacks are
+    /// left out.
+    ///
+    /// # Errors
+    /// External when the file cannot be read.
+    pub fn read(
+        &self,
+        row_group: usize,
+        columns: &BTreeSet<String>,
+        batch_rows: usize,
+    ) -> Result<ParquetRecordBatchStream<StoredFile>> {
+        let schema = self.metadata.parquet_schema();
+        let roots = self
+            .metadata
+            .schema()
+            .fields()
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| columns.contains(field.name()))
+            .map(|(index, _)| index);
+        let mask = ProjectionMask::roots(schema, roots);
+        ParquetRecordBatchStreamBuilder::new_with_metadata(self.reader.clone(), self.metadata.clone())
+            .with_projection(mask)
+            .with_row_groups(vec![row_group])
+            .with_batch_size(batch_rows)
+            .build()
+            .map_err(|e| Error::from(e).at(self.location.clone()))
+    }
+}
+
+/// The field with dictionary types in place of text, in maps as well.
+fn as_codes(field: &Field) -> Field {
+    let data_type = match field.data_type() {
+        DataType::Utf8 => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+        DataType::Map(entries, sorted) => DataType::Map(Arc::new(as_codes(entries)), *sorted),
+        DataType::Struct(fields) => {
+            DataType::Struct(fields.iter().map(|f| Arc::new(as_codes(f))).collect::<Fields>())
+        }
+        other => other.clone(),
+    };
+    field.clone().with_data_type(data_type)
+}
