@@ -30,7 +30,7 @@ fn plan_of(project: &InProcess, sql: &str) -> String {
 }
 
 /// Lines whose groups are more than 16 MiB can hold.
-const ROWS: usize = 150_000;
+const ROWS: usize = 60_000;
 
 /// Aggregates of every shape that people write.
 const QUERIES: [&str; 9] = [
@@ -88,7 +88,6 @@ fn a_plan_shows_where_rows_are_grouped_by_codes_and_what_else_stays_with_the_eng
     assert!(!plan.contains("AggregateExec"), "{plan}");
     let of_the_engine = [
         "select period, sum(cast(billed_cost as double)) from normalize.usage group by 1",
-        "select period, count(distinct service_name) from normalize.usage group by 1",
         "select sum(billed_cost) from normalize.usage",
         "select period, avg(billed_cost) from normalize.usage group by 1",
     ];
@@ -123,16 +122,21 @@ fn groups_beyond_the_memory_limit_are_left_to_operators_that_spill_and_models_ar
         project.write("bills/bill.csv", text);
         project
     };
-    let rollup = "select charge_date, usage_type, billed_cost, line_count from rollup.usage_daily order by 2";
+    let sorted = |project: &Project, sql: &str| {
+        let mut rows = project.rows(sql);
+        rows.sort();
+        rows
+    };
+    let rollup = "select charge_date, usage_type, billed_cost, line_count from rollup.usage_daily";
     let (small, large) = (limited("32MiB"), limited("512MiB"));
     for project in [&small, &large] {
         project
             .call(&["run", "--select", "raw.*", "--select", "rollup.*"])
             .expect(0);
     }
-    let rows = large.rows(rollup);
+    let rows = sorted(&large, rollup);
     assert_eq!(rows.len(), ROWS);
-    assert_eq!(small.rows(rollup), rows);
-    let wide = "select line_item_usage_type, count(*) from raw.aws_cur2 group by 1 order by 1";
-    assert_eq!(small.rows(wide), large.rows(wide));
+    assert_eq!(sorted(&small, rollup), rows);
+    let wide = "select line_item_usage_type, count(*) from raw.aws_cur2 group by 1";
+    assert_eq!(sorted(&small, wide), sorted(&large, wide));
 }

@@ -205,10 +205,20 @@ async fn compute(schema: &SchemaRef, plans: &[Arc<ScanPlan>], context: &Arc<Task
         }
         let mut merged: Option<State> = None;
         while let Some(state) = workers.join_next().await {
-            let state = state.map_err(|e| DataFusionError::External(Box::new(e)))??;
-            match &mut merged {
-                Some(merged) => merged.merge(plan, state)?,
-                None => merged = Some(state),
+            let merging = match state.map_err(|e| DataFusionError::External(Box::new(e))) {
+                Ok(Ok(state)) => match &mut merged {
+                    Some(merged) => merged.merge(plan, state),
+                    None => {
+                        merged = Some(state);
+                        Ok(())
+                    }
+                },
+                Ok(Err(error)) | Err(error) => Err(error),
+            };
+            if let Err(error) = merging {
+                // What the others hold must be free before anyone tries another way.
+                workers.shutdown().await;
+                return Err(error);
             }
         }
         if let Some(state) = merged {

@@ -29,6 +29,7 @@ pub struct Feed {
 }
 
 /// A batch of a file and what its partition says.
+#[derive(Clone, Copy)]
 pub struct Rows<'a> {
     pub batch: &'a RecordBatch,
     pub partition: &'a PartitionValues,
@@ -240,7 +241,7 @@ impl Feed {
     /// Texts that are only read by functions, long JSON for instance, need not be remembered: only their answers.
     fn forget_hidden(&mut self, plan: &ScanPlan) -> Result<()> {
         let is_hidden =
-            |input: usize| !plan.key.contains(&input) && matches!(plan.inputs[input].0, Source::Column(_));
+            |input: usize| !plan.is_remembered(input) && matches!(plan.inputs[input].0, Source::Column(_));
         let hidden: Vec<usize> = (0..plan.inputs.len()).filter(|n| is_hidden(*n)).collect();
         if hidden.iter().map(|n| self.codes[*n].size()).sum::<usize>() < HIDDEN_BYTES {
             return Ok(());

@@ -61,32 +61,32 @@ impl Groups {
     /// # Errors
     /// What the engine says of a value it cannot take; a sum that is too large.
     pub fn absorb(&mut self, plan: &ScanPlan, state: State) -> Result<()> {
-        let kept = kept(plan, &state)?;
         let mut columns = Vec::with_capacity(plan.groups.len());
         for (function, ours) in plan.groups.iter().zip(&mut self.columns) {
             let mut answers = Answers::new(function)?;
             let codes = ask(&mut answers, function, plan, &state)?;
             let ours = ours.absorb(&answers.values);
             columns.push(
-                kept.iter()
-                    .map(|t| ours[codes[*t as usize] as usize])
+                codes
+                    .into_iter()
+                    .map(|code| ours[code as usize])
                     .collect::<Vec<u32>>(),
             );
         }
-        let groups = self.tuples.number(&columns, kept.len());
+        let groups = self.tuples.number(&columns, state.tuples.len());
         self.totals.grow(self.tuples.len());
         for (aggregate, sum) in plan.sums.iter().enumerate() {
             let Some(given) = sum.compared else { continue };
             let best = &mut self.best[aggregate];
             let of_best = best.absorb(state.compared(given));
-            for (tuple, group) in kept.iter().zip(&groups) {
-                let code = of_best[state.totals.best(*tuple, aggregate) as usize];
+            for (tuple, group) in groups.iter().enumerate() {
+                let code = of_best[state.totals.best(tuple as u32, aggregate) as usize];
                 self.totals.compare(*group, aggregate, code, best);
             }
         }
-        for (tuple, group) in kept.iter().zip(&groups) {
+        for (tuple, group) in groups.iter().enumerate() {
             for aggregate in (0..plan.sums.len()).filter(|a| plan.sums[*a].compared.is_none()) {
-                if let Some(sum) = state.totals.sum(*tuple, aggregate) {
+                if let Some(sum) = state.totals.sum(tuple as u32, aggregate) {
                     self.totals.add(*group, aggregate, sum)?;
                 }
             }
@@ -148,25 +148,6 @@ impl Groups {
             other => return internal_err!("a sum cannot be {other}"),
         })
     }
-}
-
-/// The tuples for which all filters hold.
-fn kept(plan: &ScanPlan, state: &State) -> Result<Vec<u32>> {
-    let mut kept: Vec<bool> = vec![true; state.tuples.len()];
-    for filter in &plan.filters {
-        let mut answers = Answers::new(filter)?;
-        let codes = ask(&mut answers, filter, plan, state)?;
-        let holds = answers.values.values()?;
-        let Some(holds) = holds.as_boolean_opt() else {
-            return internal_err!("a filter is not true or false");
-        };
-        for (keep, code) in kept.iter_mut().zip(codes) {
-            *keep &= holds.is_valid(code as usize) && holds.value(code as usize);
-        }
-    }
-    Ok((0..state.tuples.len() as u32)
-        .filter(|t| kept[*t as usize])
-        .collect())
 }
 
 /// The code of a function's answer for each tuple.

@@ -169,7 +169,7 @@ impl ScanPlan {
             };
             sources.push((source, data_type.clone()));
         }
-        let used = filters.iter().chain(&groups).chain(&given);
+        let used = groups.iter().chain(&given);
         let key: BTreeSet<usize> = used.flat_map(|f| f.inputs.iter().copied()).collect();
         let files = branch.table.prune(state, &branch.filters)?;
         let mut plan = ScanPlan {
@@ -188,6 +188,11 @@ impl ScanPlan {
         };
         plan.choose_columns(&constant, schema);
         Ok(Some(plan))
+    }
+
+    /// Whether an input's codes must stay what they are: groups or filters know them.
+    pub fn is_remembered(&self, input: usize) -> bool {
+        self.key.contains(&input) || self.filters.iter().any(|f| f.inputs.contains(&input))
     }
 
     fn choose_columns(&mut self, constant: &BTreeSet<String>, schema: &Schema) {

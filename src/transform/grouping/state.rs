@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
-use datafusion::arrow::compute::take;
+use datafusion::arrow::compute::{take, take_record_batch};
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int32Type, Int64Type, Schema};
 use datafusion::common::{Result, exec_err, internal_err};
 
@@ -11,7 +11,7 @@ use super::codes::{Codes, NULL_CODE};
 use super::feed::{Feed, Rows};
 use super::function::Answers;
 use super::lookup::batch_of;
-use super::scan::ScanPlan;
+use super::scan::{ScanPlan, Source};
 use super::sums::Fold;
 use super::tuples::Tuples;
 
@@ -111,11 +111,19 @@ impl Totals {
     }
 }
 
+/// Which rows of a batch count.
+enum Kept {
+    All,
+    None,
+    Some(UInt32Array),
+}
+
 /// What one thread has seen.
 pub struct State {
     pub feed: Feed,
     /// The distinct combinations of the key's inputs.
     pub tuples: Tuples,
+    filters: Vec<Answers>,
     /// Choices and parameters: their answers, and by tuple the answer's code.
     given: Vec<(Answers, Vec<u32>)>,
     /// By tuple: the aggregates.
@@ -132,6 +140,7 @@ impl State {
         Ok(State {
             feed: Feed::new(plan)?,
             tuples: Tuples::new(plan.key.len()),
+            filters: plan.filters.iter().map(Answers::new).collect::<Result<_>>()?,
             given: given.collect::<Result<_>>()?,
             totals: Totals::new(plan.sums.iter().map(|s| s.fold).collect()),
         })
@@ -157,8 +166,22 @@ impl State {
     /// # Errors
     /// What the engine says of a value it cannot take.
     pub fn push(&mut self, plan: &ScanPlan, rows: &Rows<'_>) -> Result<()> {
-        let count = rows.batch.num_rows();
         let mut inputs = self.feed.encode(plan, rows)?;
+        let kept = match self.kept(plan, rows, &inputs)? {
+            Kept::All => None,
+            Kept::None => return Ok(()),
+            Kept::Some(kept) => {
+                for column in &mut inputs {
+                    *column = kept.values().iter().map(|row| column[*row as usize]).collect();
+                }
+                Some(take_record_batch(rows.batch, &kept)?)
+            }
+        };
+        let rows = &Rows {
+            batch: kept.as_ref().unwrap_or(rows.batch),
+            ..*rows
+        };
+        let count = rows.batch.num_rows();
         let key: Vec<Vec<u32>> = plan.key.iter().map(|n| std::mem::take(&mut inputs[*n])).collect();
         let known = self.tuples.len();
         let groups = self.tuples.number(&key, count);
@@ -204,6 +227,50 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// The rows for which all filters hold.
+    fn kept(&mut self, plan: &ScanPlan, rows: &Rows<'_>, inputs: &[Vec<u32>]) -> Result<Kept> {
+        let count = rows.batch.num_rows();
+        let mut mask: Option<Vec<bool>> = None;
+        for (filter, answers) in plan.filters.iter().zip(&mut self.filters) {
+            // What the partition decides is the same for all rows.
+            let is_constant = filter.inputs.iter().all(
+                |n| matches!(&plan.inputs[*n].0, Source::Column(name) if rows.partition.contains_key(name)),
+            );
+            let asked = if is_constant { count.min(1) } else { count };
+            let columns: Vec<Vec<u32>> = filter
+                .inputs
+                .iter()
+                .map(|n| inputs[*n][..asked].to_vec())
+                .collect();
+            let values: Vec<&Codes> = filter.inputs.iter().map(|n| self.feed.values(*n)).collect();
+            let codes = answers.answer(filter, &columns, asked, &values)?;
+            let holds = answers.values.values()?;
+            let Some(holds) = holds.as_boolean_opt() else {
+                return internal_err!("a filter is not true or false");
+            };
+            let holds = |code: &u32| holds.is_valid(*code as usize) && holds.value(*code as usize);
+            match (codes.iter().all(holds), is_constant) {
+                (true, _) => {}
+                (false, true) => return Ok(Kept::None),
+                (false, false) => {
+                    let mask = mask.get_or_insert_with(|| vec![true; count]);
+                    for (keep, code) in mask.iter_mut().zip(&codes) {
+                        *keep &= holds(code);
+                    }
+                }
+            }
+        }
+        Ok(match mask {
+            None => Kept::All,
+            Some(mask) => Kept::Some(
+                (0..count as u32)
+                    .filter(|row| mask[*row as usize])
+                    .collect::<Vec<_>>()
+                    .into(),
+            ),
+        })
     }
 
     /// Takes the values of the tuples from `known` on into maxima and minima: a tuple has but one.
@@ -296,7 +363,7 @@ impl State {
         for (place, input) in plan.key.iter().enumerate() {
             let theirs = other.feed.values(*input);
             let ours = match plan.inputs[*input].0 {
-                super::scan::Source::PerText(_) => self.feed.absorb_answers(*input, theirs)?,
+                Source::PerText(_) => self.feed.absorb_answers(*input, theirs)?,
                 _ => self.feed.codes[*input].absorb(theirs),
             };
             let codes = other.tuples.column(place, 0);
