@@ -1,6 +1,7 @@
 //! Landing: delivered files to `raw.<kind>`, every row landed, quarantined or refused by name.
 
 pub mod checks;
+mod clean_rows;
 pub mod contract;
 pub mod cost_basis;
 pub mod csv_rows;
@@ -12,10 +13,12 @@ mod overlap;
 pub mod parquet_rows;
 pub mod quarantine;
 pub mod raw_columns;
+mod rewriting;
 mod rows;
 pub mod slice;
 mod slice_key;
 mod staging;
+mod verbatim;
 
 pub use contract::Contract;
 pub use quarantine::Rejection;
