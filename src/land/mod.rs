@@ -2,6 +2,7 @@
 
 pub mod checks;
 mod clean_rows;
+mod coded;
 pub mod contract;
 pub mod cost_basis;
 pub mod csv_rows;
@@ -9,6 +10,7 @@ pub mod currency;
 pub mod dates;
 pub mod json_rows;
 mod nested_cells;
+mod new_files;
 mod overlap;
 pub mod parquet_rows;
 pub mod quarantine;

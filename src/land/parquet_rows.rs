@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
 use datafusion::arrow::compute::{cast, filter_record_batch};
-use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, TimeUnit, TimestampNanosecondType};
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -241,6 +241,14 @@ impl CheckedTexts {
 pub(super) fn lossless(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     if column.data_type() == field.data_type() {
         return Ok(column.clone());
+    }
+    if let (DataType::Timestamp(TimeUnit::Microsecond, None), DataType::Timestamp(TimeUnit::Microsecond, Some(zone))) =
+        (column.data_type(), field.data_type())
+        && zone.as_ref() == "UTC"
+    {
+        // Local times are read as UTC: the numbers stay, only the type says more.
+        let times = column.as_primitive::<TimestampMicrosecondType>().clone();
+        return Ok(Arc::new(times.with_timezone(zone.clone())));
     }
     if is_nested(column.data_type()) && field.data_type() == &DataType::Utf8 {
         return as_json(column).map_err(|e| e.at(format!("column {}", field.name())));

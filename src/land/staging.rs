@@ -5,9 +5,11 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::checks::Checks;
+use super::coded::CodedFile;
 use super::contract::Contract;
 use super::csv_rows::CsvFile;
 use super::json_rows::JsonFile;
+use super::new_files::Provenance;
 use super::overlap::{Repeated, RowHashes};
 use super::parquet_rows::ParquetFile;
 use super::quarantine::Quarantine;
@@ -94,17 +96,21 @@ pub(super) async fn stage_files(
         &partition_columns(),
     )?;
     let landed_at = chrono::Utc::now().timestamp_micros();
+    let provenance = |file: &SourceFile| Provenance {
+        source_uri: file.uri.clone(),
+        etag: file.object.etag.clone(),
+        run_id: request.run_id.to_string(),
+        landed_at,
+    };
     let candidates = files.iter().zip(&fetched).zip(&columns);
     let candidates = candidates.map(|((file, local), columns)| {
         let fit = file.format == Format::Parquet && repeated.is_none() && contract.nested.is_empty();
         let checks = Checks::new(&contract, &columns.delivered, source.currency.as_deref(), None);
         Some(Candidate {
             path: local.path.clone(),
-            source: (*file).clone(),
             fields: columns.fields.clone(),
             period: key.period.filter(|_| fit)?,
-            run_id: request.run_id.to_string(),
-            landed_at,
+            provenance: provenance(file),
             checks: checks.ok()?,
         })
     });
@@ -126,6 +132,27 @@ pub(super) async fn stage_files(
             Ok(Some((checks, rows))) => {
                 (request.progress)(rows, file.object.size);
                 Ok((checks, Quarantine::default()))
+            }
+            Ok(None) if let Some(period) = key.period.filter(|_| repeated.is_none() && key.kind != Kind::Activity)
+                && CodedFile::is_fit(file, &file_columns.fields) =>
+            {
+                let checks = Checks::new(&contract, &file_columns.delivered, source.currency.as_deref(), None);
+                let coded = CodedFile {
+                    path: local.path.clone(),
+                    source: (*file).clone(),
+                    delivered: file_columns.delivered,
+                    fields: file_columns.fields,
+                    period,
+                    provenance: provenance(file),
+                };
+                match checks.map_err(|e| e.at(file.uri.clone())) {
+                    Ok(checks) => coded.land_beside(request, checks, &sinks).await,
+                    Err(error) => Err(error),
+                }
+                .map(|(checks, quarantine, staged)| {
+                    stager.adopt(staged);
+                    (checks, quarantine)
+                })
             }
             Ok(None) => {
                 rewrite(

@@ -23,9 +23,9 @@ use crate::error::{Error, Result};
 /// Files are closed at this size, so that readers can share them out and compaction has little to do.
 pub const TARGET_FILE_BYTES: usize = 192 << 20;
 /// Rows of a row group: small enough to bound memory, large enough for dictionaries to pay.
-const ROW_GROUP_ROWS: usize = 128 * 1024;
+pub const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// A row group is closed early when it holds this much, so that wide rows stay within the memory limit.
-const ROW_GROUP_BYTES: usize = 24 << 20;
+pub const ROW_GROUP_BYTES: usize = 24 << 20;
 
 /// A finished file that no snapshot names yet.
 #[derive(Debug, Clone)]

@@ -1,36 +1,28 @@
 //! Writes the new file: delivered pages as they are, the other columns in the table's types, provenance beside them.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, Int64Array};
+use bytes::{Bytes, BytesMut};
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::parquet::arrow::arrow_writer::{
-    ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
-};
-use datafusion::parquet::basic::Encoding;
 use datafusion::parquet::column::writer::ColumnCloseResult;
 use datafusion::parquet::file::metadata::ColumnChunkMetaData;
-use datafusion::parquet::file::properties::WriterPropertiesPtr;
-use datafusion::parquet::file::reader::ChunkReader;
-use datafusion::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use datafusion::parquet::schema::types::{ColumnDescPtr, ColumnPath};
+use datafusion::parquet::file::statistics::Statistics;
+use datafusion::parquet::file::writer::SerializedRowGroupWriter;
+use datafusion::parquet::schema::types::ColumnDescPtr;
 
-use super::constant::Constant;
 use super::pages::look_through;
 use super::plan::{Plan, Way};
 use super::scan::{DateBounds, statistics};
 use crate::error::{Error, Result};
+use crate::land::new_files::{Constant, Encoders, FileWriter, NewFiles, ROW_NUMBER, append_provenance};
 use crate::land::parquet_rows::lossless;
-use crate::warehouse::stage::{TARGET_FILE_BYTES, file_properties};
 use crate::warehouse::{StagedFile, StagedSink, StagedSinks};
 
 /// Rows that are decoded at once, of columns that are written anew.
 const BATCH_ROWS: usize = 8192;
-/// The one provenance column that differs from row to row.
-const ROW_NUMBER: &str = "_row_number";
 
 /// Why a copy stopped.
 pub(super) enum Stop {
@@ -48,46 +40,40 @@ impl From<Error> for Stop {
 
 /// Copies the row groups of one delivered file, in their order, to staged files.
 pub(super) struct RowGroups<'a> {
-    plan: &'a Plan,
-    file: File,
-    provenance: &'a [(&'static str, Constant)],
-    sinks: &'a StagedSinks,
-    properties: WriterPropertiesPtr,
-    open: Option<NewFile>,
+    delivered: Delivered<'a>,
+    files: NewFiles<'a>,
+    constants: &'a [(&'static str, Constant)],
     next_row: i64,
-    closed: Vec<StagedFile>,
 }
 
-struct NewFile {
-    writer: SerializedFileWriter<StagedSink>,
-    rows: u64,
+/// The delivered file.
+struct Delivered<'a> {
+    plan: &'a Plan,
+    file: File,
+    /// One column chunk at a time is held here.
+    buffer: BytesMut,
 }
 
 impl<'a> RowGroups<'a> {
-    /// Nothing is written yet; `provenance` is what stands in every row.
+    /// Nothing is written yet; `constants` are what stands in every row.
     ///
     /// # Errors
     /// External when the delivered file is gone.
     pub fn new(
         plan: &'a Plan,
-        path: &'a Path,
-        provenance: &'a [(&'static str, Constant)],
+        path: &Path,
+        constants: &'a [(&'static str, Constant)],
         sinks: &'a StagedSinks,
     ) -> Result<Self> {
-        let row_number = ColumnPath::from(ROW_NUMBER);
-        let properties = file_properties()
-            .set_column_dictionary_enabled(row_number.clone(), false)
-            .set_column_encoding(row_number, Encoding::DELTA_BINARY_PACKED)
-            .build();
         Ok(RowGroups {
-            plan,
-            file: File::open(path)?,
-            provenance,
-            sinks,
-            properties: Arc::new(properties),
-            open: None,
+            delivered: Delivered {
+                plan,
+                file: File::open(path)?,
+                buffer: BytesMut::new(),
+            },
+            files: NewFiles::new(sinks, plan.types.clone()),
+            constants,
             next_row: 1,
-            closed: Vec::new(),
         })
     }
 
@@ -96,22 +82,12 @@ impl<'a> RowGroups<'a> {
     /// # Errors
     /// See [`Stop`]; nothing more may be copied after it.
     pub fn copy(&mut self, group: usize, bounds: &DateBounds) -> Result<(), Stop> {
-        let mut new = match self.open.take() {
-            Some(new) => new,
-            None => self.begin()?,
-        };
-        let written = self.write(&mut new.writer, group, bounds);
-        if let Err(stop) = written {
-            let failure = new.writer.inner_mut().failure();
-            new.writer.inner_mut().abandon();
-            return Err(failure.map_or(stop, Stop::Failed));
-        }
-        new.rows += self.plan.metadata().row_group(group).num_rows() as u64;
-        if new.writer.bytes_written() > TARGET_FILE_BYTES {
-            self.close(new)?;
-        } else {
-            self.open = Some(new);
-        }
+        let (delivered, constants, first_row) = (&mut self.delivered, self.constants, self.next_row);
+        let rows = delivered.plan.metadata().row_group(group).num_rows();
+        self.files.row_group(rows as u64, |writer| {
+            delivered.write(writer, group, bounds, constants, first_row..first_row + rows)
+        })?;
+        self.next_row += rows;
         Ok(())
     }
 
@@ -119,46 +95,34 @@ impl<'a> RowGroups<'a> {
     ///
     /// # Errors
     /// External when the store refuses the last bytes.
-    pub fn finish(mut self) -> Result<Vec<StagedFile>> {
-        if let Some(new) = self.open.take() {
-            self.close(new)?;
-        }
-        Ok(self.closed)
+    pub fn finish(self) -> Result<Vec<StagedFile>> {
+        self.files.finish()
     }
 
     /// Takes back all that was written.
-    pub fn discard(mut self) {
-        if let Some(mut new) = self.open.take() {
-            new.writer.inner_mut().abandon();
-        }
-        self.sinks.discard(&self.closed);
+    pub fn discard(self) {
+        self.files.discard();
     }
+}
 
-    fn begin(&self) -> Result<NewFile> {
-        let sink = self.sinks.open();
-        let writer = SerializedFileWriter::new(sink, self.plan.types.clone(), self.properties.clone())?;
-        Ok(NewFile { writer, rows: 0 })
-    }
-
-    fn close(&mut self, mut new: NewFile) -> Result<()> {
-        let finished = new.writer.finish();
-        let sink = new.writer.inner_mut();
-        finished.map_err(|error| sink.failure().unwrap_or_else(|| error.into()))?;
-        self.closed.push(sink.close(new.rows)?);
-        Ok(())
-    }
-
+impl Delivered<'_> {
     fn write(
         &mut self,
-        writer: &mut SerializedFileWriter<StagedSink>,
+        writer: &mut FileWriter,
         group: usize,
         bounds: &DateBounds,
+        constants: &[(&'static str, Constant)],
+        row_numbers: std::ops::Range<i64>,
     ) -> Result<(), Stop> {
         let plan = self.plan;
-        let rows = plan.metadata().row_group(group).num_rows();
-        let mut encoders = self.encoders(writer, group)?;
+        let rows = row_numbers.clone().count();
+        let mut encoders = Encoders::new(writer, &plan.columns)?;
         self.encode(group, &mut encoders)?;
         let columns: Vec<ColumnDescPtr> = writer.schema_descr().columns().to_vec();
+        let first = plan.delivered_leaves();
+        for (leaf, _) in columns.iter().enumerate().skip(first).filter(|(_, c)| c.name() == ROW_NUMBER) {
+            encoders.write_row_numbers(leaf, &plan.columns, row_numbers.clone())?;
+        }
         let mut out = writer.next_row_group().map_err(Error::from)?;
         for (index, way) in plan.ways.iter().enumerate() {
             for leaf in plan.leaves[index].clone() {
@@ -169,93 +133,53 @@ impl<'a> RowGroups<'a> {
                         let statistics = bounds.and_then(|bounds| statistics(bounds, data_type));
                         self.splice(&mut out, group, leaf, &columns[leaf], statistics)?;
                     }
-                    Way::Encoded => append(encoders[leaf].take(), &mut out)?,
+                    Way::Encoded => encoders.append(leaf, &mut out)?,
                 }
             }
         }
-        for leaf in plan.delivered_leaves()..columns.len() {
-            let name = columns[leaf].name();
-            match self.provenance.iter().find(|(column, _)| *column == name) {
-                Some((_, constant)) => {
-                    let (bytes, close) = constant
-                        .chunk(&columns[leaf], rows as usize)
-                        .map_err(Error::from)?;
-                    out.append_column(&bytes, close).map_err(Error::from)?;
-                }
-                None => append(encoders[leaf].take(), &mut out)?,
-            }
-        }
+        append_provenance(constants, &columns, first, rows, &mut encoders, &mut out)?;
         out.close().map_err(Error::from)?;
-        self.next_row += rows;
         Ok(())
     }
 
-    /// By leaf: a writer of each column that is not copied.
-    fn encoders(
-        &self,
-        writer: &SerializedFileWriter<StagedSink>,
-        group: usize,
-    ) -> Result<Vec<Option<ArrowColumnWriter>>> {
-        let factory = ArrowRowGroupWriterFactory::new(writer, self.plan.columns.clone());
-        let writers = factory.create_column_writers(group)?;
-        Ok(writers.into_iter().map(Some).collect())
-    }
-
-    /// Reads the columns that are written anew, and counts the rows.
-    fn encode(&self, group: usize, encoders: &mut [Option<ArrowColumnWriter>]) -> Result<(), Stop> {
+    /// Reads the columns that are written anew.
+    fn encode(&self, group: usize, encoders: &mut Encoders) -> Result<(), Stop> {
         let plan = self.plan;
         let encoded = plan.encoded();
-        if !encoded.is_empty() {
-            let file = self.file.try_clone().map_err(Error::from)?;
-            let parquet = plan.delivered.parquet_schema();
-            let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, plan.delivered.clone())
-                .with_projection(ProjectionMask::roots(parquet, encoded.iter().copied()))
-                .with_row_groups(vec![group])
-                .with_batch_size(BATCH_ROWS)
-                .build()
-                .map_err(|_| Stop::Unfit)?;
-            for batch in reader {
-                let batch = batch.map_err(|_| Stop::Unfit)?;
-                for (index, column) in encoded.iter().zip(batch.columns()) {
-                    let field = plan.columns.field(*index);
-                    let column = lossless(column, field).map_err(|_| Stop::Unfit)?;
-                    let leaves = compute_leaves(field, &column).map_err(Error::from)?;
-                    for (leaf, values) in plan.leaves[*index].clone().zip(&leaves) {
-                        if let Some(encoder) = &mut encoders[leaf] {
-                            encoder.write(values).map_err(Error::from)?;
-                        }
-                    }
-                }
-            }
+        if encoded.is_empty() {
+            return Ok(());
         }
-        let rows = plan.metadata().row_group(group).num_rows();
-        let place = plan.columns.index_of(ROW_NUMBER).map_err(Error::from)?;
-        let leaf = plan.delivered_leaves() + place - plan.ways.len();
-        if let Some(encoder) = &mut encoders[leaf] {
-            let numbers: ArrayRef =
-                Arc::new(Int64Array::from_iter_values(self.next_row..self.next_row + rows));
-            for values in compute_leaves(plan.columns.field(place), &numbers).map_err(Error::from)? {
-                encoder.write(&values).map_err(Error::from)?;
+        let file = self.file.try_clone().map_err(Error::from)?;
+        let parquet = plan.delivered.parquet_schema();
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, plan.delivered.clone())
+            .with_projection(ProjectionMask::roots(parquet, encoded.iter().copied()))
+            .with_row_groups(vec![group])
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|_| Stop::Unfit)?;
+        for batch in reader {
+            let batch = batch.map_err(|_| Stop::Unfit)?;
+            for (index, column) in encoded.iter().zip(batch.columns()) {
+                let field = plan.columns.field(*index);
+                let column = lossless(column, field).map_err(|_| Stop::Unfit)?;
+                encoders.write(plan.leaves[*index].start, field, &column)?;
             }
         }
         Ok(())
     }
 
     fn splice(
-        &self,
+        &mut self,
         out: &mut SerializedRowGroupWriter<'_, StagedSink>,
         group: usize,
         leaf: usize,
         column: &ColumnDescPtr,
-        statistics: Option<datafusion::parquet::file::statistics::Statistics>,
+        statistics: Option<Statistics>,
     ) -> Result<(), Stop> {
-        let row_group = self.plan.metadata().row_group(group);
+        let plan = self.plan;
+        let row_group = plan.metadata().row_group(group);
         let (rows, delivered) = (row_group.num_rows(), row_group.column(leaf));
         let (start, length) = delivered.byte_range();
-        let bytes = self
-            .file
-            .get_bytes(start, length as usize)
-            .map_err(|_| Stop::Unfit)?;
         let begin = start as i64;
         let mut builder = ColumnChunkMetaData::builder(column.clone())
             .set_compression_codec(delivered.compression_codec())
@@ -269,6 +193,8 @@ impl<'a> RowGroups<'a> {
             builder = builder.set_statistics(statistics);
         }
         let metadata = builder.build().map_err(Error::from)?;
+        let held = self.read(start, length as usize).map_err(|_| Stop::Unfit)?;
+        let bytes = held.slice(..length as usize);
         let kinds = look_through(&bytes, &metadata, rows as usize).ok_or(Stop::Unfit)?;
         let metadata = metadata.into_builder().set_page_encoding_stats(kinds);
         let close = ColumnCloseResult {
@@ -280,22 +206,19 @@ impl<'a> RowGroups<'a> {
             offset_index: None,
         };
         out.append_column(&bytes, close).map_err(Error::from)?;
+        drop(bytes);
+        self.buffer = held.try_into_mut().unwrap_or_default();
         Ok(())
     }
-}
 
-fn append(
-    encoder: Option<ArrowColumnWriter>,
-    out: &mut SerializedRowGroupWriter<'_, StagedSink>,
-) -> Result<()> {
-    match encoder {
-        Some(encoder) => {
-            let mut chunk = encoder.close()?;
-            // A file has an index of the pages of all its columns or of none, and copied ones come without.
-            chunk.close_mut().column_index = None;
-            chunk.close_mut().offset_index = None;
-            Ok(chunk.append_to_row_group(out)?)
+    /// The bytes of a chunk at the front of the one buffer.
+    fn read(&mut self, start: u64, length: usize) -> std::io::Result<Bytes> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if buffer.len() < length {
+            buffer.resize(length, 0);
         }
-        None => Err(Error::internal("a column was written twice")),
+        self.file.seek(SeekFrom::Start(start))?;
+        self.file.read_exact(&mut buffer[..length])?;
+        Ok(buffer.freeze())
     }
 }

@@ -4,7 +4,6 @@
 //! instead, with the columns that need another type written anew and provenance beside them. Whatever is not plainly fit
 //! for it goes the way of every other file, row by row, which names what is wrong.
 
-mod constant;
 mod copy;
 mod levels;
 mod pages;
@@ -20,13 +19,13 @@ use std::sync::mpsc;
 
 use datafusion::arrow::datatypes::Field;
 
-use constant::Constant;
 use copy::{RowGroups, Stop};
 use plan::Plan;
 use scan::{DateBounds, Scan};
 
 use super::checks::Checks;
 use super::clean_rows::can_be_clean;
+use super::new_files::Provenance;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
 use crate::warehouse::{StagedFile, StagedSinks};
@@ -40,30 +39,7 @@ pub(super) struct Verbatim<'a> {
     /// The table's fields, by delivered column.
     pub fields: &'a [Field],
     pub period: Period,
-    pub provenance: Provenance<'a>,
-}
-
-/// What landing adds to every row, row numbers aside.
-pub(super) struct Provenance<'a> {
-    pub source_uri: &'a str,
-    pub etag: Option<&'a str>,
-    pub run_id: &'a str,
-    /// Microseconds since 1970 in UTC.
-    pub landed_at: i64,
-}
-
-impl Provenance<'_> {
-    fn constants(&self) -> Vec<(&'static str, Constant)> {
-        let text = |text: &str| Constant::Text(text.to_string());
-        vec![
-            ("_source_uri", text(self.source_uri)),
-            ("_etag", self.etag.map_or(Constant::Null, text)),
-            ("_run_id", text(self.run_id)),
-            ("_landed_at", Constant::Number(self.landed_at)),
-            // Only text leaves open which of day and month comes first.
-            ("_date_order", Constant::Null),
-        ]
-    }
+    pub provenance: &'a Provenance,
 }
 
 impl Verbatim<'_> {
@@ -82,7 +58,7 @@ impl Verbatim<'_> {
         let Some(scan) = Scan::new(self.path, &plan.delivered, self.fields, &checks) else {
             return Ok(None);
         };
-        let constants = self.provenance.constants();
+        let constants = self.provenance.constants(None);
         let mut copied = RowGroups::new(&plan, self.path, &constants, sinks)?;
         let groups = plan.metadata().num_row_groups();
         // Checking and copying take about the same time: side by side they take it once.

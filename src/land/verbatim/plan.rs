@@ -15,7 +15,7 @@ use datafusion::parquet::schema::types::{Type, TypePtr};
 use super::types::taken_over;
 use crate::error::Result;
 use crate::land::parquet_rows::landed_type;
-use crate::land::raw_columns::{partition_columns, provenance_fields};
+use crate::land::raw_columns::{is_reserved, provenance_fields};
 
 /// Smaller row groups are put together anew: many small ones cost every reader more than one copy here.
 const LEAST_ROWS: i64 = 16 * 1024;
@@ -62,18 +62,14 @@ impl Plan {
             return Ok(None);
         };
         let bytes = file.metadata().map_or(0, |m| m.len());
-        let provenance = provenance_fields();
-        let reserved = |f: &Field| {
-            provenance.iter().any(|p| p.name() == f.name()) || partition_columns().contains(f.name())
-        };
         if delivered.schema().fields().len() != fields.len()
-            || fields.iter().any(reserved)
+            || fields.iter().any(|field| is_reserved(field.name()))
             || !has_fitting_row_groups(delivered.metadata())
         {
             return Ok(None);
         }
         let columns = Arc::new(Schema::new(
-            fields.iter().cloned().chain(provenance).collect::<Vec<_>>(),
+            fields.iter().cloned().chain(provenance_fields()).collect::<Vec<_>>(),
         ));
         let wanted = ArrowSchemaConverter::new().convert(&columns)?;
         let wanted = wanted.root_schema();

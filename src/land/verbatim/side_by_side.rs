@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use datafusion::arrow::datatypes::Field;
 use futures::{StreamExt, stream};
 
-use super::{Provenance, Verbatim};
+use super::Verbatim;
 use crate::domain::period::Period;
 use crate::error::Result;
-use crate::extract::SourceFile;
 use crate::land::checks::Checks;
+use crate::land::new_files::Provenance;
 use crate::land::staging::blocking;
 use crate::warehouse::{StagedFile, StagedSinks};
 
@@ -20,13 +20,10 @@ const PARALLEL_FILES: usize = 2;
 pub(in crate::land) struct Candidate {
     /// Where its bytes lie now.
     pub path: PathBuf,
-    pub source: SourceFile,
     /// The table's fields, by delivered column.
     pub fields: Vec<Field>,
     pub period: Period,
-    pub run_id: String,
-    /// Microseconds since 1970 in UTC.
-    pub landed_at: i64,
+    pub provenance: Provenance,
     /// The file's checks, fresh.
     pub checks: Checks,
 }
@@ -64,12 +61,7 @@ impl Candidate {
             path: &self.path,
             fields: &self.fields,
             period: self.period,
-            provenance: Provenance {
-                source_uri: &self.source.uri,
-                etag: self.source.object.etag.as_deref(),
-                run_id: &self.run_id,
-                landed_at: self.landed_at,
-            },
+            provenance: &self.provenance,
         };
         let copied = file.copy(self.checks, sinks)?;
         Ok(copied.map(|(checks, staged)| Copied { checks, staged }))

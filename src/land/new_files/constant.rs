@@ -11,7 +11,7 @@ use datafusion::parquet::schema::types::ColumnDescPtr;
 
 /// What stands in every row of an optional column.
 #[derive(Debug, Clone)]
-pub(super) enum Constant {
+pub(in crate::land) enum Constant {
     /// Nothing.
     Null,
     /// A text.
@@ -113,7 +113,7 @@ impl Constant {
 }
 
 /// The header of a run that repeats its value.
-fn run(count: u32) -> Vec<u8> {
+pub(in crate::land) fn run(count: u32) -> Vec<u8> {
     let mut left = u64::from(count) << 1;
     let mut bytes = Vec::new();
     while left >= 0x80 {
