@@ -119,7 +119,7 @@ impl StagedSink {
         sent.and_then(|()| self.runtime.block_on(self.writer.shutdown()))
             .map_err(|error| {
                 let told = self.failure.take();
-                told.unwrap_or_else(|| Error::from(error).at(self.path.clone()))
+                told.unwrap_or_else(|| store_error(error).at(self.path.clone()))
             })?;
         Ok(StagedFile {
             path: self.path.clone(),
@@ -135,6 +135,14 @@ impl StagedSink {
         if let Err(error) = self.runtime.block_on(self.writer.abort()) {
             tracing::debug!(%error, file = self.path, "a staged file could not be taken back");
         }
+    }
+}
+
+/// What the store said, out of the wrapping that its writer puts around it.
+fn store_error(error: io::Error) -> Error {
+    match error.downcast::<object_store::Error>() {
+        Ok(error) => error.into(),
+        Err(error) => error.into(),
     }
 }
 

@@ -9,6 +9,7 @@ use datafusion::parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats
 use datafusion::parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use datafusion::parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
+use zstd::zstd_safe::compress_bound;
 
 use super::text_column::{NULL, PAGE_ROWS, PlainPage, TextColumn};
 use crate::land::new_files::run;
@@ -17,6 +18,7 @@ use crate::land::new_files::run;
 pub(super) struct ChunkEncoder {
     compressor: Compressor<'static>,
     page: Vec<u8>,
+    packed: Vec<u8>,
 }
 
 /// The pages of one chunk.
@@ -37,6 +39,7 @@ impl ChunkEncoder {
         Ok(ChunkEncoder {
             compressor: Compressor::new(1)?,
             page: Vec::new(),
+            packed: Vec::new(),
         })
     }
 
@@ -44,9 +47,17 @@ impl ChunkEncoder {
     ///
     /// # Errors
     /// A column that is not an optional text.
-    pub fn chunk(&mut self, texts: &TextColumn, column: &ColumnDescPtr, rows: usize) -> Result<(Bytes, ColumnCloseResult)> {
+    pub fn chunk(
+        &mut self,
+        texts: &TextColumn,
+        column: &ColumnDescPtr,
+        rows: usize,
+    ) -> Result<(Bytes, ColumnCloseResult)> {
         if column.max_def_level() != 1 || column.max_rep_level() != 0 {
-            return Err(ParquetError::General(format!("{} is not optional", column.name())));
+            return Err(ParquetError::General(format!(
+                "{} is not optional",
+                column.name()
+            )));
         }
         let mut pages = Pages {
             encoder: self,
@@ -116,7 +127,10 @@ impl Pages<'_> {
         let page = &mut self.encoder.page;
         page.clear();
         if nulls == 0 || there == 0 {
-            levels(page, [&run(codes.len() as u32)[..], &[u8::from(there > 0)]].concat());
+            levels(
+                page,
+                [&run(codes.len() as u32)[..], &[u8::from(there > 0)]].concat(),
+            );
         } else {
             let mut bits = vec![0u8; codes.len().div_ceil(8)];
             for (row, code) in codes.iter().enumerate() {
@@ -138,7 +152,10 @@ impl Pages<'_> {
         let page = &mut self.encoder.page;
         page.clear();
         if texts.texts == texts.rows || texts.texts == 0 {
-            levels(page, [&run(texts.rows as u32)[..], &[u8::from(texts.texts > 0)]].concat());
+            levels(
+                page,
+                [&run(texts.rows as u32)[..], &[u8::from(texts.texts > 0)]].concat(),
+            );
         } else {
             levels(page, [&packed_header(texts.rows)[..], &texts.present].concat());
         }
@@ -162,8 +179,15 @@ impl Pages<'_> {
     /// Compresses and appends the page that was put together; returns its offset.
     fn write(&mut self, page: impl FnOnce(Bytes) -> Page) -> Result<u64> {
         let length = self.encoder.page.len();
-        let compressed = self.encoder.compressor.compress(&self.encoder.page)?;
-        let page = page(Bytes::from(compressed));
+        let ChunkEncoder {
+            compressor,
+            page: unpacked,
+            packed,
+        } = &mut *self.encoder;
+        packed.clear();
+        packed.reserve(compress_bound(length));
+        compressor.compress_to_buffer(unpacked, packed)?;
+        let page = page(Bytes::copy_from_slice(packed));
         let (page_type, encoding) = (page.page_type(), page.encoding());
         let same = |kind: &&mut PageEncodingStats| kind.page_type == page_type && kind.encoding == encoding;
         match self.kinds.iter_mut().find(same) {
@@ -174,7 +198,8 @@ impl Pages<'_> {
                 count: 1,
             }),
         }
-        let written = SerializedPageWriter::new(&mut self.sink).write_page(CompressedPage::new(page, length))?;
+        let written =
+            SerializedPageWriter::new(&mut self.sink).write_page(CompressedPage::new(page, length))?;
         self.uncompressed += written.uncompressed_size;
         Ok(written.offset)
     }
@@ -223,3 +248,6 @@ fn indices(page: &mut Vec<u8>, codes: &[u32], count: usize, entries: usize) {
     // Whole groups: what is missing is padding, what is too much was it.
     page.resize(end, 0);
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! and comparing it again when Parquet is written. One thread decompresses, one reads and checks rows, one makes pages.
 
 mod chunk;
+mod row_group;
 mod text_column;
 
 use std::path::PathBuf;
@@ -12,14 +13,13 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowSchemaConverter;
-use datafusion::parquet::schema::types::ColumnDescPtr;
 
 use chunk::ChunkEncoder;
-use text_column::TextColumn;
+use row_group::RowGroup;
 
 use super::checks::Checks;
 use super::csv_rows::CsvFile;
-use super::new_files::{Constant, Encoders, FileWriter, NewFiles, Provenance, ROW_NUMBER, append_provenance};
+use super::new_files::{Constant, NewFiles, Provenance};
 use super::quarantine::Quarantine;
 use super::raw_columns::{is_reserved, provenance_fields};
 use super::slice::SliceRequest;
@@ -28,13 +28,12 @@ use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
 use crate::extract::{Format, SourceFile};
-use crate::warehouse::stage::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 use crate::warehouse::{StagedFile, StagedSinks};
 
 /// Smaller files are put together with their neighbours instead.
 const LEAST_FILE_BYTES: u64 = 4 << 20;
-/// Row groups under way: one is gathered, one waits, one is made into pages.
-const GROUPS: usize = 3;
+/// Row groups under way: one is gathered, one is made into pages.
+const GROUPS: usize = 2;
 
 /// A delivered CSV file all of whose rows belong to one period.
 pub(super) struct CodedFile {
@@ -46,13 +45,6 @@ pub(super) struct CodedFile {
     pub fields: Vec<Field>,
     pub period: Period,
     pub provenance: Provenance,
-}
-
-/// The accepted rows of a row group.
-struct RowGroup {
-    columns: Vec<TextColumn>,
-    row_numbers: Vec<i64>,
-    plain_bytes: usize,
 }
 
 impl CodedFile {
@@ -172,7 +164,7 @@ impl CodedFile {
                 Ok(())
             },
         )?;
-        if !group.row_numbers.is_empty() {
+        if group.rows() > 0 {
             full.send(group).map_err(|_| stopped())?;
         }
         Ok((checks, quarantine))
@@ -189,7 +181,7 @@ fn write_groups(
 ) -> Result<()> {
     let mut encoder = ChunkEncoder::new()?;
     while let Ok(mut group) = filled.recv() {
-        let rows = group.row_numbers.len();
+        let rows = group.rows();
         files.row_group(rows as u64, |writer| {
             group.write(writer, columns, constants, &mut encoder)
         })?;
@@ -199,67 +191,4 @@ fn write_groups(
         let _ = spare.send(group);
     }
     Ok(())
-}
-
-impl RowGroup {
-    fn new(columns: usize) -> Self {
-        RowGroup {
-            columns: (0..columns).map(|_| TextColumn::default()).collect(),
-            row_numbers: Vec::new(),
-            plain_bytes: 0,
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.row_numbers.len() >= ROW_GROUP_ROWS || self.plain_bytes > ROW_GROUP_BYTES
-    }
-
-    /// Adds a row; trailing cells may be missing.
-    fn push(&mut self, number: i64, record: &csv::ByteRecord) {
-        let missing = std::iter::repeat(&b""[..]);
-        for (column, cell) in self.columns.iter_mut().zip(record.iter().chain(missing)) {
-            self.plain_bytes += column.push(cell);
-        }
-        self.row_numbers.push(number);
-    }
-
-    /// What the group before found out of the columns.
-    fn learn(&mut self, before: &RowGroup) {
-        for (column, before) in self.columns.iter_mut().zip(&before.columns) {
-            if before.given_up() {
-                column.give_up();
-            }
-        }
-    }
-
-    fn clear(&mut self) {
-        self.columns.iter_mut().for_each(TextColumn::clear);
-        self.row_numbers.clear();
-        self.plain_bytes = 0;
-    }
-
-    fn write(
-        &self,
-        writer: &mut FileWriter,
-        schema: &SchemaRef,
-        constants: &[(&'static str, Constant)],
-        encoder: &mut ChunkEncoder,
-    ) -> Result<()> {
-        let rows = self.row_numbers.len();
-        let columns: Vec<ColumnDescPtr> = writer.schema_descr().columns().to_vec();
-        let mut encoders = Encoders::new(writer, schema)?;
-        let first = self.columns.len();
-        let numbers = columns.iter().position(|column| column.name() == ROW_NUMBER);
-        if let Some(leaf) = numbers {
-            encoders.write_row_numbers(leaf, schema, self.row_numbers.iter().copied())?;
-        }
-        let mut out = writer.next_row_group()?;
-        for (texts, column) in self.columns.iter().zip(&columns) {
-            let (bytes, close) = encoder.chunk(texts, column, rows)?;
-            out.append_column(&bytes, close)?;
-        }
-        append_provenance(constants, &columns, first, rows, &mut encoders, &mut out)?;
-        out.close()?;
-        Ok(())
-    }
 }

@@ -8,6 +8,8 @@ use datafusion::common::HashMap;
 pub(super) const NULL: u32 = u32::MAX;
 /// A dictionary beyond this is given up for the rest of the file, as Parquet writers do.
 const MOST_DICTIONARY_BYTES: usize = 1 << 20;
+/// What an entry of a dictionary takes beside its text.
+const ENTRY_BYTES: usize = 64;
 /// Rows and bytes of a page, so that readers need little memory.
 pub(super) const PAGE_ROWS: usize = 20_000;
 const PAGE_BYTES: usize = 1 << 20;
@@ -67,15 +69,20 @@ fn append(values: &mut Vec<u8>, cell: &[u8]) {
 }
 
 impl TextColumn {
-    /// Adds the cell of the next row; an empty one is null. Returns the bytes that no dictionary spared.
+    /// Adds the cell of the next row; an empty one is null. Returns the bytes that no code spared.
     pub fn push(&mut self, cell: &[u8]) -> usize {
         if self.given_up {
             self.page().push(cell);
             return cell.len();
         }
+        let before = self.places.len();
         let code = self.code(cell);
         self.codes.push(code);
-        0
+        if self.places.len() > before {
+            cell.len() + ENTRY_BYTES
+        } else {
+            0
+        }
     }
 
     fn code(&mut self, cell: &[u8]) -> u32 {
@@ -99,7 +106,8 @@ impl TextColumn {
     fn add(&mut self, cell: &[u8]) -> u32 {
         let code = self.places.len() as u32;
         append(&mut self.dictionary, cell);
-        self.places.push(self.dictionary.len() - cell.len()..self.dictionary.len());
+        self.places
+            .push(self.dictionary.len() - cell.len()..self.dictionary.len());
         self.code_of.insert(cell.into(), code);
         self.given_up = self.dictionary.len() > MOST_DICTIONARY_BYTES;
         code

@@ -123,3 +123,6 @@ pub(in crate::land) fn run(count: u32) -> Vec<u8> {
     bytes.push(left as u8);
     bytes
 }
+
+#[cfg(test)]
+mod tests;

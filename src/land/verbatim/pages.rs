@@ -187,3 +187,6 @@ fn is_text(column: &ColumnDescriptor) -> bool {
     matches!(column.logical_type_ref(), Some(LogicalType::String))
         || column.converted_type() == ConvertedType::UTF8
 }
+
+#[cfg(test)]
+mod tests;
