@@ -66,9 +66,9 @@ impl ChunkEncoder {
             uncompressed: 0,
             first_data: None,
         };
-        let (dictionary, entries) = texts.dictionary();
+        let entries = texts.dictionary().len();
         if entries > 0 {
-            pages.dictionary(dictionary, entries)?;
+            pages.dictionary(texts.dictionary().plain(), entries)?;
         }
         for codes in texts.codes().chunks(PAGE_ROWS) {
             pages.codes(codes, entries)?;

@@ -4,6 +4,7 @@
 //! and comparing it again when Parquet is written. One thread decompresses, one reads and checks rows, one makes pages.
 
 mod chunk;
+mod dictionary;
 mod row_group;
 mod text_column;
 

@@ -1,8 +1,6 @@
 //! One column of text gathered for a row group: codes of a dictionary while it pays, the texts themselves behind it.
 
-use std::ops::Range;
-
-use datafusion::common::HashMap;
+use super::dictionary::Dictionary;
 
 /// The code of an empty cell.
 pub(super) const NULL: u32 = u32::MAX;
@@ -51,12 +49,7 @@ impl PlainPage {
 pub(super) struct TextColumn {
     /// The codes of the first rows.
     codes: Vec<u32>,
-    /// The texts in the order of their codes.
-    dictionary: Vec<u8>,
-    /// By code: where its text lies in the dictionary.
-    places: Vec<Range<usize>>,
-    code_of: HashMap<Box<[u8]>, u32>,
-    last: Option<u32>,
+    dictionary: Dictionary,
     given_up: bool,
     /// The pages of the other rows; those behind `used` are spare.
     pages: Vec<PlainPage>,
@@ -75,42 +68,17 @@ impl TextColumn {
             self.page().push(cell);
             return cell.len();
         }
-        let before = self.places.len();
-        let code = self.code(cell);
-        self.codes.push(code);
-        if self.places.len() > before {
-            cell.len() + ENTRY_BYTES
-        } else {
-            0
-        }
-    }
-
-    fn code(&mut self, cell: &[u8]) -> u32 {
         if cell.is_empty() {
-            return NULL;
+            self.codes.push(NULL);
+            return 0;
         }
-        // Neighbours are often alike.
-        if let Some(code) = self.last
-            && self.dictionary[self.places[code as usize].clone()] == *cell
-        {
-            return code;
+        let before = self.dictionary.len();
+        self.codes.push(self.dictionary.code(cell));
+        if self.dictionary.len() == before {
+            return 0;
         }
-        let code = match self.code_of.get(cell) {
-            Some(code) => *code,
-            None => self.add(cell),
-        };
-        self.last = Some(code);
-        code
-    }
-
-    fn add(&mut self, cell: &[u8]) -> u32 {
-        let code = self.places.len() as u32;
-        append(&mut self.dictionary, cell);
-        self.places
-            .push(self.dictionary.len() - cell.len()..self.dictionary.len());
-        self.code_of.insert(cell.into(), code);
-        self.given_up = self.dictionary.len() > MOST_DICTIONARY_BYTES;
-        code
+        self.given_up = self.dictionary.plain().len() > MOST_DICTIONARY_BYTES;
+        cell.len() + ENTRY_BYTES
     }
 
     fn page(&mut self) -> &mut PlainPage {
@@ -129,9 +97,9 @@ impl TextColumn {
         &self.codes
     }
 
-    /// The dictionary: its texts and how many they are.
-    pub fn dictionary(&self) -> (&[u8], usize) {
-        (&self.dictionary, self.places.len())
+    /// What the codes stand for.
+    pub fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
     }
 
     /// The pages of the rows behind those with codes.
@@ -148,9 +116,6 @@ impl TextColumn {
     pub fn clear(&mut self) {
         self.codes.clear();
         self.dictionary.clear();
-        self.places.clear();
-        self.code_of.clear();
-        self.last = None;
         self.pages.iter_mut().for_each(PlainPage::clear);
         self.used = 0;
     }
