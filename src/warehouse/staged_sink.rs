@@ -94,7 +94,7 @@ pub struct StagedSink {
 
 impl StagedSink {
     fn send(&mut self) -> io::Result<()> {
-        let block = std::mem::take(&mut self.buffer);
+        let block = std::mem::replace(&mut self.buffer, Vec::with_capacity(BLOCK_BYTES));
         self.written += block.len() as u64;
         self.runtime
             .block_on(self.writer.put(block.into()))
@@ -148,10 +148,10 @@ fn store_error(error: io::Error) -> Error {
 
 impl Write for StagedSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= BLOCK_BYTES {
+        if self.buffer.len() + bytes.len() > BLOCK_BYTES && !self.buffer.is_empty() {
             self.send()?;
         }
+        self.buffer.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -18,6 +18,7 @@ use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader
 use datafusion::parquet::file::properties::WriterProperties;
 
 use crate::support::bills::deliver_manifest;
+use crate::support::s3::{ACCESS_KEY, S3, SECRET_KEY};
 use crate::support::{Outcome, Project, prepared, root};
 
 const ROWS: usize = 40_000;
@@ -449,6 +450,48 @@ fn a_large_file_that_breaks_off_leaves_nothing() {
     );
     land(&project).expect(3).says("truncated");
     assert!(files(&project, "raw/aws_cur").is_empty());
+}
+
+#[test]
+fn a_copy_of_several_parts_reaches_a_bucket_whole() {
+    let server = S3::start(&["lake"]);
+    // Noise in a column of its own: the file goes to the bucket in several parts.
+    let mut columns = bill(0..ROWS);
+    let noise = |row: usize| {
+        (0..24)
+            .map(|part| {
+                format!(
+                    "{:016x}",
+                    ((row * 24 + part) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                )
+            })
+            .collect::<String>()
+    };
+    columns.push((
+        "x_noise",
+        Arc::new((0..ROWS).map(|row| Some(noise(row))).collect::<StringArray>()),
+    ));
+    let file = parquet(columns, 20_000);
+    assert!(file.len() > 12 << 20, "{}", file.len());
+    let local = delivered(std::slice::from_ref(&file));
+    let stored = delivered(&[file])
+        .env("TEST_S3_ACCESS_KEY", ACCESS_KEY)
+        .env("TEST_S3_SECRET_KEY", SECRET_KEY);
+    let tenant = std::fs::read_to_string(stored.path("offgridflow.toml")).unwrap();
+    let tenant = tenant.split_once("[[tenant]]").unwrap().1;
+    stored.configure(&format!(
+        "[warehouse]\nurl = \"s3://lake/acme\"\nprofile = \"server\"\n[database]\nurl = \"sqlite://./offgridflow.db\"\n{}[[tenant]]{tenant}",
+        server.profile("server")
+    ));
+    for project in [&local, &stored] {
+        land(project).expect(0);
+    }
+    assert!(is_copied(&footers(&local, PARQUET)[0], "x_noise"));
+    let sums = "select count(*), count(distinct x_noise), min(x_noise), max(x_noise), sum(x_number), max(_row_number) \
+                from raw.aws_cur2_parquet";
+    let rows = stored.rows(sums);
+    assert_eq!(rows[0][..2], ["40000", "40000"]);
+    assert_eq!(rows, local.rows(sums));
 }
 
 #[test]

@@ -22,7 +22,7 @@ const LEAST_ROWS: i64 = 16 * 1024;
 /// Larger row groups are cut anew, by rows and by bytes: what a reader must hold depends on them.
 const MOST_ROWS: i64 = 1 << 20;
 const MOST_BYTES: i64 = 256 << 20;
-/// A column chunk is held in memory while its pages are looked through.
+/// A column chunk and one of its pages, unpacked, are held in memory while its pages are looked through.
 const MOST_CHUNK_BYTES: i64 = 64 << 20;
 
 /// What becomes of one delivered column.
@@ -69,7 +69,11 @@ impl Plan {
             return Ok(None);
         }
         let columns = Arc::new(Schema::new(
-            fields.iter().cloned().chain(provenance_fields()).collect::<Vec<_>>(),
+            fields
+                .iter()
+                .cloned()
+                .chain(provenance_fields())
+                .collect::<Vec<_>>(),
         ));
         let wanted = ArrowSchemaConverter::new().convert(&columns)?;
         let wanted = wanted.root_schema();
@@ -184,6 +188,7 @@ fn is_readable(chunk: &ColumnChunkMetaData, file_bytes: u64) -> bool {
     let lies_in_file = start >= 4
         && chunk.data_page_offset() >= start
         && (1..=MOST_CHUNK_BYTES).contains(&chunk.compressed_size())
+        && (1..=MOST_CHUNK_BYTES).contains(&chunk.uncompressed_size())
         && start
             .checked_add(chunk.compressed_size())
             .is_some_and(|end| end as u64 <= file_bytes);
