@@ -1,6 +1,8 @@
 //! Staged files written from a blocking thread, byte by byte, for those who make the Parquet file themselves.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -60,19 +62,31 @@ impl StagedSinks {
         }
     }
 
-    /// A new file; nothing reaches the store before bytes are written.
-    pub fn open(&self) -> StagedSink {
+    /// A new file.
+    ///
+    /// # Errors
+    /// External when a folder of this machine cannot be written.
+    pub fn open(&self) -> Result<StagedSink> {
         let path = self.names.path(&self.partition);
-        let target = Path::from(format!("{}/{path}", self.location.prefix));
-        StagedSink {
+        let place = Path::from(format!("{}/{path}", self.location.prefix));
+        let target = match self.location.local_path(&place) {
+            Some(local) => {
+                Target::Local(LocalFile::create(local).map_err(|e| local_error(e).at(path.clone()))?)
+            }
+            None => Target::Store(StoreObject {
+                writer: BufWriter::new(self.location.store.clone(), place)
+                    .with_max_concurrency(PARTS_UNDER_WAY),
+                block: Vec::with_capacity(BLOCK_BYTES),
+                runtime: self.runtime.clone(),
+            }),
+        };
+        Ok(StagedSink {
             path,
             partition: self.partition.clone(),
-            writer: BufWriter::new(self.location.store.clone(), target).with_max_concurrency(PARTS_UNDER_WAY),
-            buffer: Vec::new(),
+            target,
             written: 0,
             failure: None,
-            runtime: self.runtime.clone(),
-        }
+        })
     }
 
     /// Takes back files that were closed already; to be called from a blocking thread.
@@ -85,26 +99,29 @@ impl StagedSinks {
 pub struct StagedSink {
     path: String,
     partition: PartitionValues,
-    writer: BufWriter,
-    buffer: Vec<u8>,
+    target: Target,
     written: u64,
     failure: Option<Error>,
+}
+
+enum Target {
+    /// A file of this machine is written where it will lie: no reader knows it before a commit names it.
+    Local(LocalFile),
+    Store(StoreObject),
+}
+
+struct LocalFile {
+    path: PathBuf,
+    file: io::BufWriter<File>,
+}
+
+struct StoreObject {
+    writer: BufWriter,
+    block: Vec<u8>,
     runtime: Handle,
 }
 
 impl StagedSink {
-    fn send(&mut self) -> io::Result<()> {
-        let block = std::mem::replace(&mut self.buffer, Vec::with_capacity(BLOCK_BYTES));
-        self.written += block.len() as u64;
-        self.runtime
-            .block_on(self.writer.put(block.into()))
-            .map_err(|error| {
-                let text = error.to_string();
-                self.failure = Some(Error::from(error).at(self.path.clone()));
-                io::Error::other(text)
-            })
-    }
-
     /// What the store said, when it was the store that failed.
     pub fn failure(&mut self) -> Option<Error> {
         self.failure.take()
@@ -115,12 +132,11 @@ impl StagedSink {
     /// # Errors
     /// External when the store refuses the bytes.
     pub fn close(&mut self, rows: u64) -> Result<StagedFile> {
-        let sent = self.send();
-        sent.and_then(|()| self.runtime.block_on(self.writer.shutdown()))
-            .map_err(|error| {
-                let told = self.failure.take();
-                told.unwrap_or_else(|| store_error(error).at(self.path.clone()))
-            })?;
+        let closed = match &mut self.target {
+            Target::Local(local) => local.file.flush().map_err(local_error),
+            Target::Store(object) => object.close(),
+        };
+        closed.map_err(|error| error.at(self.path.clone()))?;
         Ok(StagedFile {
             path: self.path.clone(),
             size: self.written,
@@ -132,26 +148,78 @@ impl StagedSink {
 
     /// Takes back what a file that will not be closed has brought to the store.
     pub fn abandon(&mut self) {
-        if let Err(error) = self.runtime.block_on(self.writer.abort()) {
+        let gone = match &mut self.target {
+            Target::Local(local) => std::fs::remove_file(&local.path).map_err(local_error),
+            Target::Store(object) => object
+                .runtime
+                .block_on(object.writer.abort())
+                .map_err(Error::from),
+        };
+        if let Err(error) = gone {
             tracing::debug!(%error, file = self.path, "a staged file could not be taken back");
         }
     }
 }
 
-/// What the store said, out of the wrapping that its writer puts around it.
-fn store_error(error: io::Error) -> Error {
-    match error.downcast::<object_store::Error>() {
-        Ok(error) => error.into(),
-        Err(error) => error.into(),
+impl LocalFile {
+    fn create(path: PathBuf) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let file = File::create_new(&path)?;
+        Ok(LocalFile {
+            path,
+            file: io::BufWriter::with_capacity(BLOCK_BYTES, file),
+        })
     }
+}
+
+impl StoreObject {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.block.len() + bytes.len() > BLOCK_BYTES && !self.block.is_empty() {
+            self.send()?;
+        }
+        self.block.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<()> {
+        let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK_BYTES));
+        Ok(self.runtime.block_on(self.writer.put(block.into()))?)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.send()?;
+        let closed = self.runtime.block_on(self.writer.shutdown());
+        // What the store said comes wrapped.
+        closed.map_err(|error| match error.downcast::<object_store::Error>() {
+            Ok(error) => error.into(),
+            Err(error) => error.into(),
+        })
+    }
+}
+
+/// A fault of the disk, told as when the store writes there itself.
+fn local_error(error: io::Error) -> Error {
+    object_store::Error::Generic {
+        store: "LocalFileSystem",
+        source: Box::new(error),
+    }
+    .into()
 }
 
 impl Write for StagedSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.buffer.len() + bytes.len() > BLOCK_BYTES && !self.buffer.is_empty() {
-            self.send()?;
-        }
-        self.buffer.extend_from_slice(bytes);
+        let written = match &mut self.target {
+            Target::Local(local) => local.file.write_all(bytes).map_err(local_error),
+            Target::Store(object) => object.write(bytes),
+        };
+        written.map_err(|error| {
+            let text = error.to_string();
+            self.failure = Some(error.at(self.path.clone()));
+            io::Error::other(text)
+        })?;
+        self.written += bytes.len() as u64;
         Ok(bytes.len())
     }
 

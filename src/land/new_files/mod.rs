@@ -100,7 +100,7 @@ impl<'a> NewFiles<'a> {
     }
 
     fn begin(&self) -> Result<FileWriter> {
-        let sink = self.sinks.open();
+        let sink = self.sinks.open()?;
         Ok(SerializedFileWriter::new(
             sink,
             self.types.clone(),
