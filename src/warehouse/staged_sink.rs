@@ -73,12 +73,12 @@ impl StagedSinks {
             Some(local) => {
                 Target::Local(LocalFile::create(local).map_err(|e| local_error(e).at(path.clone()))?)
             }
-            None => Target::Store(StoreObject {
+            None => Target::Store(Box::new(StoreObject {
                 writer: BufWriter::new(self.location.store.clone(), place)
                     .with_max_concurrency(PARTS_UNDER_WAY),
                 block: Vec::with_capacity(BLOCK_BYTES),
                 runtime: self.runtime.clone(),
-            }),
+            })),
         };
         Ok(StagedSink {
             path,
@@ -107,7 +107,7 @@ pub struct StagedSink {
 enum Target {
     /// A file of this machine is written where it will lie: no reader knows it before a commit names it.
     Local(LocalFile),
-    Store(StoreObject),
+    Store(Box<StoreObject>),
 }
 
 struct LocalFile {
