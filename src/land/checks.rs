@@ -570,10 +570,29 @@ mod tests {
         for text in ["0", "-1.5", "999999999999.999999999999999", "-999999999999", "1."] {
             assert!(is_short_number(text.as_bytes()), "{text}");
             let written = parse_written(text.as_bytes()).unwrap();
-            assert!(written.exact(crate::domain::decimal::MONEY_SCALE).is_ok(), "{text}");
-            assert!(double_money(written).is_ok() && quantity(written).is_ok(), "{text}");
+            assert!(
+                written.exact(crate::domain::decimal::MONEY_SCALE).is_ok(),
+                "{text}"
+            );
+            assert!(
+                double_money(written).is_ok() && quantity(written).is_ok(),
+                "{text}"
+            );
         }
-        for text in ["", "-", ".5", "+1", "1e3", "1,5", "1.5 ", "1234567890123", "0.1234567890123456", "1.2.3", "--1", "NaN"] {
+        for text in [
+            "",
+            "-",
+            ".5",
+            "+1",
+            "1e3",
+            "1,5",
+            "1.5 ",
+            "1234567890123",
+            "0.1234567890123456",
+            "1.2.3",
+            "--1",
+            "NaN",
+        ] {
             assert!(!is_short_number(text.as_bytes()), "{text}");
         }
     }

@@ -76,7 +76,9 @@ impl CsvFile<'_> {
         let taken = Arc::new(AtomicU64::new(0));
         let guard = RecordGuard {
             inner: match ahead {
-                Ahead::Yes if self.source.compression != Compression::None => Box::new(ReadAhead::start(text)?),
+                Ahead::Yes if self.source.compression != Compression::None => {
+                    Box::new(ReadAhead::start(text)?)
+                }
                 _ => text,
             },
             taken: taken.clone(),

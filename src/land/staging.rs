@@ -133,10 +133,18 @@ pub(super) async fn stage_files(
                 (request.progress)(rows, file.object.size);
                 Ok((checks, Quarantine::default()))
             }
-            Ok(None) if let Some(period) = key.period.filter(|_| repeated.is_none() && key.kind != Kind::Activity)
-                && CodedFile::is_fit(file, &file_columns.fields) =>
+            Ok(None)
+                if let Some(period) = key
+                    .period
+                    .filter(|_| repeated.is_none() && key.kind != Kind::Activity)
+                    && CodedFile::is_fit(file, &file_columns.fields) =>
             {
-                let checks = Checks::new(&contract, &file_columns.delivered, source.currency.as_deref(), None);
+                let checks = Checks::new(
+                    &contract,
+                    &file_columns.delivered,
+                    source.currency.as_deref(),
+                    None,
+                );
                 let coded = CodedFile {
                     path: local.path.clone(),
                     source: (*file).clone(),

@@ -120,7 +120,12 @@ impl Delivered<'_> {
         self.encode(group, &mut encoders)?;
         let columns: Vec<ColumnDescPtr> = writer.schema_descr().columns().to_vec();
         let first = plan.delivered_leaves();
-        for (leaf, _) in columns.iter().enumerate().skip(first).filter(|(_, c)| c.name() == ROW_NUMBER) {
+        for (leaf, _) in columns
+            .iter()
+            .enumerate()
+            .skip(first)
+            .filter(|(_, c)| c.name() == ROW_NUMBER)
+        {
             encoders.write_row_numbers(leaf, &plan.columns, row_numbers.clone())?;
         }
         let mut out = writer.next_row_group().map_err(Error::from)?;
