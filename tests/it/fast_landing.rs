@@ -453,6 +453,22 @@ fn a_large_file_that_breaks_off_leaves_nothing() {
 }
 
 #[test]
+fn a_warehouse_that_cannot_be_written_ends_the_reader_too() {
+    // Several row groups: the reader is ahead of the writer when that fails.
+    let mut text = format!("{HEADER},noise\n");
+    for (row, line) in lines(0..90_000, None).split_terminator(",\n").skip(1).enumerate() {
+        writeln!(text, "{line},,{}", format!("{row:016x}").repeat(64)).unwrap();
+    }
+    let project = delivered_text(&[text]);
+    project.write("data/raw/aws_cur/acme", "no folder");
+    land(&project).expect(4).says("slice acme/bills");
+    std::fs::remove_file(project.path("data/raw/aws_cur/acme")).unwrap();
+    land(&project).expect(0);
+    assert_eq!(project.value("select count(*) from raw.aws_cur"), "89999");
+    assert!(footers(&project, "raw/aws_cur")[0].num_row_groups() > 3);
+}
+
+#[test]
 fn a_copy_of_several_parts_reaches_a_bucket_whole() {
     let server = S3::start(&["lake"]);
     // Noise in a column of its own: the file goes to the bucket in several parts.

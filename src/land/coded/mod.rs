@@ -122,9 +122,8 @@ impl CodedFile {
         }
         let (written, read) = std::thread::scope(|scope| {
             let reading = scope.spawn(|| self.gather(&csv, checks, order, full, emptied));
-            let written = write_groups(&mut files, &columns, &constants, &filled, &spare, progress);
-            // A reader that still has rows learns that nobody takes them.
-            drop(filled);
+            // It takes both ends along: a reader that still has rows learns that nobody takes them.
+            let written = write_groups(&mut files, &columns, &constants, filled, spare, progress);
             (written, reading.join())
         });
         let read = read.map_err(|_| Error::internal("a thread that reads rows failed"));
@@ -176,8 +175,8 @@ fn write_groups(
     files: &mut NewFiles<'_>,
     columns: &SchemaRef,
     constants: &[(&'static str, Constant)],
-    filled: &Receiver<RowGroup>,
-    spare: &Sender<RowGroup>,
+    filled: Receiver<RowGroup>,
+    spare: Sender<RowGroup>,
     progress: impl Fn(u64),
 ) -> Result<()> {
     let mut encoder = ChunkEncoder::new()?;
