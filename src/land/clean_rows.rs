@@ -3,15 +3,17 @@
 use std::collections::HashSet;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Int32Type};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Field, Float64Type, Int32Type};
 
 use super::checks::{Checks, Role};
 use super::currency::is_iso_4217;
+use crate::domain::decimal::QUANTITY_SCALE;
 use crate::domain::period::Period;
 use crate::transform::functions::is_null_text;
 
 /// Far below 38 digits at 24 fraction digits, so that no conversion can overflow.
 const BOUND: f64 = 1e11;
+const BOUND_DIGITS: u32 = 11;
 
 /// Whether nothing but the cells of [`looked_at`] could make a row of these columns break the contract.
 pub(super) fn can_be_clean(checks: &Checks, fields: &[Field]) -> bool {
@@ -22,7 +24,12 @@ pub(super) fn can_be_clean(checks: &Checks, fields: &[Field]) -> bool {
         && checks.roles.iter().all(|(index, _, role)| {
             let data_type = fields[*index].data_type();
             match role {
-                Role::Cost | Role::Money | Role::Quantity => data_type == &DataType::Float64,
+                Role::Cost | Role::Money | Role::Quantity => match data_type {
+                    DataType::Float64 => true,
+                    // No column of numbers holds fewer fraction digits.
+                    DataType::Decimal128(_, scale) => (0..=QUANTITY_SCALE as i8).contains(scale),
+                    _ => false,
+                },
                 Role::RequiredDate | Role::Date => {
                     matches!(data_type, DataType::Timestamp(..) | DataType::Date32)
                 }
@@ -48,11 +55,8 @@ pub(super) fn looked_at(checks: &Checks) -> Vec<usize> {
 pub(super) fn is_clean<'a>(checks: &Checks, column: impl Fn(usize) -> &'a ArrayRef) -> bool {
     checks.roles.iter().all(|(index, _, role)| match role {
         Role::Cost | Role::Money | Role::Quantity => {
-            let numbers = column(*index).as_primitive_opt::<Float64Type>();
-            numbers.is_some_and(|n| {
-                let there = n.null_count() == 0 || *role != Role::Cost;
-                there && n.iter().flatten().all(|v| v.abs() < BOUND)
-            })
+            let column = column(*index);
+            (column.null_count() == 0 || *role != Role::Cost) && are_small(column)
         }
         Role::RequiredDate => column(*index).null_count() == 0,
         Role::Date => true,
@@ -60,6 +64,23 @@ pub(super) fn is_clean<'a>(checks: &Checks, column: impl Fn(usize) -> &'a ArrayR
         Role::NotNull => all_texts(column(*index), |text| !is_null_text(text.as_bytes())),
         Role::Nested(_) => false,
     })
+}
+
+/// Whether every number is far from the bounds of every column.
+fn are_small(column: &ArrayRef) -> bool {
+    if let Some(numbers) = column.as_primitive_opt::<Float64Type>() {
+        return numbers.iter().flatten().all(|number| number.abs() < BOUND);
+    }
+    let (Some(numbers), DataType::Decimal128(_, scale)) =
+        (column.as_primitive_opt::<Decimal128Type>(), column.data_type())
+    else {
+        return false;
+    };
+    let bound = 10u128.pow(BOUND_DIGITS + u32::from(scale.unsigned_abs()));
+    numbers
+        .iter()
+        .flatten()
+        .all(|number| number.unsigned_abs() < bound)
 }
 
 /// Whether there is a text in every row and all pass; of a dictionary each entry is looked at once.
@@ -147,3 +168,6 @@ impl<'a> BillColumn<'a> {
         code.checked_mul(self.texts.len() as u64 + 1)?.checked_add(own)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use datafusion::parquet::file::statistics::Statistics;
 use crate::domain::period::Period;
 use crate::land::checks::{Checks, Role};
 use crate::land::clean_rows::{is_clean, looked_at, note_bills};
-use crate::land::parquet_rows::lossless;
+use crate::land::parquet_rows::{landed_type, lossless};
 
 const BATCH_ROWS: usize = 32 * 1024;
 
@@ -45,10 +45,8 @@ impl<'a> Scan<'a> {
         let mut columns: Vec<Field> = Vec::new();
         for (index, field) in delivered.schema().fields().iter().enumerate() {
             let is_text = fields[index].data_type() == &DataType::Utf8
-                && matches!(
-                    field.data_type(),
-                    DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8
-                );
+                && landed_type(field.data_type()) == DataType::Utf8
+                && field.data_type() != &DataType::Null;
             columns.push(match is_text && looked_at.contains(&index) {
                 true => field.as_ref().clone().with_data_type(coded.clone()),
                 false => field.as_ref().clone(),
