@@ -1,5 +1,6 @@
 //! Opens delivered text: decompressed as a stream, guarded against bombs, truncation and foreign encodings.
 
+mod read_ahead;
 mod zip_entry;
 
 use std::fs::File;
@@ -7,6 +8,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
+
+pub use read_ahead::ReadAhead;
 
 use super::format::Compression;
 use crate::error::{Error, Result};

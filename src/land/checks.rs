@@ -20,6 +20,9 @@ pub const MAX_CELL_BYTES: usize = 1 << 20;
 /// Larger ones are units of activity data, whose quantities are kept as they are.
 const WORST_MULTIPLIER: i128 = 1_099_511_627_776_000_000_000;
 
+/// A month of hours and what comes with it; more are forgotten and read again.
+const MOST_KNOWN_DATES: usize = 4096;
+
 /// A bill that a slice holds rows of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bill {
@@ -69,7 +72,9 @@ pub struct Checks {
     bills: BTreeSet<(Bill, Period)>,
     last_bill: Option<(Bill, Period)>,
     unknown_currencies: BTreeSet<String>,
-    last_date: (String, Option<i64>),
+    last_currency: String,
+    /// Whether texts of date columns are dates; they repeat.
+    known_dates: datafusion::common::HashMap<String, bool>,
     unreadable_dates: u64,
 }
 
@@ -180,7 +185,8 @@ impl Checks {
             bills: BTreeSet::new(),
             last_bill: None,
             unknown_currencies: BTreeSet::new(),
-            last_date: (String::new(), None),
+            last_currency: String::new(),
+            known_dates: Default::default(),
             unreadable_dates: 0,
         })
     }
@@ -294,6 +300,7 @@ impl Checks {
                 false => Err("the row has no currency and the source names none".into()),
             },
             _ if null => Ok(()),
+            Role::Cost | Role::Money | Role::Quantity if is_short_number(text.as_bytes()) => Ok(()),
             Role::Cost | Role::Money if self.doubles => parse_written(text.as_bytes())
                 .and_then(double_money)
                 .map(|_| ())
@@ -306,19 +313,20 @@ impl Checks {
                 .and_then(quantity)
                 .map_err(|e| format!("`{}` is {e}", shown(text))),
             Role::RequiredDate | Role::Date => {
-                if self.last_date.0 != text {
-                    self.last_date = (text.to_string(), parse_timestamp(text, order));
-                }
-                if self.last_date.1.is_none() && role == Role::Date {
+                let is_date = self.is_date(text, order);
+                if !is_date && role == Role::Date {
                     self.unreadable_dates += 1;
                     return Ok(());
                 }
-                self.last_date
-                    .1
-                    .map(|_| ())
-                    .ok_or_else(|| format!("`{}` is no date of a known form", shown(text)))
+                match is_date {
+                    true => Ok(()),
+                    false => Err(format!("`{}` is no date of a known form", shown(text))),
+                }
             }
             Role::Currency => {
+                if text == self.last_currency {
+                    return Ok(());
+                }
                 let code = text.trim();
                 if code.len() > 10 {
                     return Err(format!("`{}` is no currency", shown(text)));
@@ -326,10 +334,23 @@ impl Checks {
                 if !is_iso_4217(code) && !self.unknown_currencies.contains(code) {
                     self.unknown_currencies.insert(code.to_string());
                 }
+                self.last_currency = text.to_string();
                 Ok(())
             }
             Role::NotNull => Ok(()),
         }
+    }
+
+    fn is_date(&mut self, text: &str, order: Option<DateOrder>) -> bool {
+        if let Some(is_date) = self.known_dates.get(text) {
+            return *is_date;
+        }
+        let is_date = parse_timestamp(text, order).is_some();
+        if self.known_dates.len() >= MOST_KNOWN_DATES {
+            self.known_dates.clear();
+        }
+        self.known_dates.insert(text.to_string(), is_date);
+        is_date
     }
 
     fn row_period<'a>(&self, cell: &impl Fn(usize) -> &'a str, order: Option<DateOrder>) -> Option<Period> {
@@ -422,6 +443,21 @@ impl Checks {
     /// Currency codes that ISO 4217 does not know.
     pub fn unknown_currencies(&self) -> &BTreeSet<String> {
         &self.unknown_currencies
+    }
+}
+
+/// Whether a text is a number that every money and quantity column holds: at most 12 digits before the point, 15 behind.
+fn is_short_number(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let count = |digits: &[u8]| digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let whole = count(digits);
+    if !(1..=12).contains(&whole) {
+        return false;
+    }
+    match digits[whole..].split_first() {
+        None => true,
+        Some((b'.', fraction)) => fraction.len() <= 15 && count(fraction) == fraction.len(),
+        Some(_) => false,
     }
 }
 
@@ -522,5 +558,42 @@ fn shown(text: &str) -> String {
         text.to_string()
     } else {
         format!("{}…", text.chars().take(40).collect::<String>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_numbers_fit_every_column() {
+        for text in ["0", "-1.5", "999999999999.999999999999999", "-999999999999", "1."] {
+            assert!(is_short_number(text.as_bytes()), "{text}");
+            let written = parse_written(text.as_bytes()).unwrap();
+            assert!(
+                written.exact(crate::domain::decimal::MONEY_SCALE).is_ok(),
+                "{text}"
+            );
+            assert!(
+                double_money(written).is_ok() && quantity(written).is_ok(),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "-",
+            ".5",
+            "+1",
+            "1e3",
+            "1,5",
+            "1.5 ",
+            "1234567890123",
+            "0.1234567890123456",
+            "1.2.3",
+            "--1",
+            "NaN",
+        ] {
+            assert!(!is_short_number(text.as_bytes()), "{text}");
+        }
     }
 }

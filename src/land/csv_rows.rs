@@ -14,7 +14,7 @@ use super::quarantine::{Quarantine, Rejection, row_text};
 use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
-use crate::extract::decode::{open_text, read_error};
+use crate::extract::decode::{ReadAhead, open_text, read_error};
 use crate::extract::{Compression, SourceFile};
 
 /// Rows of a batch.
@@ -63,12 +63,24 @@ impl<R: Read> Read for RecordGuard<R> {
 
 type Records = csv::Reader<RecordGuard<Box<dyn BufRead + Send>>>;
 
+/// Whether text is decompressed on a thread of its own: worth while for all who read to the end.
+#[derive(PartialEq)]
+enum Ahead {
+    Yes,
+    No,
+}
+
 impl CsvFile<'_> {
-    fn open(&self) -> Result<(Records, Arc<AtomicU64>)> {
-        let compression: Compression = self.source.compression;
+    fn open(&self, ahead: Ahead) -> Result<(Records, Arc<AtomicU64>)> {
+        let text = open_text(self.path, self.source.compression)?;
         let taken = Arc::new(AtomicU64::new(0));
         let guard = RecordGuard {
-            inner: open_text(self.path, compression)?,
+            inner: match ahead {
+                Ahead::Yes if self.source.compression != Compression::None => {
+                    Box::new(ReadAhead::start(text)?)
+                }
+                _ => text,
+            },
             taken: taken.clone(),
         };
         let reader = csv::ReaderBuilder::new()
@@ -93,7 +105,7 @@ impl CsvFile<'_> {
     /// # Errors
     /// Data: the file is empty, or its header is not UTF-8 text.
     pub fn headers(&self) -> Result<Vec<String>> {
-        let (mut reader, _) = self.open().map_err(|e| e.at(self.source.uri.clone()))?;
+        let (mut reader, _) = self.open(Ahead::No).map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
         if !reader.read_byte_record(&mut record).map_err(|e| self.fail(e))? {
             return Err(Error::data("the file is empty: not even a header").at(self.source.uri.clone()));
@@ -118,7 +130,7 @@ impl CsvFile<'_> {
     /// Data: the dates contradict each other or none decides.
     pub fn date_order(&self, checks: &Checks) -> Result<Option<DateOrder>> {
         let columns = checks.date_columns();
-        let (mut reader, taken) = self.open().map_err(|e| e.at(self.source.uri.clone()))?;
+        let (mut reader, taken) = self.open(Ahead::No).map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
         let mut evidence = DateEvidence::default();
         let mut rows = 0usize;
@@ -154,12 +166,51 @@ impl CsvFile<'_> {
         fixed: Option<Period>,
         mut sink: impl FnMut(TextBatch) -> Result<()>,
     ) -> Result<Quarantine> {
-        let (mut reader, taken) = self.open().map_err(|e| e.at(self.source.uri.clone()))?;
+        let mut builders: Vec<StringBuilder> = headers.iter().map(|_| StringBuilder::new()).collect();
+        let (mut row_numbers, mut periods, mut bytes) = (Vec::new(), Vec::new(), 0usize);
+        let quarantine = self.accepted(headers, checks, order, fixed, |row, period, record| {
+            for (builder, cell) in builders.iter_mut().zip(record.iter()) {
+                // The row as a whole was found to be UTF-8.
+                match std::str::from_utf8(cell) {
+                    Ok(text) if !text.is_empty() => builder.append_value(text),
+                    _ => builder.append_null(),
+                }
+            }
+            builders[record.len()..]
+                .iter_mut()
+                .for_each(StringBuilder::append_null);
+            bytes += record.as_slice().len();
+            row_numbers.push(row);
+            periods.push(period);
+            if row_numbers.len() == BATCH_ROWS || bytes > BATCH_BYTES {
+                bytes = 0;
+                sink(flush(&mut builders, &mut row_numbers, &mut periods))?;
+            }
+            Ok(())
+        })?;
+        if !row_numbers.is_empty() {
+            sink(flush(&mut builders, &mut row_numbers, &mut periods))?;
+        }
+        Ok(quarantine)
+    }
+
+    /// Reads every row: `each` gets the number, the period and the cells of the accepted ones, which are UTF-8 and may lack
+    /// trailing cells; the others go into the quarantine.
+    ///
+    /// # Errors
+    /// Data: a truncated or hostile file. What `each` returns.
+    pub fn accepted(
+        &self,
+        headers: &[String],
+        checks: &mut Checks,
+        order: Option<DateOrder>,
+        fixed: Option<Period>,
+        mut each: impl FnMut(i64, Period, &ByteRecord) -> Result<()>,
+    ) -> Result<Quarantine> {
+        let (mut reader, taken) = self.open(Ahead::Yes).map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
         reader.read_byte_record(&mut record).map_err(|e| self.fail(e))?;
         let mut quarantine = Quarantine::default();
-        let mut builders: Vec<StringBuilder> = headers.iter().map(|_| StringBuilder::new()).collect();
-        let (mut row_numbers, mut periods, mut bytes) = (Vec::new(), Vec::new(), 0usize);
         let mut row: u64 = 0;
         let mut width = headers.len();
         while reader
@@ -173,19 +224,7 @@ impl CsvFile<'_> {
                 width = width.min(record.len());
             }
             match accept(&record, headers, checks, order, fixed, width) {
-                Ok(period) => {
-                    for (builder, cell) in builders.iter_mut().zip(record.iter()) {
-                        // The row as a whole was found to be UTF-8.
-                        match std::str::from_utf8(cell) {
-                            Ok(text) if !text.is_empty() => builder.append_value(text),
-                            _ => builder.append_null(),
-                        }
-                    }
-                    builders[width..].iter_mut().for_each(StringBuilder::append_null);
-                    bytes += record.as_slice().len();
-                    row_numbers.push(row as i64);
-                    periods.push(period);
-                }
+                Ok(period) => each(row as i64, period, &record)?,
                 Err((column, reason)) => quarantine.push(Rejection {
                     source_uri: self.source.uri.clone(),
                     row_number: row,
@@ -194,13 +233,6 @@ impl CsvFile<'_> {
                     text: row_text(record.iter()),
                 }),
             }
-            if row_numbers.len() == BATCH_ROWS || bytes > BATCH_BYTES {
-                sink(flush(&mut builders, &mut row_numbers, &mut periods))?;
-                bytes = 0;
-            }
-        }
-        if !row_numbers.is_empty() {
-            sink(flush(&mut builders, &mut row_numbers, &mut periods))?;
         }
         Ok(quarantine)
     }
@@ -248,11 +280,10 @@ fn accept(
             ),
         ));
     }
-    if std::str::from_utf8(bytes).is_err() {
-        let index = record
-            .iter()
-            .position(|cell| std::str::from_utf8(cell).is_err())
-            .unwrap_or_default();
+    // Cell by cell: two halves of a character in neighbouring cells are no text.
+    if !bytes.is_ascii()
+        && let Some(index) = record.iter().position(|cell| std::str::from_utf8(cell).is_err())
+    {
         return Err((headers[index].clone(), "the cell is not UTF-8 text".to_string()));
     }
     if bytes.contains(&0) {

@@ -1,6 +1,8 @@
 //! Landing: delivered files to `raw.<kind>`, every row landed, quarantined or refused by name.
 
 pub mod checks;
+mod clean_rows;
+mod coded;
 pub mod contract;
 pub mod cost_basis;
 pub mod csv_rows;
@@ -8,14 +10,17 @@ pub mod currency;
 pub mod dates;
 pub mod json_rows;
 mod nested_cells;
+mod new_files;
 mod overlap;
 pub mod parquet_rows;
 pub mod quarantine;
 pub mod raw_columns;
+mod rewriting;
 mod rows;
 pub mod slice;
 mod slice_key;
 mod staging;
+mod verbatim;
 
 pub use contract::Contract;
 pub use quarantine::Rejection;

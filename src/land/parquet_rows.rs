@@ -6,18 +6,20 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
 use datafusion::arrow::compute::{cast, filter_record_batch};
-use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, TimeUnit, TimestampNanosecondType};
+use datafusion::arrow::datatypes::{
+    DataType, Field, Float64Type, Schema, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
+};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::checks::{Checks, Role};
-use super::currency::is_iso_4217;
+use super::checks::Checks;
+use super::clean_rows::{can_be_clean, is_clean, note_bills};
 use super::nested_cells::{as_json, is_nested};
 use super::quarantine::{Quarantine, Rejection, row_text};
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
 use crate::extract::SourceFile;
-use crate::transform::functions::{is_null_text, map_type};
+use crate::transform::functions::map_type;
 
 /// A batch of accepted rows in the table's types.
 pub struct NativeBatch {
@@ -40,7 +42,7 @@ pub struct ParquetFile<'a> {
 }
 
 /// The type a delivered column has in the raw table.
-fn landed_type(delivered: &DataType) -> DataType {
+pub(super) fn landed_type(delivered: &DataType) -> DataType {
     match delivered {
         DataType::Utf8View | DataType::LargeUtf8 | DataType::Null => DataType::Utf8,
         DataType::Dictionary(_, value) => landed_type(value),
@@ -117,6 +119,8 @@ impl ParquetFile<'_> {
             .map_err(|e| Error::from(e).at(self.source.uri.clone()))?;
         let target = Arc::new(target.clone());
         let checked = checks.checked_columns();
+        let fields: Vec<Field> = target.fields().iter().map(|f| f.as_ref().clone()).collect();
+        let can_be_clean = can_be_clean(checks, &fields);
         let mut quarantine = Quarantine::default();
         let mut first_row: i64 = 1;
         for batch in reader {
@@ -134,8 +138,9 @@ impl ParquetFile<'_> {
                 .collect::<Result<Vec<_>>>()?;
             let batch = RecordBatch::try_new(target.clone(), columns)?;
             let row_numbers = Int64Array::from_iter_values(first_row..first_row + batch.num_rows() as i64);
-            if let Some(period) = fixed.filter(|_| is_clean(checks, &batch)) {
-                note_bills(checks, &batch, period)?;
+            let column = |index: usize| batch.column(index);
+            if let Some(period) = fixed.filter(|_| can_be_clean && is_clean(checks, column)) {
+                note_bills(checks, column, batch.num_rows(), period);
                 first_row += batch.num_rows() as i64;
                 let periods = vec![period; batch.num_rows()];
                 sink(NativeBatch {
@@ -192,67 +197,6 @@ impl ParquetFile<'_> {
     }
 }
 
-/// Whether every checked column passes as a column, so that no cell needs a look of its own.
-fn is_clean(checks: &Checks, batch: &RecordBatch) -> bool {
-    // Far below 38 digits at 24 fraction digits, so that no conversion can overflow.
-    const BOUND: f64 = 1e11;
-    checks.roles.iter().all(|(index, _, role)| {
-        let column = batch.column(*index);
-        let must = matches!(role, Role::Cost | Role::RequiredDate);
-        if must && column.null_count() > 0 {
-            return false;
-        }
-        match role {
-            Role::Cost | Role::Money | Role::Quantity => {
-                let numbers = column.as_primitive_opt::<Float64Type>();
-                numbers.is_some_and(|n| n.iter().flatten().all(|v| v.abs() < BOUND))
-            }
-            Role::RequiredDate | Role::Date => {
-                matches!(column.data_type(), DataType::Timestamp(..) | DataType::Date32)
-            }
-            Role::Currency => column
-                .as_string_opt::<i32>()
-                .is_some_and(|texts| texts.null_count() == 0 && texts.iter().flatten().all(is_iso_4217)),
-            Role::Nested(_) => false,
-            Role::NotNull => column.as_string_opt::<i32>().is_some_and(|texts| {
-                texts
-                    .iter()
-                    .all(|t| t.is_some_and(|t| !is_null_text(t.as_bytes())))
-            }),
-        }
-    }) && checks
-        .bill_columns()
-        .all(|index| batch.column(index).as_string_opt::<i32>().is_some())
-        && checks.is_bill()
-}
-
-fn note_bills(checks: &mut Checks, batch: &RecordBatch, period: Period) -> Result<()> {
-    let columns: Vec<_> = checks
-        .bill_columns()
-        .map(|index| (index, batch.column(index).as_string::<i32>().clone()))
-        .collect();
-    let mut last: Option<Vec<&str>> = None;
-    for row in 0..batch.num_rows() {
-        let cells: Vec<&str> = columns
-            .iter()
-            .map(|(_, c)| if c.is_valid(row) { c.value(row) } else { "" })
-            .collect();
-        if last.as_ref() != Some(&cells) {
-            checks.note_clean_row(
-                |index| {
-                    columns
-                        .iter()
-                        .position(|(i, _)| *i == index)
-                        .map_or("", |p| cells[p])
-                },
-                period,
-            );
-            last = Some(cells);
-        }
-    }
-    Ok(())
-}
-
 /// The checked columns of a batch as text.
 struct CheckedTexts {
     columns: Vec<Option<Vec<String>>>,
@@ -296,9 +240,19 @@ impl CheckedTexts {
 }
 
 /// The column in the table's type, refused when a value would change.
-fn lossless(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
+pub(super) fn lossless(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     if column.data_type() == field.data_type() {
         return Ok(column.clone());
+    }
+    if let (
+        DataType::Timestamp(TimeUnit::Microsecond, None),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(zone)),
+    ) = (column.data_type(), field.data_type())
+        && zone.as_ref() == "UTC"
+    {
+        // Local times are read as UTC: the numbers stay, only the type says more.
+        let times = column.as_primitive::<TimestampMicrosecondType>().clone();
+        return Ok(Arc::new(times.with_timezone(zone.clone())));
     }
     if is_nested(column.data_type()) && field.data_type() == &DataType::Utf8 {
         return as_json(column).map_err(|e| e.at(format!("column {}", field.name())));

@@ -98,6 +98,12 @@ pub fn partition_columns() -> Vec<String> {
         .to_vec()
 }
 
+/// Whether a delivered column of this name takes the place of a column that landing adds.
+pub fn is_reserved(name: &str) -> bool {
+    provenance_fields().iter().any(|field| field.name() == name)
+        || partition_columns().iter().any(|n| n == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
-};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use tokio::sync::mpsc;
 
 use super::checks::Checks;
+use super::coded::CodedFile;
 use super::contract::Contract;
 use super::csv_rows::CsvFile;
 use super::json_rows::JsonFile;
+use super::new_files::Provenance;
 use super::overlap::{Repeated, RowHashes};
 use super::parquet_rows::ParquetFile;
 use super::quarantine::Quarantine;
 use super::raw_columns::{partition_columns, provenance_fields, raw_field, raw_names};
-use super::rows::{LocalFile, Rows};
+use super::rewriting::rewrite;
+use super::rows::LocalFile;
 use super::slice::{Landed, SliceRequest};
 use super::slice_key::SliceKey;
+use super::verbatim::{Candidate, Copied, take_over};
 use crate::config::{Kind, Source};
 use crate::error::{Error, Result};
 use crate::extract::{Format, Origin, SourceFile};
@@ -26,9 +26,9 @@ use crate::warehouse::store::Fetched;
 use crate::warehouse::{StagedFile, Stager};
 
 /// The columns of one file in the table: delivered name, table field.
-struct FileColumns {
-    delivered: Vec<String>,
-    fields: Vec<Field>,
+pub(super) struct FileColumns {
+    pub delivered: Vec<String>,
+    pub fields: Vec<Field>,
 }
 
 #[allow(clippy::too_many_arguments)] // One call site; a struct would only rename the arguments.
@@ -96,22 +96,90 @@ pub(super) async fn stage_files(
         &partition_columns(),
     )?;
     let landed_at = chrono::Utc::now().timestamp_micros();
-    for (index, ((file, local), file_columns)) in files.iter().zip(&fetched).zip(columns).enumerate() {
+    let provenance = |file: &SourceFile| Provenance {
+        source_uri: file.uri.clone(),
+        etag: file.object.etag.clone(),
+        run_id: request.run_id.to_string(),
+        landed_at,
+    };
+    let candidates = files.iter().zip(&fetched).zip(&columns);
+    let candidates = candidates.map(|((file, local), columns)| {
+        let fit = file.format == Format::Parquet && repeated.is_none() && contract.nested.is_empty();
+        let checks = Checks::new(&contract, &columns.delivered, source.currency.as_deref(), None);
+        Some(Candidate {
+            path: local.path.clone(),
+            fields: columns.fields.clone(),
+            period: key.period.filter(|_| fit)?,
+            provenance: provenance(file),
+            checks: checks.ok()?,
+        })
+    });
+    let sinks = stager.sinks(key.partition());
+    let mut copies = Vec::with_capacity(files.len());
+    for copied in take_over(candidates.collect(), &sinks).await {
+        copies.push(copied.map(|copied| {
+            let Copied { checks, staged } = copied?;
+            let rows = staged.iter().map(|file| file.rows).sum();
+            stager.adopt(staged);
+            Some((checks, rows))
+        }));
+    }
+    let parts = files.iter().zip(&fetched).zip(columns).zip(copies);
+    for (index, (((file, local), file_columns), copied)) in parts.enumerate() {
         let rows_before = stager.rows();
-        let outcome = copy_file(
-            request,
-            key,
-            source,
-            &schema,
-            &mut stager,
-            file,
-            &local.path,
-            file_columns,
-            &contract,
-            landed_at,
-            repeated.clone().map(|repeated| (repeated, index)),
-        )
-        .await;
+        let is_copied = matches!(copied, Ok(Some(_)));
+        let outcome = match copied {
+            Ok(Some((checks, rows))) => {
+                (request.progress)(rows, file.object.size);
+                Ok((checks, Quarantine::default()))
+            }
+            Ok(None)
+                if let Some(period) = key
+                    .period
+                    .filter(|_| repeated.is_none() && key.kind != Kind::Activity)
+                    && CodedFile::is_fit(file, &file_columns.fields) =>
+            {
+                let checks = Checks::new(
+                    &contract,
+                    &file_columns.delivered,
+                    source.currency.as_deref(),
+                    None,
+                );
+                let coded = CodedFile {
+                    path: local.path.clone(),
+                    source: (*file).clone(),
+                    delivered: file_columns.delivered,
+                    fields: file_columns.fields,
+                    period,
+                    provenance: provenance(file),
+                };
+                match checks.map_err(|e| e.at(file.uri.clone())) {
+                    Ok(checks) => coded.land_beside(request, checks, &sinks).await,
+                    Err(error) => Err(error),
+                }
+                .map(|(checks, quarantine, staged)| {
+                    stager.adopt(staged);
+                    (checks, quarantine)
+                })
+            }
+            Ok(None) => {
+                rewrite(
+                    request,
+                    key,
+                    source,
+                    &schema,
+                    &mut stager,
+                    file,
+                    &local.path,
+                    file_columns,
+                    &contract,
+                    landed_at,
+                    repeated.clone().map(|repeated| (repeated, index)),
+                )
+                .await
+            }
+            Err(error) => Err(error),
+        };
         let outcome = match outcome {
             Ok(outcome) => origin.verify_unchanged(&file.object).await.map(|()| outcome),
             Err(error) => Err(truer(error, origin, file).await),
@@ -131,7 +199,7 @@ pub(super) async fn stage_files(
                 file.uri
             ));
         }
-        if stager.rows() == rows_before && quarantine.count == 0 && known_already == 0 {
+        if !is_copied && stager.rows() == rows_before && quarantine.count == 0 && known_already == 0 {
             landed.warnings.push(format!("{} holds no rows", file.uri));
         }
         for code in checks.unknown_currencies() {
@@ -268,131 +336,10 @@ async fn repeated_rows(
 }
 
 /// Runs CPU-bound or file-reading work off the async threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|e| Error::internal("a reader thread failed").because(e))?
-}
-
-#[allow(clippy::too_many_arguments)] // One call site; a struct would only rename the arguments.
-async fn copy_file(
-    request: &SliceRequest<'_>,
-    key: &SliceKey,
-    source: &Source,
-    schema: &SchemaRef,
-    stager: &mut Stager,
-    file: &SourceFile,
-    path: &std::path::Path,
-    columns: FileColumns,
-    contract: &Contract,
-    landed_at: i64,
-    repeated: Option<(Arc<Repeated>, usize)>,
-) -> Result<(Checks, Quarantine)> {
-    let (sender, mut receiver) = mpsc::channel::<Rows>(2);
-    let units = (key.kind == Kind::Activity).then(|| request.units.clone());
-    let checks = Checks::new(contract, &columns.delivered, source.currency.as_deref(), units)
-        .map_err(|e| e.at(file.uri.clone()))?;
-    let (fixed, path, read_file) = (key.period, path.to_path_buf(), file.clone());
-    let fields = columns.fields.clone();
-    let delivered = columns.delivered;
-    let nested_as_text = !contract.nested.is_empty();
-    let reader = tokio::task::spawn_blocking(move || -> Result<(Checks, Quarantine)> {
-        let mut checks = checks;
-        let file = LocalFile {
-            path: &path,
-            source: &read_file,
-            delivered: &delivered,
-            fields: &fields,
-            nested_as_text,
-        };
-        let quarantine = file.read(&mut checks, fixed, |rows| {
-            let rows = match &repeated {
-                Some((repeated, file)) => {
-                    let keep = repeated.keep(*file, &rows.row_numbers);
-                    rows.kept(&keep)?
-                }
-                None => rows,
-            };
-            sender
-                .blocking_send(rows)
-                .map_err(|_| Error::internal("the writer of a slice stopped early"))
-        })?;
-        Ok((checks, quarantine))
-    });
-    let places: Vec<Option<usize>> = schema
-        .fields()
-        .iter()
-        .map(|f| columns.fields.iter().position(|c| c.name() == f.name()))
-        .collect();
-    let mut written = Ok(());
-    while let Some(rows) = receiver.recv().await {
-        (request.progress)(rows.row_numbers.len() as u64, 0);
-        written = match assemble(schema, &places, rows, key, file, request.run_id, landed_at) {
-            Ok(batch) => stager.write(&batch).await,
-            Err(error) => Err(error),
-        };
-        if written.is_err() {
-            break;
-        }
-    }
-    drop(receiver);
-    let read = reader
-        .await
-        .map_err(|e| Error::internal("a reader thread failed").because(e))?;
-    written?;
-    (request.progress)(0, file.object.size);
-    read
-}
-
-/// The table's row out of a file's columns: delivered ones in their places, null where the file has none,
-/// provenance and partition behind them.
-fn assemble(
-    schema: &SchemaRef,
-    places: &[Option<usize>],
-    rows: Rows,
-    key: &SliceKey,
-    file: &SourceFile,
-    run_id: &str,
-    landed_at: i64,
-) -> Result<RecordBatch> {
-    let count = rows.row_numbers.len();
-    let repeat = |text: &str| Arc::new(StringArray::from(vec![text; count])) as ArrayRef;
-    let date_order = rows
-        .columns
-        .last()
-        .cloned()
-        .unwrap_or_else(|| new_null_array(&DataType::Utf8, count));
-    let columns = schema
-        .fields()
-        .iter()
-        .zip(places)
-        .map(|(field, place)| match (place, field.name().as_str()) {
-            (Some(index), _) => rows.columns[*index].clone(),
-            (None, "_source_uri") => repeat(&file.uri),
-            (None, "_etag") => match &file.object.etag {
-                Some(etag) => repeat(etag),
-                None => new_null_array(&DataType::Utf8, count),
-            },
-            (None, "_run_id") => repeat(run_id),
-            (None, "_row_number") => Arc::new(Int64Array::from(rows.row_numbers.clone())),
-            (None, "_landed_at") => {
-                Arc::new(TimestampMicrosecondArray::from(vec![landed_at; count]).with_timezone("UTC"))
-            }
-            (None, "_date_order") => date_order.clone(),
-            (None, "tenant") => repeat(&key.tenant),
-            (None, "source") => repeat(&key.source),
-            (None, "export") => repeat(&key.export),
-            (None, "period") => match key.period {
-                Some(period) => repeat(&period.to_string()),
-                None => Arc::new(
-                    rows.periods
-                        .iter()
-                        .map(|p| Some(p.to_string()))
-                        .collect::<StringArray>(),
-                ),
-            },
-            (None, _) => new_null_array(field.data_type(), count),
-        })
-        .collect();
-    Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }

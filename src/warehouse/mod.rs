@@ -9,12 +9,14 @@ pub mod row_groups;
 pub mod scan;
 mod small_files;
 pub mod stage;
+mod staged_sink;
 pub mod store;
 pub mod table;
 
 pub use commit::{Commit, Replaced};
 pub use scan::SnapshotTable;
 pub use stage::{StagedFile, Stager};
+pub use staged_sink::{StagedSink, StagedSinks};
 pub use store::Location;
 pub use table::{DataFile, PartitionValues, Table};
 

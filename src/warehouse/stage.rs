@@ -8,23 +8,24 @@ use datafusion::arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
 use datafusion::parquet::arrow::AsyncArrowWriter;
 use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
-use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use object_store::ObjectStoreExt;
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use std::sync::Arc;
 
+use super::staged_sink::{StagedNames, StagedSinks};
 use super::store::Location;
 use super::table::PartitionValues;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
 
 /// Files are closed at this size, so that readers can share them out and compaction has little to do.
-const TARGET_FILE_BYTES: usize = 192 << 20;
+pub const TARGET_FILE_BYTES: usize = 192 << 20;
 /// Rows of a row group: small enough to bound memory, large enough for dictionaries to pay.
-const ROW_GROUP_ROWS: usize = 128 * 1024;
+pub const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// A row group is closed early when it holds this much, so that wide rows stay within the memory limit.
-const ROW_GROUP_BYTES: usize = 24 << 20;
+pub const ROW_GROUP_BYTES: usize = 24 << 20;
 
 /// A finished file that no snapshot names yet.
 #[derive(Debug, Clone)]
@@ -54,7 +55,7 @@ struct OpenFile {
 /// Splitting by charge month lets every later stage pick the files of a month without reading others.
 pub struct Stager {
     location: Location,
-    name: String,
+    names: StagedNames,
     schema: SchemaRef,
     file_schema: SchemaRef,
     file_columns: Vec<usize>,
@@ -62,7 +63,6 @@ pub struct Stager {
     charge_date: Option<usize>,
     open: BTreeMap<(PartitionValues, Option<Period>), OpenFile>,
     finished: Vec<StagedFile>,
-    sequence: usize,
 }
 
 impl Stager {
@@ -99,7 +99,10 @@ impl Stager {
         Ok(Stager {
             location,
             // Slices of one run are staged side by side: the run's id alone would not be unique.
-            name: format!("{run_id}-{}", ulid::Ulid::new()),
+            names: StagedNames {
+                stem: format!("{run_id}-{}", ulid::Ulid::new()),
+                next: Arc::default(),
+            },
             schema,
             file_schema,
             file_columns,
@@ -107,7 +110,6 @@ impl Stager {
             charge_date,
             open: BTreeMap::new(),
             finished: Vec::new(),
-            sequence: 0,
         })
     }
 
@@ -119,6 +121,18 @@ impl Stager {
         let mut stager = Self::new(location, run_id, schema, &[])?;
         stager.charge_date = None;
         Ok(stager)
+    }
+
+    /// Opens files of one partition for those who write Parquet themselves; what they close is to be [adopted](Self::adopt).
+    ///
+    /// Must be called within the async runtime.
+    pub fn sinks(&self, partition: PartitionValues) -> StagedSinks {
+        StagedSinks::new(self.location.clone(), self.names.clone(), partition)
+    }
+
+    /// Takes over files that were written through [`Stager::sinks`].
+    pub fn adopt(&mut self, files: Vec<StagedFile>) {
+        self.finished.extend(files);
     }
 
     /// The schema that batches must have.
@@ -231,23 +245,12 @@ impl Stager {
     }
 
     fn create(&mut self, partition: PartitionValues) -> Result<OpenFile> {
-        let folder: Vec<String> = ["tenant", "source", "month"]
-            .iter()
-            .filter_map(|name| partition.get(*name).cloned().flatten())
-            .collect();
-        let path = format!("{}/{}-{:05}.parquet", folder.join("/"), self.name, self.sequence);
-        let path = path.trim_start_matches('/').to_string();
-        self.sequence += 1;
+        let path = self.names.path(&partition);
         let target = Path::from(format!("{}/{path}", self.location.prefix));
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-            .set_statistics_enabled(EnabledStatistics::Chunk)
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .build();
         let sink = BufWriter::new(self.location.store.clone(), target);
         // Without the Arrow schema in the footer a file has plain Parquet types, the same for every reader.
         let options = ArrowWriterOptions::new()
-            .with_properties(properties)
+            .with_properties(file_properties().build())
             .with_skip_arrow_metadata(true);
         let writer = AsyncArrowWriter::try_new_with_options(sink, self.file_schema.clone(), options)?;
         Ok(OpenFile {
@@ -279,6 +282,14 @@ impl Stager {
             }
         }
     }
+}
+
+/// How every file of the warehouse is written.
+pub fn file_properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
 }
 
 async fn close(file: OpenFile) -> Result<StagedFile> {

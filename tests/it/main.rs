@@ -14,6 +14,7 @@ mod deliveries;
 mod doctor;
 mod documents;
 mod factor_sets;
+mod fast_landing;
 mod faults;
 mod gcp;
 mod golden_equations;

@@ -1,0 +1,173 @@
+//! Columns of Parquet files that pass their checks as a whole, so that no cell needs a look of its own.
+
+use std::collections::HashSet;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Field, Float64Type, Int32Type};
+
+use super::checks::{Checks, Role};
+use super::currency::is_iso_4217;
+use crate::domain::decimal::QUANTITY_SCALE;
+use crate::domain::period::Period;
+use crate::transform::functions::is_null_text;
+
+/// Far below 38 digits at 24 fraction digits, so that no conversion can overflow.
+const BOUND: f64 = 1e11;
+const BOUND_DIGITS: u32 = 11;
+
+/// Whether nothing but the cells of [`looked_at`] could make a row of these columns break the contract.
+pub(super) fn can_be_clean(checks: &Checks, fields: &[Field]) -> bool {
+    checks.is_bill()
+        && checks
+            .bill_columns()
+            .all(|index| fields[index].data_type() == &DataType::Utf8)
+        && checks.roles.iter().all(|(index, _, role)| {
+            let data_type = fields[*index].data_type();
+            match role {
+                Role::Cost | Role::Money | Role::Quantity => match data_type {
+                    DataType::Float64 => true,
+                    // No column of numbers holds fewer fraction digits.
+                    DataType::Decimal128(_, scale) => (0..=QUANTITY_SCALE as i8).contains(scale),
+                    _ => false,
+                },
+                Role::RequiredDate | Role::Date => {
+                    matches!(data_type, DataType::Timestamp(..) | DataType::Date32)
+                }
+                Role::Currency | Role::NotNull => data_type == &DataType::Utf8,
+                Role::Nested(_) => false,
+            }
+        })
+}
+
+/// The columns whose cells [`is_clean`] and [`note_bills`] read.
+pub(super) fn looked_at(checks: &Checks) -> Vec<usize> {
+    let roles = checks.roles.iter().filter(|(_, _, role)| *role != Role::Date);
+    let mut columns: Vec<usize> = roles
+        .map(|(index, ..)| *index)
+        .chain(checks.bill_columns())
+        .collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// Whether every checked cell passes, of columns that [`can_be_clean`].
+pub(super) fn is_clean<'a>(checks: &Checks, column: impl Fn(usize) -> &'a ArrayRef) -> bool {
+    checks.roles.iter().all(|(index, _, role)| match role {
+        Role::Cost | Role::Money | Role::Quantity => {
+            let column = column(*index);
+            (column.null_count() == 0 || *role != Role::Cost) && are_small(column)
+        }
+        Role::RequiredDate => column(*index).null_count() == 0,
+        Role::Date => true,
+        Role::Currency => all_texts(column(*index), is_iso_4217),
+        Role::NotNull => all_texts(column(*index), |text| !is_null_text(text.as_bytes())),
+        Role::Nested(_) => false,
+    })
+}
+
+/// Whether every number is far from the bounds of every column.
+fn are_small(column: &ArrayRef) -> bool {
+    if let Some(numbers) = column.as_primitive_opt::<Float64Type>() {
+        return numbers.iter().flatten().all(|number| number.abs() < BOUND);
+    }
+    let (Some(numbers), DataType::Decimal128(_, scale)) =
+        (column.as_primitive_opt::<Decimal128Type>(), column.data_type())
+    else {
+        return false;
+    };
+    let bound = 10u128.pow(BOUND_DIGITS + u32::from(scale.unsigned_abs()));
+    numbers
+        .iter()
+        .flatten()
+        .all(|number| number.unsigned_abs() < bound)
+}
+
+/// Whether there is a text in every row and all pass; of a dictionary each entry is looked at once.
+fn all_texts(column: &ArrayRef, passes: impl Fn(&str) -> bool) -> bool {
+    let texts = match column.as_dictionary_opt::<Int32Type>() {
+        Some(codes) if codes.keys().null_count() == 0 => codes.values(),
+        Some(_) => return false,
+        None => column,
+    };
+    texts
+        .as_string_opt::<i32>()
+        .is_some_and(|texts| texts.iter().all(|text| text.is_some_and(&passes)))
+}
+
+/// Notes the bills of rows that are clean.
+pub(super) fn note_bills<'a>(
+    checks: &mut Checks,
+    column: impl Fn(usize) -> &'a ArrayRef,
+    rows: usize,
+    period: Period,
+) {
+    let columns: Vec<(usize, BillColumn<'a>)> = checks
+        .bill_columns()
+        .filter_map(|index| Some((index, BillColumn::of(column(index))?)))
+        .collect();
+    let mut seen = HashSet::new();
+    let mut last = None;
+    for row in 0..rows {
+        let code = columns
+            .iter()
+            .try_fold(0u64, |code, (_, c)| c.add_code(code, row));
+        if code.is_some() && (code == last || !seen.insert(code)) {
+            continue;
+        }
+        last = code;
+        if code.is_none() && row > 0 && columns.iter().all(|(_, c)| c.text(row) == c.text(row - 1)) {
+            continue;
+        }
+        checks.note_clean_row(
+            |index| {
+                let found = columns.iter().find(|(i, _)| *i == index);
+                found.map_or("", |(_, c)| c.text(row))
+            },
+            period,
+        );
+    }
+}
+
+/// A column of texts, or of codes and the texts they stand for.
+struct BillColumn<'a> {
+    codes: Option<&'a datafusion::arrow::array::Int32Array>,
+    texts: &'a StringArray,
+}
+
+impl<'a> BillColumn<'a> {
+    fn of(column: &'a ArrayRef) -> Option<Self> {
+        let coded = column.as_dictionary_opt::<Int32Type>();
+        Some(BillColumn {
+            codes: coded.map(|c| c.keys()),
+            texts: coded.map_or(column, |c| c.values()).as_string_opt::<i32>()?,
+        })
+    }
+
+    fn text(&self, row: usize) -> &'a str {
+        let row = match self.codes {
+            Some(codes) if codes.is_valid(row) => codes.value(row) as usize,
+            Some(_) => return "",
+            None => row,
+        };
+        if self.texts.is_valid(row) {
+            self.texts.value(row)
+        } else {
+            ""
+        }
+    }
+
+    /// A number that tells the rows of several coded columns apart; `None` without codes, or when there are too many.
+    fn add_code(&self, code: u64, row: usize) -> Option<u64> {
+        let codes = self.codes?;
+        let own = if codes.is_valid(row) {
+            codes.value(row) as u64 + 1
+        } else {
+            0
+        };
+        code.checked_mul(self.texts.len() as u64 + 1)?.checked_add(own)
+    }
+}
+
+#[cfg(test)]
+mod tests;
