@@ -14,13 +14,15 @@ use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use std::sync::Arc;
 
+use super::identity::Identity;
+use super::statistics::{Bounds, of_footer};
 use super::store::Location;
 use super::table::PartitionValues;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
 
 /// Files are closed at this size, so that readers can share them out and compaction has little to do.
-const TARGET_FILE_BYTES: usize = 192 << 20;
+pub(super) const TARGET_FILE_BYTES: usize = 192 << 20;
 /// Rows of a row group: small enough to bound memory, large enough for dictionaries to pay.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// A row group is closed early when it holds this much, so that wide rows stay within the memory limit.
@@ -39,6 +41,8 @@ pub struct StagedFile {
     pub partition: PartitionValues,
     /// First and last charge date (days since 1970-01-01) where the rows have one.
     pub charge_dates: Option<(i32, i32)>,
+    /// Bounds of its key columns.
+    pub bounds: BTreeMap<String, Bounds>,
 }
 
 struct OpenFile {
@@ -63,6 +67,8 @@ pub struct Stager {
     open: BTreeMap<(PartitionValues, Option<Period>), OpenFile>,
     finished: Vec<StagedFile>,
     sequence: usize,
+    /// What merged files hold; the first one carries all of it.
+    holds: Option<Identity>,
 }
 
 impl Stager {
@@ -108,7 +114,24 @@ impl Stager {
             open: BTreeMap::new(),
             finished: Vec::new(),
             sequence: 0,
+            holds: None,
         })
+    }
+
+    /// A writer of the rows of other files of the table, whose identities add up to `holds`.
+    ///
+    /// # Errors
+    /// As [`Stager::new`].
+    pub(super) fn merging(
+        location: Location,
+        run_id: &str,
+        schema: SchemaRef,
+        partition_columns: &[String],
+        holds: Identity,
+    ) -> Result<Self> {
+        let mut stager = Self::new(location, run_id, schema, partition_columns)?;
+        stager.holds = Some(holds);
+        Ok(stager)
     }
 
     /// A writer of files outside any table: all columns in the files, no split by month.
@@ -235,7 +258,17 @@ impl Stager {
             .iter()
             .filter_map(|name| partition.get(*name).cloned().flatten())
             .collect();
-        let path = format!("{}/{}-{:05}.parquet", folder.join("/"), self.name, self.sequence);
+        let mark = self
+            .holds
+            .as_mut()
+            .map(|holds| std::mem::take(holds).mark())
+            .unwrap_or_default();
+        let path = format!(
+            "{}/{}-{:05}{mark}.parquet",
+            folder.join("/"),
+            self.name,
+            self.sequence
+        );
         let path = path.trim_start_matches('/').to_string();
         self.sequence += 1;
         let target = Path::from(format!("{}/{path}", self.location.prefix));
@@ -289,7 +322,7 @@ async fn close(file: OpenFile) -> Result<StagedFile> {
         rows,
         charge_dates,
     } = file;
-    writer
+    let footer = writer
         .finish()
         .await
         .map_err(|e| unwrap_store_error(e).at(path.clone()))?;
@@ -300,6 +333,7 @@ async fn close(file: OpenFile) -> Result<StagedFile> {
         rows,
         partition,
         charge_dates,
+        bounds: of_footer(&footer),
     })
 }
 
