@@ -1,4 +1,4 @@
-//! Embeds the SQL models, the audits, the factor tables and the sample company, so that the binary runs without its source tree.
+//! Embeds the SQL models, the audits, the pipelines, the factor tables and the sample company, so that the binary runs without its source tree.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ fn main() -> io::Result<()> {
         "csv",
     )?;
     embed(&mut code, &root, "MIGRATIONS", &[root.join("migrations")], "sql")?;
+    embed(&mut code, &root, "PIPELINES", &[root.join("pipelines")], "toml")?;
     embed_bytes(&mut code, &root, "SAMPLE", &root.join("warehouse/sample"))?;
     embed_bytes(&mut code, &root, "TEMPLATES", &root.join("warehouse/templates"))?;
     fs::write(

@@ -13,9 +13,14 @@ check:
 test *arguments:
     scripts/test {{arguments}}
 
-# the benches, or one of them: just bench rollup
-bench *filter:
-    cargo bench --bench stages -- {{filter}}
+# the release program beside DuckDB, as a table: just bench --rows 20000000 --only publish
+bench *arguments:
+    cargo build --release
+    scripts/benchmark {{arguments}}
+
+# the benches of stages and kernels, or one of them: just bench-stages rollup
+bench-stages *filter:
+    cargo bench --all-features --bench stages -- {{filter}}
 
 # the program, by default the daily run on the sample company
 run *arguments="run":

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::Config;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
-use crate::run::Request;
+use crate::run::pipelines::pipeline;
+use crate::run::{Request, Upkeep, upkeep};
 
 /// Batch carbon accounting: cloud bills and activity data in, audited emissions out.
 #[derive(Debug, Parser)]
@@ -69,7 +71,7 @@ pub enum Verb {
         /// The query; without it a prompt opens
         query: Option<String>,
     },
-    /// A new project: configuration, a copy of the sample company, forms for activity data
+    /// A new project: configuration, pipelines, a copy of the sample company, forms for activity data
     Init {
         /// The folder; it is made
         #[arg(default_value = ".", value_name = "DIR")]
@@ -113,7 +115,7 @@ pub enum Verb {
     /// The factor set
     #[command(subcommand)]
     Factors(FactorsVerb),
-    /// The state of the tables; with --vacuum deletes files that no kept version names
+    /// The state of the tables; merges small files, deletes what no kept version names
     Maintain(MaintainOptions),
     /// The configuration
     #[command(subcommand)]
@@ -243,14 +245,17 @@ pub enum FactorsVerb {
 /// `maintain`
 #[derive(Debug, Args)]
 pub struct MaintainOptions {
+    /// Merge small files of a partition; nothing that reads them becomes stale
+    #[arg(long)]
+    pub compact: bool,
     /// Delete files that no kept version names
     #[arg(long)]
     pub vacuum: bool,
-    /// With --vacuum: only say what would go
+    /// With --compact or --vacuum: only say what would be done
     #[arg(long)]
     pub dry_run: bool,
     /// Versions that runs of so many days left stay readable
-    #[arg(long, default_value_t = 90, value_name = "DAYS")]
+    #[arg(long, default_value_t = upkeep::KEEP_DAYS, value_name = "DAYS")]
     pub keep_days: u32,
 }
 
@@ -275,7 +280,7 @@ pub enum DbVerb {
 /// What to run.
 #[derive(Debug, Args)]
 pub struct RunOptions {
-    /// The pipeline
+    /// The pipeline: `daily`, `maintenance`, or a file of the project's pipelines/
     #[arg(default_value = "daily")]
     pub pipeline: String,
     /// Only these tables: `publish.*`, `+table` (and what it needs), `table+` (and what needs it)
@@ -297,14 +302,21 @@ impl RunOptions {
     ///
     /// # Errors
     /// Usage: a period that is no month, a pipeline there is not.
-    pub fn request(&self) -> Result<Request> {
-        if self.pipeline != "daily" {
-            return Err(Error::usage(format!("there is no pipeline `{}`", self.pipeline))
-                .hint("the pipeline is `daily`"));
-        }
+    pub fn request(&self, config: &Config) -> Result<Request> {
+        let pipeline = pipeline(config, &self.pipeline)?;
+        let upkeep_only = pipeline.select.is_empty();
         Ok(Request {
             pipeline: self.pipeline.clone(),
-            select: self.select.clone(),
+            select: match self.select.is_empty() {
+                true => pipeline.select,
+                false => self.select.clone(),
+            },
+            upkeep_only,
+            upkeep: pipeline.maintain.map(|maintain| Upkeep {
+                compact: maintain.compact,
+                vacuum: maintain.vacuum,
+                keep_days: upkeep::KEEP_DAYS,
+            }),
             from: period("--from", self.from.as_deref())?,
             to: period("--to", self.to.as_deref())?,
             full_refresh: self.full_refresh,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::output::Output;
 use crate::error::{Error, Result};
-use crate::model::embedded::{SAMPLE, TEMPLATES};
+use crate::model::embedded::{PIPELINES, SAMPLE, TEMPLATES};
 
 /// Where the copy of the sample company lies in a project.
 const SAMPLE_FOLDER: &str = "sample";
@@ -56,6 +56,7 @@ pub fn init(output: &Output, folder: &Path) -> Result<u8> {
     output.line(format!(
         "  sample/            a made-up company's bills and activity data, 2025 ({sample} files)"
     ));
+    output.line("  pipelines/         what a run does: daily, maintenance");
     output.line("  templates/         forms for activity data and instruments");
     output.line("");
     output.line("Next");
@@ -87,6 +88,9 @@ fn project_files() -> Result<Vec<(PathBuf, Vec<u8>)>> {
             PathBuf::from(path.trim_start_matches("warehouse/")),
             content.to_vec(),
         ));
+    }
+    for (path, content) in PIPELINES {
+        files.push((PathBuf::from(path), content.as_bytes().to_vec()));
     }
     // The configuration first: it is what a folder that is a project already has.
     files.sort_by_key(|(path, _)| path != Path::new("offgridflow.toml"));

@@ -1,32 +1,52 @@
 //! `maintain`
 
-use std::collections::{BTreeMap, BTreeSet};
+use ulid::Ulid;
 
 use super::arguments::{Format, MaintainOptions};
 use super::listing::{Listing, bytes};
 use super::output::Output;
+use super::progress::Progress;
 use super::retry::counted;
 use crate::error::Result;
 use crate::ledger::RunLock;
-use crate::run::Workspace;
-use crate::warehouse::Table;
+use crate::run::upkeep::{self, TableUpkeep};
+use crate::run::{Request, Upkeep, Workspace};
 
-/// Files this young may belong to a writer on another machine.
-const MINIMUM_FILE_AGE_DAYS: u32 = 7;
-
-/// Shows the tables' state and, with `--vacuum`, deletes what no kept version names.
+/// Shows the tables' state, with `--compact` merges small files, with `--vacuum` deletes what no kept version names.
 ///
 /// # Errors
-/// External when the store refuses or a run is at work.
-pub async fn maintain(workspace: &Workspace, output: &Output, options: &MaintainOptions) -> Result<u8> {
-    let deletes = options.vacuum && !options.dry_run;
-    let _lock = match deletes {
-        true => Some(RunLock::acquire(&workspace.data_folder, "maintain")?),
-        false => None,
+/// External when the store refuses or a run is at work; what fails with one table leaves the others looked after.
+pub async fn maintain(workspace: &mut Workspace, output: &Output, options: &MaintainOptions) -> Result<u8> {
+    let acts = (options.compact || options.vacuum) && !options.dry_run;
+    let request = Request::default();
+    let upkeep = Upkeep {
+        // Without a choice, what each of them would do is shown.
+        compact: options.compact || !options.vacuum,
+        vacuum: options.vacuum || !options.compact,
+        keep_days: options.keep_days,
     };
-    let kept = kept_versions(workspace, options.keep_days).await?;
-    let age = i64::from(options.keep_days.min(MINIMUM_FILE_AGE_DAYS));
-    let removed = if deletes { "#deleted" } else { "#could go" };
+    let (tables, failed) = match acts {
+        true => {
+            let _lock = RunLock::acquire(&workspace.data_folder, "maintain")?;
+            let run_id = Ulid::new().to_string();
+            upkeep::maintain(workspace, &request, &upkeep, &run_id, &Progress::new(output)).await?
+        }
+        false => (upkeep::plan(workspace, &request, &upkeep).await?, Vec::new()),
+    };
+    list(output, &tables, acts)?;
+    note(output, &tables, &upkeep, acts);
+    for error in &failed {
+        output.fail(error);
+    }
+    let codes = failed.iter().map(|error| error.blame().exit_code());
+    Ok(codes.min().unwrap_or(0))
+}
+
+/// The tables with what was done, or could be.
+///
+/// # Errors
+/// Internal when values cannot be formatted.
+pub fn list(output: &Output, tables: &[TableUpkeep], acted: bool) -> Result<()> {
     let mut listing = Listing::new(&[
         "table",
         "#version",
@@ -35,81 +55,58 @@ pub async fn maintain(workspace: &Workspace, output: &Output, options: &Maintain
         "#rows",
         "#size",
         "#kept versions",
-        removed,
+        if acted { "#merged" } else { "#could merge" },
+        if acted { "#deleted" } else { "#could go" },
     ]);
-    let mut total = 0;
-    for (name, table) in &workspace.tables.snapshots {
-        let versions: Vec<u64> = kept
-            .get(name)
-            .into_iter()
-            .flatten()
-            .copied()
-            .filter(|v| *v <= table.version())
-            .collect();
-        let gone = removable(table, age, &versions)
-            .await
-            .map_err(|e| e.at(format!("table {name}")))?;
-        // A vacuum writes a version of its own: none where there is nothing to delete.
-        if deletes && gone > 0 {
-            table
-                .vacuum(age, &versions, false)
-                .await
-                .map_err(|e| e.at(format!("table {name}")))?;
-        }
-        total += gone;
-        let size: u64 = table.files().iter().map(|f| f.size).sum();
+    for table in tables {
         listing.row([
-            name.clone(),
-            table.version().to_string(),
-            table.files().len().to_string(),
-            table.partitions().len().to_string(),
-            table.rows().to_string(),
-            if output.format == Format::Text {
-                bytes(size)
-            } else {
-                size.to_string()
+            table.table.clone(),
+            table.version.to_string(),
+            table.files.to_string(),
+            table.partitions.to_string(),
+            table.rows.to_string(),
+            match output.format {
+                Format::Text => bytes(table.bytes),
+                _ => table.bytes.to_string(),
             },
-            versions.len().to_string(),
-            gone.to_string(),
+            table.versions_kept.to_string(),
+            table.files_merged.to_string(),
+            table.files_deleted.to_string(),
         ]);
     }
-    listing.print(output)?;
-    let days = options.keep_days;
-    output.note(match deletes {
-        true => format!("{} deleted. What runs of the last {days} days left stays readable with --as-of.", counted(total, "file", "files")),
-        false if total == 0 => format!("Nothing to delete: every file belongs to a version that a run of the last {days} days left, or is young."),
-        false => format!("{} could go with --vacuum: no version that a run of the last {days} days left names them.", counted(total, "file", "files")),
-    });
-    Ok(0)
+    listing.print(output)
 }
 
-/// Files that a vacuum would delete and that are still there: the log names deleted ones for a while.
-async fn removable(table: &Table, age: i64, versions: &[u64]) -> Result<usize> {
-    let listed = table.vacuum(age, versions, true).await?;
-    if listed.is_empty() {
-        return Ok(0);
-    }
-    let there: BTreeSet<String> = table.location.paths().await?.into_iter().collect();
-    Ok(listed
-        .iter()
-        .filter(|path| there.contains(path.trim_start_matches('/')))
-        .count())
-}
-
-/// The versions of each table that runs of the last days left.
-async fn kept_versions(workspace: &Workspace, days: u32) -> Result<BTreeMap<String, BTreeSet<u64>>> {
-    let oldest = chrono::Utc::now() - chrono::Duration::days(i64::from(days));
-    let oldest = oldest.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-    let mut kept: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
-    for run in workspace.ledger.runs(u32::MAX).await? {
-        if run.started_at < oldest {
-            continue;
+fn note(output: &Output, tables: &[TableUpkeep], upkeep: &Upkeep, acted: bool) {
+    let sum = |count: fn(&TableUpkeep) -> u64| tables.iter().map(count).sum::<u64>() as usize;
+    let merged = counted(sum(|t| t.files_merged), "file", "files");
+    let deleted = counted(sum(|t| t.files_deleted), "file", "files");
+    let days = upkeep.keep_days;
+    let (merges, deletes) = (sum(|t| t.files_merged) > 0, sum(|t| t.files_deleted) > 0);
+    if acted {
+        if upkeep.compact {
+            output.note(format!(
+                "{merged} merged into larger ones; the old ones stay for readers until --vacuum."
+            ));
         }
-        for (table, version) in workspace.ledger.table_versions(&run.run_id).await? {
-            kept.entry(table)
-                .or_default()
-                .insert(u64::try_from(version).unwrap_or_default());
+        if upkeep.vacuum {
+            output.note(format!(
+                "{deleted} deleted. What runs of the last {days} days left stays readable with --as-of."
+            ));
         }
+        return;
     }
-    Ok(kept)
+    if merges {
+        output.note(format!(
+            "{merged} could be merged into larger ones with --compact."
+        ));
+    }
+    if deletes {
+        output.note(format!(
+            "{deleted} could go with --vacuum: no version that a run of the last {days} days left names them."
+        ));
+    }
+    if !merges && !deletes {
+        output.note(format!("Nothing to do: no small files to merge, and every file belongs to a version that a run of the last {days} days left, or is young."));
+    }
 }

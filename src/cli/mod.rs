@@ -91,8 +91,16 @@ pub fn load_config(arguments: &Arguments) -> Result<Config> {
 
 async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
     match &arguments.verb {
-        Verb::Run(options) => run::run(&mut open(arguments).await?, output, "run", &options.request()?).await,
-        Verb::Plan(options) => plan::plan(&open(arguments).await?, output, &options.request()?).await,
+        Verb::Run(options) => {
+            let mut workspace = open(arguments).await?;
+            let request = options.request(&workspace.config)?;
+            run::run(&mut workspace, output, "run", &request).await
+        }
+        Verb::Plan(options) => {
+            let workspace = open(arguments).await?;
+            let request = options.request(&workspace.config)?;
+            plan::plan(&workspace, output, &request).await
+        }
         Verb::Sql { query } => sql::sql(&open(arguments).await?, output, query.as_deref()).await,
         Verb::Init { folder } => init::init(output, folder),
         Verb::Doctor => doctor::doctor(&load_config(arguments)?, output).await,
@@ -107,7 +115,7 @@ async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
         }
         Verb::Quarantine(verb) => quarantine::quarantine(&mut open(arguments).await?, output, verb).await,
         Verb::Factors(verb) => factors::factors(&open(arguments).await?, output, verb).await,
-        Verb::Maintain(options) => maintain::maintain(&open(arguments).await?, output, options).await,
+        Verb::Maintain(options) => maintain::maintain(&mut open(arguments).await?, output, options).await,
         Verb::Config(verb) => config::config(&load_config(arguments)?, output, verb),
         Verb::Db(verb) => db::db(&load_config(arguments)?, output, verb).await,
         Verb::Completions { shell } => completions::completions(output, *shell),

@@ -16,7 +16,9 @@ pub async fn plan(workspace: &Workspace, output: &Output, request: &Request) -> 
         output.json(&serde_json::to_value(&plan).unwrap_or_default());
         return Ok(0);
     }
-    if plan.steps.is_empty() {
+    if plan.steps.is_empty() && request.upkeep_only {
+        output.line("Nothing to do: no small files, nothing to delete, short logs.");
+    } else if plan.steps.is_empty() {
         output.line(format!(
             "Nothing to do: {} slices and partitions are up to date.",
             plan.current

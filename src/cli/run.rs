@@ -16,7 +16,7 @@ pub async fn run(workspace: &mut Workspace, output: &Output, verb: &str, request
     let report = run_pipeline(workspace, verb, request, &progress).await?;
     match output.format {
         Format::Json => output.json(&report.to_json()),
-        _ => summary::print(workspace, output, &report).await?,
+        _ => summary::print(workspace, output, &report, request.upkeep_only).await?,
     }
     for (error, hint) in report.errors.iter().zip(&report.hints) {
         output.error(error, hint.as_deref());

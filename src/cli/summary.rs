@@ -15,12 +15,25 @@ use crate::run::{RunReport, Workspace};
 ///
 /// # Errors
 /// What reading the published tables gives.
-pub async fn print(workspace: &Workspace, output: &Output, report: &RunReport) -> Result<()> {
+pub async fn print(
+    workspace: &Workspace,
+    output: &Output,
+    report: &RunReport,
+    upkeep_only: bool,
+) -> Result<()> {
     if output.quiet {
         return Ok(());
     }
     output.line(format!("Run {} · {:.1} s", report.run_id, report.seconds));
     output.line("");
+    if !report.maintenance.is_empty() {
+        output.line("Maintained");
+        super::maintain::list(output, &report.maintenance, true)?;
+        output.line("");
+    }
+    if upkeep_only {
+        return Ok(());
+    }
     landed(output, report);
     rebuilt(output, report);
     emissions(workspace, output).await?;

@@ -7,6 +7,7 @@ mod inventory;
 mod kind;
 mod layers;
 pub mod location;
+mod pipeline;
 mod problem;
 mod profile_keys;
 mod reader;
@@ -20,6 +21,7 @@ mod units;
 pub use inventory::ProviderSide;
 pub use kind::{InventorySource, Kind, Role};
 pub use layers::Flags;
+pub use pipeline::{Maintain, Pipeline};
 pub use secret::{Profile, Secret, looks_secret, redact_url};
 pub use suggest::{hint as suggestion, nearest};
 pub use types::{

@@ -266,7 +266,9 @@ impl<'a> Reader<'a> {
     pub fn finish(self) {
         let known = self.known.borrow();
         for key in self.entries.keys().filter(|key| !known.contains(&key.as_str())) {
-            let what = if self.path.is_empty() {
+            let section =
+                self.path.is_empty() && self.entries.get(key).is_some_and(|item| item.entries().is_some());
+            let what = if section {
                 format!("unknown section `{key}`")
             } else {
                 format!("unknown key `{key}`")
@@ -274,11 +276,7 @@ impl<'a> Reader<'a> {
             self.problem(
                 key,
                 what,
-                suggest::hint(
-                    key,
-                    &known,
-                    if self.path.is_empty() { "sections" } else { "keys" },
-                ),
+                suggest::hint(key, &known, if section { "sections" } else { "keys" }),
             );
         }
     }

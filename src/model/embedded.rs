@@ -1,3 +1,3 @@
-//! What the binary carries: models, audits, factor tables, migrations.
+//! What the binary carries: models, audits, pipelines, factor tables, migrations.
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

@@ -11,11 +11,13 @@ pub mod landing;
 mod looks;
 pub mod observer;
 pub mod one_bill;
+pub mod pipelines;
 pub mod plan;
 pub mod publish;
 pub mod query;
 pub mod report;
 pub mod system;
+pub mod upkeep;
 pub mod workspace;
 
 use std::collections::BTreeSet;
@@ -24,6 +26,7 @@ use ulid::Ulid;
 
 pub use observer::Observer;
 pub use report::RunReport;
+pub use upkeep::Upkeep;
 pub use workspace::Workspace;
 
 use crate::domain::period::Period;
@@ -35,8 +38,12 @@ use crate::ledger::RunLock;
 pub struct Request {
     /// The pipeline's name, for the ledger.
     pub pipeline: String,
-    /// `--select`.
+    /// `--select`, else the pipeline's.
     pub select: Vec<String>,
+    /// Nothing is landed or built, whatever is selected.
+    pub upkeep_only: bool,
+    /// Upkeep of the tables, behind all else.
+    pub upkeep: Option<Upkeep>,
     /// First billing period looked at.
     pub from: Option<Period>,
     /// First billing period no longer looked at.
@@ -77,6 +84,24 @@ pub async fn run(
 }
 
 async fn stages(
+    workspace: &mut Workspace,
+    request: &Request,
+    run_id: &str,
+    observer: &dyn Observer,
+    report: &mut RunReport,
+) -> Result<()> {
+    if !request.upkeep_only {
+        build(workspace, request, run_id, observer, report).await?;
+    }
+    if let Some(upkeep) = &request.upkeep {
+        let (done, failed) = upkeep::maintain(workspace, request, upkeep, run_id, observer).await?;
+        report.maintenance = done;
+        failed.iter().for_each(|error| report.fail(error));
+    }
+    Ok(())
+}
+
+async fn build(
     workspace: &mut Workspace,
     request: &Request,
     run_id: &str,

@@ -3,6 +3,7 @@
 use super::Request;
 use super::arrivals::{Action, plan_landing};
 use super::building::staleness;
+use super::upkeep::TableUpkeep;
 use super::workspace::Workspace;
 use crate::error::Result;
 use crate::model::Kind;
@@ -12,13 +13,13 @@ use serde::Serialize;
 /// One line of a plan.
 #[derive(Debug, Clone, Serialize)]
 pub struct Step {
-    /// `land` or the model's schema.
+    /// `land`, the model's schema or `maintain`.
     pub stage: String,
     /// The raw table or model.
     pub table: String,
     /// The partition.
     pub partition: String,
-    /// What would happen: `land`, `replace`, `build`, `drop`.
+    /// What would happen: `land`, `replace`, `build`, `drop`, `merge`, `delete`, `checkpoint`.
     pub action: String,
     /// Why.
     pub reason: String,
@@ -40,8 +41,44 @@ pub struct Plan {
 /// # Errors
 /// Usage for a selection that matches nothing, external when something cannot be reached.
 pub async fn plan(workspace: &Workspace, request: &Request) -> Result<Plan> {
-    let selected = workspace.select(&request.select)?;
     let mut plan = Plan::default();
+    if !request.upkeep_only {
+        plan_building(workspace, request, &mut plan).await?;
+    }
+    if let Some(upkeep) = &request.upkeep {
+        let tables = super::upkeep::plan(workspace, request, upkeep).await?;
+        plan.steps.extend(tables.iter().flat_map(upkeep_steps));
+    }
+    Ok(plan)
+}
+
+fn upkeep_steps(told: &TableUpkeep) -> Vec<Step> {
+    let step = |action: &str, reason: String| Step {
+        stage: "maintain".into(),
+        table: told.table.clone(),
+        partition: String::new(),
+        action: action.into(),
+        reason,
+    };
+    let mut steps = Vec::new();
+    if told.files_merged > 0 {
+        steps.push(step(
+            "merge",
+            format!("{} small files of {}", told.files_merged, told.files),
+        ));
+    }
+    if told.files_deleted > 0 {
+        let reason = format!("{} files that no kept version names", told.files_deleted);
+        steps.push(step("delete", reason));
+    }
+    if told.checkpoint {
+        steps.push(step("checkpoint", "its log has grown".into()));
+    }
+    steps
+}
+
+async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan) -> Result<()> {
+    let selected = workspace.select(&request.select)?;
     let mut arriving: Vec<(String, String, String, String)> = Vec::new();
     for source in plan_landing(workspace, request).await? {
         plan.failures
@@ -166,7 +203,7 @@ pub async fn plan(workspace: &Workspace, request: &Request) -> Result<Plan> {
         plan.current += current.len() as u64;
         plan.steps.extend(steps);
     }
-    Ok(plan)
+    Ok(())
 }
 
 fn step(model: &crate::model::Model, partition: String, action: &str, reason: String) -> Step {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::upkeep::TableUpkeep;
 use crate::error::{Blame, Error};
 
 /// One source's part.
@@ -81,6 +82,9 @@ pub struct RunReport {
     pub models: Vec<ModelReport>,
     /// Per audit.
     pub audits: Vec<AuditReport>,
+    /// Per table, where the pipeline looks after them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<TableUpkeep>,
     /// Covered share.
     #[serde(skip)]
     pub coverage: Coverage,
@@ -106,6 +110,7 @@ impl RunReport {
             sources: Vec::new(),
             models: Vec::new(),
             audits: Vec::new(),
+            maintenance: Vec::new(),
             coverage: Coverage::default(),
             seconds: 0.0,
             errors: Vec::new(),

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::tables::Tables;
 use crate::model::Model;
-use crate::warehouse::DataFile;
+use crate::warehouse::{DataFile, Identity};
 
 /// The partition of an output table: values in the order of the model's partition columns.
 pub type OutputKey = Vec<String>;
@@ -114,13 +114,14 @@ impl ModelPlan {
                     hash.update(settings(&key[position]));
                 }
                 let mut input_rows = 0;
-                let mut paths: Vec<String> = Vec::new();
+                let mut inputs: BTreeMap<&str, Identity> = BTreeMap::new();
                 for (table, file) in files.iter().filter(|(_, file)| contributes(model, key, file)) {
-                    paths.push(format!("{table}:{}\n", file.path));
+                    *inputs.entry(table).or_default() += file.identity();
                     input_rows += file.rows;
                 }
-                paths.sort();
-                paths.iter().for_each(|path| hash.update(path));
+                for (table, identity) in inputs {
+                    hash.update(format!("{table}:{identity}\n"));
+                }
                 let fingerprint = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
                 (
                     key.clone(),

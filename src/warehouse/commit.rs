@@ -3,15 +3,19 @@
 use std::collections::HashMap;
 
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
-use deltalake_core::TableProperty;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake_core::kernel::transaction::{
+    CommitBuilder, CommitConflictError, CommitProperties, TransactionError,
+};
 use deltalake_core::kernel::{Action, Add, MetadataExt, StructField, StructType, Transaction};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use deltalake_core::{DeltaTableError, TableProperty};
 
 use super::Warehouse;
+use super::identity::Identity;
 use super::stage::StagedFile;
+use super::statistics::in_log;
 use super::table::{DataFile, PartitionValues, Table, log_store_of};
 use crate::error::{Error, Result};
 
@@ -80,55 +84,56 @@ impl Warehouse {
     pub async fn commit(&self, commit: Commit) -> Result<Table> {
         let place = format!("table {}", commit.table);
         let _in_line = self.commits.lock().await;
-        self.try_commit(commit).await.map_err(|error| error.at(place))
+        let committed = async {
+            let table = match self.open(&commit.table, None).await? {
+                Some(table) => table,
+                None => self.create(&commit).await?,
+            };
+            self.commit_behind(table, &commit).await
+        };
+        committed.await.map_err(|error: Error| error.at(place))
     }
 
-    async fn try_commit(&self, commit: Commit) -> Result<Table> {
-        let location = self.table_location(&commit.table);
-        let table = match self.open(&commit.table, None).await? {
-            Some(table) => table,
-            None => self.create(&commit).await?,
+    /// Commits behind a version that was read, or behind a later one between which files were only merged: upkeep on
+    /// another machine takes nothing from a run.
+    async fn commit_behind(&self, mut table: Table, commit: &Commit) -> Result<Table> {
+        let replaced = |table: &Table| -> Identity {
+            let files = table.files().iter().filter(|file| commit.replaced.covers(file));
+            files.map(DataFile::identity).sum()
         };
-        let mut actions: Vec<Action> = Vec::new();
-        if let Some(schema) = grown(table.schema(), &commit.schema)? {
-            let metadata = table.inner.snapshot()?.metadata().clone();
-            actions.push(Action::Metadata(
-                metadata
-                    .with_schema(&schema)
-                    .map_err(deltalake_core::DeltaTableError::from)?,
-            ));
-        }
-        let state = table.inner.snapshot()?;
-        for (file, view) in table.files().iter().zip(state.log_data().iter()) {
-            if commit.replaced.covers(file) {
-                actions.push(Action::Remove(view.remove_action(true)));
+        loop {
+            let actions = actions(&table, commit)?;
+            let now = chrono::Utc::now().timestamp_millis();
+            let transactions = commit
+                .transactions
+                .iter()
+                .map(|(id, version)| Transaction::new_with_last_update(id, *version, Some(now)))
+                .collect();
+            let properties = CommitProperties::default()
+                .with_application_transactions(transactions)
+                .with_metadata([("run_id".to_string(), commit.run_id.as_str().into())]);
+            let operation = DeltaOperation::Write {
+                mode: SaveMode::Overwrite,
+                partition_by: Some(table.partition_columns().to_vec()),
+                predicate: commit.replaced.predicate(),
+            };
+            let finalized = CommitBuilder::from(properties)
+                .with_actions(actions)
+                .build(Some(table.inner.snapshot()?), table.log_store.clone(), operation)
+                .await;
+            match finalized {
+                Ok(finalized) => return table.at(finalized.snapshot()),
+                Err(error) if added_meanwhile(&error) => match self.open(&commit.table, None).await? {
+                    Some(newest)
+                        if newest.version() > table.version() && replaced(&newest) == replaced(&table) =>
+                    {
+                        table = newest;
+                    }
+                    _ => return Err(error.into()),
+                },
+                Err(error) => return Err(error.into()),
             }
         }
-        let now = chrono::Utc::now().timestamp_millis();
-        actions.extend(commit.added.iter().map(|file| Action::Add(add_action(file, now))));
-        let transactions = commit
-            .transactions
-            .iter()
-            .map(|(id, version)| Transaction::new_with_last_update(id, *version, Some(now)))
-            .collect();
-        let properties = CommitProperties::default()
-            .with_application_transactions(transactions)
-            .with_metadata([(
-                "run_id".to_string(),
-                serde_json::Value::String(commit.run_id.clone()),
-            )]);
-        let operation = DeltaOperation::Write {
-            mode: SaveMode::Overwrite,
-            partition_by: Some(table.partition_columns().to_vec()),
-            predicate: commit.replaced.predicate(),
-        };
-        let finalized = CommitBuilder::from(properties)
-            .with_actions(actions)
-            .build(Some(state), table.log_store.clone(), operation)
-            .await?;
-        let mut inner = table.inner.clone();
-        inner.state = Some(finalized.snapshot());
-        Table::from_delta(&commit.table, location, table.log_store.clone(), inner)
     }
 
     async fn create(&self, commit: &Commit) -> Result<Table> {
@@ -154,6 +159,35 @@ impl Warehouse {
             .await?;
         Table::from_delta(&commit.table, location, log_store, inner)
     }
+}
+
+/// What a commit changes in a version of its table.
+fn actions(table: &Table, commit: &Commit) -> Result<Vec<Action>> {
+    let mut actions: Vec<Action> = Vec::new();
+    let state = table.inner.snapshot()?;
+    if let Some(schema) = grown(table.schema(), &commit.schema)? {
+        let metadata = state.metadata().clone().with_schema(&schema);
+        actions.push(Action::Metadata(metadata.map_err(DeltaTableError::from)?));
+    }
+    for (file, view) in table.files().iter().zip(state.log_data().iter()) {
+        if commit.replaced.covers(file) {
+            actions.push(Action::Remove(view.remove_action(true)));
+        }
+    }
+    let now = chrono::Utc::now().timestamp_millis();
+    let added = commit.added.iter();
+    actions.extend(added.map(|file| Action::Add(add_action(file, now, true))));
+    Ok(actions)
+}
+
+/// Whether another writer's commit put files where this one replaces some.
+fn added_meanwhile(error: &DeltaTableError) -> bool {
+    matches!(
+        error,
+        DeltaTableError::Transaction {
+            source: TransactionError::CommitConflict(CommitConflictError::ConcurrentAppend)
+        }
+    )
 }
 
 fn kernel_schema(schema: &Schema) -> Result<StructType> {
@@ -188,25 +222,94 @@ fn grown(table: &Schema, wanted: &Schema) -> Result<Option<StructType>> {
     })?))
 }
 
-fn add_action(file: &StagedFile, now: i64) -> Add {
-    let mut stats = serde_json::json!({ "numRecords": file.rows });
-    if let Some((first, last)) = file.charge_dates {
-        let text = |day| chrono::NaiveDate::from_epoch_days(day).map(|d| d.to_string());
-        stats["minValues"] = serde_json::json!({ "charge_date": text(first) });
-        stats["maxValues"] = serde_json::json!({ "charge_date": text(last) });
-        stats["nullCount"] = serde_json::json!({ "charge_date": 0 });
-    }
+/// The log entry of a staged file; `data_change` is false where its rows were in the table before.
+pub(super) fn add_action(file: &StagedFile, now: i64, data_change: bool) -> Add {
     Add {
         path: file.path.clone(),
         partition_values: file.partition.clone().into_iter().collect(),
         size: file.size as i64,
         modification_time: now,
-        data_change: true,
-        stats: Some(stats.to_string()),
+        data_change,
+        stats: Some(in_log(file)),
         tags: None,
         deletion_vector: None,
         base_row_id: None,
         default_row_commit_version: None,
         clustering_provider: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
+    use datafusion::arrow::datatypes::{DataType, Field};
+
+    use super::*;
+    use crate::warehouse::{Location, Merge, Stager};
+
+    const TABLE: &str = "raw.bills";
+
+    /// One row in a file of its own.
+    async fn row(warehouse: &Warehouse, number: i64, replaced: Replaced) -> Commit {
+        let fields = vec![
+            Field::new("number", DataType::Int64, true),
+            Field::new("tenant", DataType::Utf8, true),
+        ];
+        let schema = Arc::new(Schema::new(fields));
+        let columns = vec![
+            Arc::new(Int64Array::from(vec![number])) as _,
+            Arc::new(StringArray::from(vec!["acme"])) as _,
+        ];
+        let rows = RecordBatch::try_new(schema.clone(), columns).unwrap();
+        let partition_columns = vec!["tenant".to_string()];
+        let location = warehouse.table_location(TABLE);
+        let mut stager = Stager::new(location, "run", schema.clone(), &partition_columns).unwrap();
+        stager.write(&rows).await.unwrap();
+        Commit {
+            table: TABLE.into(),
+            schema,
+            partition_columns,
+            replaced,
+            added: stager.finish().await.unwrap(),
+            transactions: vec![("ogf/raw.bills/tenant=acme".into(), number)],
+            run_id: "run".into(),
+        }
+    }
+
+    fn acme() -> Replaced {
+        let partition = [("tenant".to_string(), Some("acme".to_string()))];
+        Replaced::Partitions(vec![partition.into_iter().collect()])
+    }
+
+    #[tokio::test]
+    async fn a_merge_by_another_machine_does_not_fail_a_run_but_another_run_does() {
+        let profile = crate::config::Profile {
+            name: String::new(),
+            values: Default::default(),
+        };
+        let location = Location::open("memory:///lake", std::path::Path::new("/"), &profile).unwrap();
+        let warehouse = Warehouse::new(location);
+        for number in [1, 2] {
+            let commit = row(&warehouse, number, Replaced::Nothing).await;
+            warehouse.commit(commit).await.unwrap();
+        }
+        // The run has read its version; the merge comes before its commit.
+        let read = warehouse.open(TABLE, None).await.unwrap().unwrap();
+        let merges: Vec<Merge> = read.merges().into_values().flatten().collect();
+        let merged = warehouse.merge(&read, &merges, "upkeep").await.unwrap();
+        assert_eq!((merged.files().len(), merged.rows()), (1, 2));
+        assert_eq!(merged.identity(), read.identity());
+        let commit = row(&warehouse, 3, acme()).await;
+        let committed = warehouse.commit_behind(read.clone(), &commit).await.unwrap();
+        assert_eq!((committed.files().len(), committed.rows()), (1, 1));
+        let recorded = committed.transaction("ogf/raw.bills/tenant=acme").await.unwrap();
+        assert_eq!(recorded, Some(3));
+        // Another run that read the same version as that one must not win too.
+        let late = row(&warehouse, 4, acme()).await;
+        assert!(warehouse.commit_behind(read, &late).await.is_err());
+        let newest = warehouse.open(TABLE, None).await.unwrap().unwrap();
+        assert_eq!(newest.identity(), committed.identity());
     }
 }

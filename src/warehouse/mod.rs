@@ -2,18 +2,25 @@
 
 #[cfg(feature = "aws-api")]
 pub mod aws;
+mod checkpoint;
 pub mod commit;
+pub mod compaction;
+pub mod identity;
 pub mod maintenance;
+mod pruning;
 pub mod publishing;
 pub mod row_groups;
 pub mod scan;
 mod small_files;
 pub mod stage;
 mod staged_sink;
+pub mod statistics;
 pub mod store;
 pub mod table;
 
 pub use commit::{Commit, Replaced};
+pub use compaction::Merge;
+pub use identity::Identity;
 pub use scan::SnapshotTable;
 pub use stage::{StagedFile, Stager};
 pub use staged_sink::{StagedSink, StagedSinks};

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Warehouse;
 use super::stage::StagedFile;
+use super::table::Table;
 use crate::error::Result;
 
 /// The folder of all plain snapshots.
@@ -12,49 +13,45 @@ pub const FOLDER: &str = "published";
 const KEPT_SNAPSHOTS: usize = 2;
 
 impl Warehouse {
-    /// The snapshot that `latest.json` names, if any.
+    /// Which rows the snapshot holds that `latest.json` names, if any.
     ///
     /// # Errors
     /// External when the store cannot be read.
-    pub async fn published_snapshot(&self, table: &str) -> Result<Option<String>> {
+    pub async fn published_contents(&self, table: &str) -> Result<Option<String>> {
         let path = format!("{FOLDER}/{table}/latest.json");
         if !self.location.exists(&path).await? {
             return Ok(None);
         }
         let value: serde_json::Value =
             serde_json::from_slice(&self.location.read(&path).await?).unwrap_or_default();
-        Ok(value["snapshot"].as_str().map(str::to_string))
+        Ok(value["contents"].as_str().map(str::to_string))
     }
 
     /// Makes a written snapshot the current one: fixed names first, the pointer last.
     ///
     /// # Errors
     /// External when the store refuses; the pointer then still names the snapshot before.
-    pub async fn point_to_snapshot(
-        &self,
-        table: &str,
-        snapshot: &str,
-        version: u64,
-        files: &[StagedFile],
-    ) -> Result<()> {
-        let root = self.location.child(&format!("{FOLDER}/{table}"));
-        let mut names = Vec::new();
+    pub async fn point_to_snapshot(&self, table: &Table, snapshot: &str, files: &[StagedFile]) -> Result<()> {
+        let name = table.name.trim_start_matches("publish.");
+        let root = self.location.child(&format!("{FOLDER}/{name}"));
+        let mut parts = Vec::new();
         for (index, file) in files.iter().enumerate() {
-            let name = format!("current/part-{index:05}.parquet");
-            root.copy(&format!("{snapshot}/{}", file.path), &name).await?;
-            names.push(name);
+            let part = format!("current/part-{index:05}.parquet");
+            root.copy(&format!("{snapshot}/{}", file.path), &part).await?;
+            parts.push(part);
         }
         for path in root.child("current").paths().await? {
-            let name = format!("current/{path}");
-            if !names.contains(&name) {
-                root.delete(&name).await?;
+            let part = format!("current/{path}");
+            if !parts.contains(&part) {
+                root.delete(&part).await?;
             }
         }
         let pointer = json!({
-            "table": format!("publish.{table}"),
+            "table": table.name,
             "snapshot": snapshot,
-            "delta_version": version,
-            "folder": format!("{FOLDER}/{table}/{snapshot}"),
+            "delta_version": table.version(),
+            "contents": table.identity().to_string(),
+            "folder": format!("{FOLDER}/{name}/{snapshot}"),
             "files": files.iter().map(|f| json!({ "path": f.path, "rows": f.rows, "bytes": f.size })).collect::<Vec<_>>(),
         });
         root.write(
@@ -62,7 +59,7 @@ impl Warehouse {
             serde_json::to_vec_pretty(&pointer).unwrap_or_default(),
         )
         .await?;
-        self.drop_old_snapshots(table, snapshot).await
+        self.drop_old_snapshots(name, snapshot).await
     }
 
     async fn drop_old_snapshots(&self, table: &str, current: &str) -> Result<()> {

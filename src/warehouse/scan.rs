@@ -19,6 +19,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
+use super::pruning::may_hold;
 use super::table::{DataFile, Table};
 use crate::error::{Error, Result};
 
@@ -243,7 +244,22 @@ impl TableProvider for SnapshotTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let files = self.prune(state, filters)?;
+        let on_files: Vec<Expr> = filters
+            .iter()
+            .filter(|f| !self.only_partition_columns(f))
+            .cloned()
+            .collect();
+        let predicate = match conjunction(on_files) {
+            Some(predicate) => {
+                let df_schema = DFSchema::try_from(self.schema.clone())?;
+                Some(state.create_physical_expr(predicate, &df_schema)?)
+            }
+            None => None,
+        };
+        let mut files = self.prune(state, filters)?;
+        if let Some(predicate) = &predicate {
+            files = may_hold(files, &self.schema, predicate.clone())?;
+        }
         if files.is_empty() {
             let projected = match projection {
                 Some(indices) => Arc::new(self.schema.project(indices)?),
@@ -268,14 +284,8 @@ impl TableProvider for SnapshotTable {
                 .with_table_partition_cols(partition_fields)
                 .build(),
         );
-        let on_files: Vec<Expr> = filters
-            .iter()
-            .filter(|f| !self.only_partition_columns(f))
-            .cloned()
-            .collect();
-        if let Some(predicate) = conjunction(on_files) {
-            let df_schema = DFSchema::try_from(self.schema.clone())?;
-            source = source.with_predicate(state.create_physical_expr(predicate, &df_schema)?);
+        if let Some(predicate) = predicate {
+            source = source.with_predicate(predicate);
         }
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(WAREHOUSE_STORE)?, Arc::new(source))
             .with_file_groups(groups)

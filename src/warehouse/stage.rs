@@ -14,7 +14,9 @@ use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use std::sync::Arc;
 
+use super::identity::Identity;
 use super::staged_sink::{StagedNames, StagedSinks};
+use super::statistics::{Bounds, of_footer};
 use super::store::Location;
 use super::table::PartitionValues;
 use crate::domain::period::Period;
@@ -40,6 +42,8 @@ pub struct StagedFile {
     pub partition: PartitionValues,
     /// First and last charge date (days since 1970-01-01) where the rows have one.
     pub charge_dates: Option<(i32, i32)>,
+    /// Bounds of its key columns.
+    pub bounds: BTreeMap<String, Bounds>,
 }
 
 struct OpenFile {
@@ -63,6 +67,8 @@ pub struct Stager {
     charge_date: Option<usize>,
     open: BTreeMap<(PartitionValues, Option<Period>), OpenFile>,
     finished: Vec<StagedFile>,
+    /// What merged files hold; the first one carries all of it.
+    holds: Option<Identity>,
 }
 
 impl Stager {
@@ -110,7 +116,24 @@ impl Stager {
             charge_date,
             open: BTreeMap::new(),
             finished: Vec::new(),
+            holds: None,
         })
+    }
+
+    /// A writer of the rows of other files of the table, whose identities add up to `holds`.
+    ///
+    /// # Errors
+    /// As [`Stager::new`].
+    pub(super) fn merging(
+        location: Location,
+        run_id: &str,
+        schema: SchemaRef,
+        partition_columns: &[String],
+        holds: Identity,
+    ) -> Result<Self> {
+        let mut stager = Self::new(location, run_id, schema, partition_columns)?;
+        stager.holds = Some(holds);
+        Ok(stager)
     }
 
     /// A writer of files outside any table: all columns in the files, no split by month.
@@ -182,6 +205,24 @@ impl Stager {
                 .filter(|d| d.is_valid(row))
                 .and_then(|d| Period::of_epoch_day(d.value(row)))
         };
+        // Batches mostly belong to one partition and month: that is seen without a look at each row's values together.
+        let is_alike = |column: &ArrayRef| {
+            let texts = column.as_string::<i32>();
+            let first = texts.is_valid(0).then(|| texts.value(0));
+            texts.iter().all(|text| text == first)
+        };
+        let one_month = dates.as_ref().is_none_or(|d| {
+            d.null_count() == 0
+                && min(d).and_then(Period::of_epoch_day) == max(d).and_then(Period::of_epoch_day)
+        });
+        if one_month && columns.iter().all(|(_, column)| is_alike(column)) {
+            let value = |column: &ArrayRef| {
+                let texts = column.as_string::<i32>();
+                texts.is_valid(0).then(|| texts.value(0).to_string())
+            };
+            let partition = columns.iter().map(|(name, column)| (name.clone(), value(column)));
+            return Ok(vec![(partition.collect(), month_of(0), None)]);
+        }
         let mut groups: BTreeMap<(Vec<Option<&str>>, Option<Period>), Vec<u32>> = BTreeMap::new();
         for row in 0..batch.num_rows() {
             let key = columns
@@ -245,7 +286,12 @@ impl Stager {
     }
 
     fn create(&mut self, partition: PartitionValues) -> Result<OpenFile> {
-        let path = self.names.path(&partition);
+        let mark = self
+            .holds
+            .as_mut()
+            .map(|holds| std::mem::take(holds).mark())
+            .unwrap_or_default();
+        let path = self.names.path(&partition, &mark);
         let target = Path::from(format!("{}/{path}", self.location.prefix));
         let sink = BufWriter::new(self.location.store.clone(), target);
         // Without the Arrow schema in the footer a file has plain Parquet types, the same for every reader.
@@ -300,7 +346,7 @@ async fn close(file: OpenFile) -> Result<StagedFile> {
         rows,
         charge_dates,
     } = file;
-    writer
+    let footer = writer
         .finish()
         .await
         .map_err(|e| unwrap_store_error(e).at(path.clone()))?;
@@ -311,6 +357,7 @@ async fn close(file: OpenFile) -> Result<StagedFile> {
         rows,
         partition,
         charge_dates,
+        bounds: of_footer(&footer),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Staged files written from a blocking thread, byte by byte, for those who make the Parquet file themselves.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -31,14 +32,14 @@ pub(super) struct StagedNames {
 }
 
 impl StagedNames {
-    /// A path inside the table's folder.
-    pub fn path(&self, partition: &PartitionValues) -> String {
+    /// A path inside the table's folder; `mark` ends the name.
+    pub fn path(&self, partition: &PartitionValues, mark: &str) -> String {
         let folder: Vec<String> = ["tenant", "source", "month"]
             .iter()
             .filter_map(|name| partition.get(*name).cloned().flatten())
             .collect();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let path = format!("{}/{}-{number:05}.parquet", folder.join("/"), self.stem);
+        let path = format!("{}/{}-{number:05}{mark}.parquet", folder.join("/"), self.stem);
         path.trim_start_matches('/').to_string()
     }
 }
@@ -67,7 +68,7 @@ impl StagedSinks {
     /// # Errors
     /// External when a folder of this machine cannot be written.
     pub fn open(&self) -> Result<StagedSink> {
-        let path = self.names.path(&self.partition);
+        let path = self.names.path(&self.partition, "");
         let place = Path::from(format!("{}/{path}", self.location.prefix));
         let target = match self.location.local_path(&place) {
             Some(local) => {
@@ -143,6 +144,7 @@ impl StagedSink {
             rows,
             partition: self.partition.clone(),
             charge_dates: None,
+            bounds: BTreeMap::new(),
         })
     }
 

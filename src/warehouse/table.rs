@@ -6,10 +6,12 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use deltalake_core::kernel::EagerSnapshot;
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
+use deltalake_core::table::state::DeltaTableState;
 use deltalake_core::{DeltaTable, DeltaTableError};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 
+use super::identity::Identity;
 use super::store::Location;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
@@ -32,6 +34,13 @@ pub struct DataFile {
     pub month: Option<Period>,
     /// The statistics as they stand in the log.
     pub stats: Option<String>,
+}
+
+impl DataFile {
+    /// Which rows it holds, whatever file they were written to first.
+    pub fn identity(&self) -> Identity {
+        Identity::of_path(self.path.as_ref())
+    }
 }
 
 /// A snapshot of a Delta table.
@@ -108,6 +117,13 @@ impl Table {
         })
     }
 
+    /// The same table at the version behind a commit.
+    pub(super) fn at(&self, state: DeltaTableState) -> Result<Table> {
+        let mut inner = self.inner.clone();
+        inner.state = Some(state);
+        Self::from_delta(&self.name, self.location.clone(), self.log_store.clone(), inner)
+    }
+
     fn snapshot(&self) -> Result<&EagerSnapshot> {
         Ok(self.inner.snapshot()?.snapshot())
     }
@@ -149,6 +165,11 @@ impl Table {
         self.files.iter().map(|file| file.rows).sum()
     }
 
+    /// Which rows it holds: the same for every version between which only files were merged or deleted.
+    pub fn identity(&self) -> Identity {
+        self.files.iter().map(DataFile::identity).sum()
+    }
+
     /// The distinct partitions that hold files.
     pub fn partitions(&self) -> BTreeSet<PartitionValues> {
         self.files.iter().map(|file| file.partition.clone()).collect()
@@ -171,6 +192,13 @@ async fn log_exists(location: &Location) -> Result<bool> {
 }
 
 fn data_file(view: &deltalake_core::kernel::LogicalFileView) -> Result<DataFile> {
+    if view.deletion_vector_descriptor().is_some() {
+        return Err(
+            Error::external("another program deleted rows by a deletion vector, which is not read here")
+                .at(view.path().to_string())
+                .hint("rewrite the file there without one (Spark: REORG TABLE … APPLY (PURGE)), or land the slice again into an empty table"),
+        );
+    }
     let stats = view.stats();
     let parsed: serde_json::Value = stats
         .as_deref()

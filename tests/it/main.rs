@@ -31,3 +31,4 @@ mod stores;
 mod support;
 mod time_travel;
 mod transcripts;
+mod upkeep;

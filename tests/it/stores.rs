@@ -162,7 +162,7 @@ fn tables_in_memory_hold_what_tables_in_folders_hold() {
         );
     }
     let warehouse = &in_memory.workspace.warehouse;
-    let published = warehouse.published_snapshot("cost_and_carbon");
+    let published = warehouse.published_contents("cost_and_carbon");
     let published = in_memory.runtime.block_on(published).unwrap();
     assert!(published.is_some(), "plain Parquet lies beside the tables");
     assert!(!beside.path("data").exists(), "nothing of it is in a folder");
