@@ -1,5 +1,8 @@
 //! A table for the query engine: exactly the active files of one snapshot, or a part of them.
 
+#[cfg(feature = "cluster")]
+pub mod wire;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -28,6 +31,7 @@ pub const WAREHOUSE_STORE: &str = "warehouse://store";
 /// A table provider over chosen files of a snapshot.
 #[derive(Debug)]
 pub struct SnapshotTable {
+    store: String,
     prefix: String,
     schema: SchemaRef,
     file_schema: SchemaRef,
@@ -110,6 +114,7 @@ impl SnapshotTable {
             columns.into_iter().chain(partition_fields).collect::<Vec<_>>(),
         ));
         SnapshotTable {
+            store: WAREHOUSE_STORE.to_string(),
             prefix,
             schema,
             file_schema,
@@ -254,7 +259,7 @@ impl TableProvider for SnapshotTable {
             let df_schema = DFSchema::try_from(self.schema.clone())?;
             source = source.with_predicate(state.create_physical_expr(predicate, &df_schema)?);
         }
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(WAREHOUSE_STORE)?, Arc::new(source))
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(&self.store)?, Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
