@@ -12,6 +12,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::MAX_MESSAGE_BYTES;
 use super::node::Node;
+use super::stages::Stages;
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -70,6 +71,7 @@ pub async fn run_executor(config: &Config, options: &ExecutorOptions) -> Result<
         memory_pool_size: Some(options.memory / 2),
         grpc_max_decoding_message_size: MAX_MESSAGE_BYTES,
         grpc_max_encoding_message_size: MAX_MESSAGE_BYTES,
+        override_execution_engine: Some(Arc::new(Stages::default())),
         override_function_registry: Some(Arc::new(functions)),
         override_runtime_producer: Some(Arc::new(move |_: &SessionConfig| Ok(runtime.clone()))),
         override_config_producer: Some(Arc::new(Node::session_config)),

@@ -3,6 +3,7 @@
 //! The driver plans, ships the logical plan and streams the result back; it alone writes tables. See
 //! docs/decisions/0011-what-travels-to-a-cluster.md.
 
+mod announced;
 mod client;
 mod codec;
 mod executor;
@@ -12,6 +13,7 @@ mod node;
 mod parcel;
 mod query;
 mod scheduler;
+mod stages;
 
 pub use client::Cluster;
 pub use executor::{ExecutorOptions, run_executor};

@@ -5,20 +5,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ballista_core::planner::BallistaQueryPlanner;
-use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties};
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion_proto::protobuf::LogicalPlanNode;
 use futures::{StreamExt, TryStreamExt};
 
+use super::announced::as_announced;
 use super::client::Cluster;
 use super::parcel::packed;
 
@@ -43,6 +42,11 @@ impl QueryPlanner for ClusterPlanner {
         plan: &LogicalPlan,
         session: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if recursive(plan)? {
+            return DefaultPhysicalPlanner::default()
+                .create_physical_plan(plan, session)
+                .await;
+        }
         let query = self
             .ballista
             .create_physical_plan(&packed(plan.clone())?, session)
@@ -52,6 +56,11 @@ impl QueryPlanner for ClusterPlanner {
             cluster: self.cluster.clone(),
         }))
     }
+}
+
+/// Whether a query calls itself: one that does cannot be cut into stages, and is computed in this process.
+fn recursive(plan: &LogicalPlan) -> Result<bool> {
+    plan.exists(|node| Ok(matches!(node, LogicalPlan::RecursiveQuery(_))))
 }
 
 /// One query on the cluster.
@@ -107,20 +116,4 @@ impl ExecutionPlan for ClusterQuery {
             });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
     }
-}
-
-/// The executors plan for themselves and may hand out a view of the text that this process announced.
-fn as_announced(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let columns = batch
-        .columns()
-        .iter()
-        .zip(schema.fields())
-        .map(|(column, field)| cast(column, field.data_type()))
-        .collect::<std::result::Result<Vec<_>, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(
-        schema.clone(),
-        columns,
-        &options,
-    )?)
 }

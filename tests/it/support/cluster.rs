@@ -13,8 +13,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A process of a cluster; killed when dropped.
 pub struct Node {
     process: Child,
-    /// Where it listens.
-    pub port: u16,
 }
 
 impl Node {
@@ -63,7 +61,6 @@ impl Node {
         command.stdout(Stdio::null()).stderr(Stdio::inherit());
         let mut node = Node {
             process: command.spawn().unwrap(),
-            port,
         };
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
