@@ -161,24 +161,28 @@ mod tests {
         assert_eq!(text(&found.collect().await.unwrap()), wanted);
     }
 
-    #[tokio::test]
-    async fn a_plan_deeper_than_a_message_may_be_arrives() {
-        let mut plan = LogicalPlanBuilder::values(vec![vec![lit(1_i64)]]).unwrap();
-        for n in 0..200 {
-            plan = plan.filter(col("column1").gt(lit(n))).unwrap();
-        }
-        let plan = plan.build().unwrap();
-        let codec = ClusterCodec::new("s3://lake".into());
-        assert!(
-            send(&plan, &codec, &codec).is_err(),
-            "parcels are of no use any more: messages may be as deep"
-        );
-        let arrived = send(&packed(plan.clone()).unwrap(), &codec, &codec).unwrap();
-        let arrived = Unpack.analyze(arrived, &ConfigOptions::default()).unwrap();
-        assert_eq!(
-            arrived.display_indent().to_string(),
-            plan.display_indent().to_string()
-        );
+    #[test]
+    fn a_plan_deeper_than_a_message_may_be_arrives() {
+        // As deep in calls as the threads of the program may go.
+        let deep = std::thread::Builder::new().stack_size(64 << 20).spawn(|| {
+            let mut plan = LogicalPlanBuilder::values(vec![vec![lit(1_i64)]]).unwrap();
+            for n in 0..100 {
+                plan = plan.filter(col("column1").gt(lit(n))).unwrap();
+            }
+            let plan = plan.build().unwrap();
+            let codec = ClusterCodec::new("s3://lake".into());
+            assert!(
+                send(&plan, &codec, &codec).is_err(),
+                "parcels are of no use any more: messages may be as deep"
+            );
+            let arrived = send(&packed(plan.clone()).unwrap(), &codec, &codec).unwrap();
+            let arrived = Unpack.analyze(arrived, &ConfigOptions::default()).unwrap();
+            assert_eq!(
+                arrived.display_indent().to_string(),
+                plan.display_indent().to_string()
+            );
+        });
+        deep.unwrap().join().unwrap();
     }
 
     #[tokio::test]
