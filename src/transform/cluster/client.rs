@@ -1,6 +1,7 @@
 //! The driver's side: sessions whose queries run on the cluster.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ballista_core::config::{BALLISTA_ADAPTIVE_PLANNER_ENABLED, BallistaConfig};
@@ -17,7 +18,6 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_proto::protobuf::LogicalPlanNode;
 use futures::TryStreamExt;
-use tokio::sync::OnceCell;
 
 use super::MAX_MESSAGE_BYTES;
 use super::codec::ClusterCodec;
@@ -41,7 +41,8 @@ pub struct Cluster {
     /// `http://host:port` of the scheduler.
     scheduler: String,
     codec: Arc<ClusterCodec>,
-    ready: OnceCell<()>,
+    /// Whether an executor answered since work was last lost.
+    ready: AtomicBool,
 }
 
 impl Cluster {
@@ -64,7 +65,7 @@ impl Cluster {
         Ok(Cluster {
             scheduler: format!("http://{address}"),
             codec: Arc::new(ClusterCodec::new(warehouse_name(warehouse))),
-            ready: OnceCell::new(),
+            ready: AtomicBool::new(false),
         })
     }
 
@@ -99,23 +100,28 @@ impl Cluster {
         context
     }
 
-    /// Waits for an executor, once per process: a scheduler without one takes queries and never answers.
+    /// Waits for an executor, at first and whenever one was lost: a scheduler without one takes queries and never answers.
     ///
     /// # Errors
     /// External when the scheduler cannot be reached, or no executor takes a task in time.
     pub async fn ready(&self, context: &Arc<TaskContext>) -> Result<()> {
-        let probe = || async {
-            match tokio::time::timeout(PATIENCE, self.probe(context)).await {
-                Ok(answer) => answer.map_err(|error| self.explain(error)),
-                Err(_) => Err(Error::external(format!(
+        if self.ready.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match tokio::time::timeout(PATIENCE, self.probe(context)).await {
+            Ok(answer) => answer.map_err(|error| self.explain(error))?,
+            Err(_) => {
+                return Err(Error::external(format!(
                     "no executor of the cluster at {} took a task within {} seconds",
                     self.address(),
                     PATIENCE.as_secs()
                 ))
-                .hint("start `offgridflow cluster executor --scheduler HOST:PORT`; it says when it cannot reach the scheduler")),
+                .hint(
+                    "start `offgridflow cluster executor --scheduler HOST:PORT`; it says when it cannot reach the scheduler",
+                ));
             }
-        };
-        self.ready.get_or_try_init(probe).await?;
+        }
+        self.ready.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -137,7 +143,11 @@ impl Cluster {
 
     /// What a failed query means for people.
     pub fn explain(&self, error: datafusion::error::DataFusionError) -> Error {
-        failure::explain(error, self.address())
+        let error = failure::explain(error, self.address());
+        if failure::is_lost_work(&error) {
+            self.ready.store(false, Ordering::Relaxed);
+        }
+        error
     }
 
     /// The pause before another attempt of work that failed for the `attempt`th time; `None` when it is not to be
