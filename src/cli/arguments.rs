@@ -1,5 +1,6 @@
 //! Verbs and flags.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -123,6 +124,9 @@ pub enum Verb {
     /// The metadata database
     #[command(subcommand)]
     Db(DbVerb),
+    /// A scheduler or an executor of a cluster, until it is stopped
+    #[command(subcommand)]
+    Cluster(ClusterVerb),
     /// A completion script, to standard output
     Completions {
         /// The shell
@@ -275,6 +279,64 @@ pub enum DbVerb {
     Rollback,
     /// The steps and when they were applied
     Status,
+}
+
+/// `cluster`
+#[derive(Debug, Subcommand)]
+pub enum ClusterVerb {
+    /// Plans queries and hands out their tasks
+    Scheduler(SchedulerFlags),
+    /// Computes tasks
+    Executor(ExecutorFlags),
+}
+
+/// `cluster scheduler`
+#[derive(Debug, Args)]
+pub struct SchedulerFlags {
+    /// The address to listen on; nobody is asked who he is, so keep it to this machine or a closed network
+    #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
+    pub bind: IpAddr,
+    /// The port to listen on
+    #[arg(long, default_value_t = 50050)]
+    pub port: u16,
+    /// The host under which executors reach it [default: the address]
+    #[arg(long, value_name = "HOST")]
+    pub advertise: Option<String>,
+    /// Seconds of silence after which an executor counts as dead
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub executor_timeout: u64,
+}
+
+/// `cluster executor`
+#[derive(Debug, Args)]
+pub struct ExecutorFlags {
+    /// Where the scheduler is
+    #[arg(long, default_value = "127.0.0.1:50050", value_name = "HOST:PORT")]
+    pub scheduler: String,
+    /// The address to listen on; nobody is asked who he is, so keep it to this machine or a closed network
+    #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
+    pub bind: IpAddr,
+    /// The port on which it hands out results
+    #[arg(long, default_value_t = 50051)]
+    pub port: u16,
+    /// The port on which it takes tasks
+    #[arg(long, default_value_t = 50052, value_name = "PORT")]
+    pub grpc_port: u16,
+    /// The host under which scheduler, driver and other executors reach it [default: the one it comes from]
+    #[arg(long, value_name = "HOST")]
+    pub advertise: Option<String>,
+    /// What its tasks may hold in memory together, such as 4GiB; beyond it they spill [default: [engine] memory_limit]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Tasks at a time [default: [engine] threads, else all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub concurrent_tasks: Option<u64>,
+    /// Where shuffled and spilled rows lie [default: a temporary folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub work_folder: Option<PathBuf>,
+    /// Seconds between two signs of life
+    #[arg(long, default_value_t = 5, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub heartbeat: u64,
 }
 
 /// What to run.

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::extract::{Origin, discover};
 use crate::factors::{FactorSet, archive};
 use crate::ledger::Ledger;
+use crate::transform::Engine;
 use crate::warehouse::{Location, Warehouse};
 
 /// What one look found.
@@ -42,6 +43,9 @@ pub async fn doctor(config: &Config, output: &Output) -> Result<u8> {
     note("warehouse", warehouse(config).await);
     note("ledger", ledger(config).await);
     note("factor set", factor_set(config).await);
+    if config.engine.url != "local" {
+        note("engine", engine(config).await);
+    }
     for tenant in config.selected_tenants() {
         if tenant.sources.is_empty() {
             note(
@@ -126,6 +130,14 @@ async fn warehouse(config: &Config) -> Result<String> {
         "{url}: readable and writable, {}",
         counted(tables.len(), "table", "tables")
     ))
+}
+
+/// Asks the cluster for a first answer.
+async fn engine(config: &Config) -> Result<String> {
+    let profile = config.profile(config.warehouse.profile.as_deref());
+    let warehouse = Warehouse::new(Location::open(&config.warehouse.url, &config.base, &profile)?);
+    Engine::new(&config.engine, &warehouse)?.reach().await?;
+    Ok(format!("{}: an executor answers", config.engine.url))
 }
 
 async fn ledger(config: &Config) -> Result<String> {

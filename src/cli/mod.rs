@@ -1,6 +1,8 @@
 //! The command line: one file per verb.
 
 mod arguments;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod completions;
 mod config;
 mod db;
@@ -32,6 +34,9 @@ use crate::run::Workspace;
 pub use arguments::{Arguments, Verb};
 use output::Output;
 
+/// Plans of many views inside each other are planned and sent by recursion. Only what is used of it is memory.
+const STACK_BYTES: usize = 32 << 20;
+
 /// Runs a command line and gives the process's exit code.
 ///
 /// It takes a list and no iterator of any type: what is generic is compiled again where it is called, and this is the
@@ -48,7 +53,8 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     telemetry(&arguments);
     let output = Output::new(&arguments);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.enable_all().thread_stack_size(STACK_BYTES).build() {
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&Error::from(error)),
     };
@@ -118,6 +124,10 @@ async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
         Verb::Maintain(options) => maintain::maintain(&mut open(arguments).await?, output, options).await,
         Verb::Config(verb) => config::config(&load_config(arguments)?, output, verb),
         Verb::Db(verb) => db::db(&load_config(arguments)?, output, verb).await,
+        #[cfg(feature = "cluster")]
+        Verb::Cluster(verb) => cluster::cluster(&load_config(arguments)?, output, verb).await,
+        #[cfg(not(feature = "cluster"))]
+        Verb::Cluster(_) => Err(crate::transform::cluster_not_built()),
         Verb::Completions { shell } => completions::completions(output, *shell),
     }
 }

@@ -35,7 +35,7 @@ pub async fn sql(workspace: &Workspace, output: &Output, query: Option<&str>) ->
 /// # Errors
 /// Usage: SQL that cannot be planned or would write; what the engine says.
 pub async fn read_only(workspace: &Workspace, query: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-    let context: SessionContext = workspace.engine.session();
+    let context: SessionContext = workspace.engine.pipeline_session();
     workspace
         .tables
         .register(&context, &known(workspace, query)?, None)

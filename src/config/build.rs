@@ -110,13 +110,23 @@ fn engine(root: &Reader<'_>) -> Engine {
     };
     let url = section.required_text("url", "local");
     if location::scheme(&url) == Some("ballista") {
+        let port = url
+            .trim_end_matches('/')
+            .rsplit_once(':')
+            .map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(_))) {
+            section.problem(
+                "url",
+                format!("`{url}` names no port"),
+                "write it like ballista://127.0.0.1:50050",
+            );
+        }
+    } else if !url.is_empty() && url != "local" {
         section.problem(
             "url",
-            "this version cannot run on a cluster yet",
-            "write url = \"local\"",
+            format!("unknown engine `{url}`"),
+            "write url = \"local\", or ballista://host:port",
         );
-    } else if !url.is_empty() && url != "local" {
-        section.problem("url", format!("unknown engine `{url}`"), "write url = \"local\"");
     }
     let memory_limit = section
         .parsed("memory_limit", "512MiB", units::bytes)

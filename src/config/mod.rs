@@ -16,7 +16,7 @@ mod show;
 mod suggest;
 mod tree;
 mod types;
-mod units;
+pub mod units;
 
 pub use inventory::ProviderSide;
 pub use kind::{InventorySource, Kind, Role};

@@ -57,7 +57,7 @@ pub struct Database {
 /// `[engine]`: what executes the SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Engine {
-    /// `local`
+    /// `local`, or `ballista://host:port`
     pub url: String,
     /// Bytes the engine may hold before it spills.
     pub memory_limit: u64,

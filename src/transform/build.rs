@@ -69,12 +69,71 @@ pub async fn build_batch(
     run_id: &str,
     progress: &(dyn Fn(u64) + Sync),
 ) -> std::result::Result<Built, Failed> {
+    let mut attempt = 0;
+    let computed = loop {
+        match compute(engine, warehouse, tables, model, batch, run_id, progress).await {
+            Ok(computed) => break computed,
+            Err(failed) => match engine.pause_before_retry(attempt, &failed.error) {
+                // Nothing of the attempt is visible: the whole batch is computed again.
+                Some(pause) => {
+                    tracing::warn!(error = %failed.error, attempt, model = model.name, "computed again after a pause");
+                    tokio::time::sleep(pause).await;
+                    attempt += 1;
+                }
+                None => return Err(failed),
+            },
+        }
+    };
+    let keys = batch.iter().map(|(key, _)| key).chain(orphaned);
+    let commit = Commit {
+        table: model.name.clone(),
+        schema: computed.schema,
+        partition_columns: model.partition.clone(),
+        replaced: Replaced::Partitions(keys.map(|key| partition_values(model, key)).collect()),
+        added: computed.staged,
+        transactions: batch
+            .iter()
+            .map(|(key, expected)| {
+                (
+                    app_id(&model.name, &key_text(&model.partition, key)),
+                    transaction_version(&expected.fingerprint),
+                )
+            })
+            .collect(),
+        run_id: run_id.to_string(),
+    };
+    let table = warehouse.commit(commit).await?;
+    Ok(Built {
+        table,
+        rows: computed.rows,
+        audits: computed.audits,
+    })
+}
+
+/// A batch as it lies beside the table, audited and not yet visible.
+struct Computed {
+    schema: SchemaRef,
+    staged: Vec<StagedFile>,
+    rows: u64,
+    audits: Vec<AuditResult>,
+}
+
+/// Runs the model's query, stages the rows and audits them; what fails leaves nothing behind.
+async fn compute(
+    engine: &Engine,
+    warehouse: &Warehouse,
+    tables: &Tables,
+    model: &Model,
+    batch: &[(OutputKey, Expected)],
+    run_id: &str,
+    progress: &(dyn Fn(u64) + Sync),
+) -> std::result::Result<Computed, Failed> {
     let place = |error: Error| error.at(format!("model {}", model.name));
     let filter = |_: &str, file: &DataFile| batch.iter().any(|(key, _)| contributes(model, key, file));
     let context = match (model.schema(), &model.day) {
         ("estimate", _) => engine.session_in_written_order(),
         (_, Some(_)) => engine.session_within_memory(),
-        (_, None) => engine.session(),
+        (_, None) => engine.pipeline_session(),
     };
     let sql = tables.rendered(&model.name)?;
     tables
@@ -101,33 +160,18 @@ pub async fn build_batch(
         Ok(()) => audit_staged(&context, tables, model, &schema, &staged, &location, &filter).await,
         Err(error) => Err(Failed::from(place(error))),
     };
-    let audits = match audited {
-        Ok(audits) => audits,
+    match audited {
+        Ok(audits) => Ok(Computed {
+            schema,
+            staged,
+            rows,
+            audits,
+        }),
         Err(failed) => {
             Stager::discard(&location, &staged).await;
-            return Err(failed);
+            Err(failed)
         }
-    };
-    let keys = batch.iter().map(|(key, _)| key).chain(orphaned);
-    let commit = Commit {
-        table: model.name.clone(),
-        schema,
-        partition_columns: model.partition.clone(),
-        replaced: Replaced::Partitions(keys.map(|key| partition_values(model, key)).collect()),
-        added: staged,
-        transactions: batch
-            .iter()
-            .map(|(key, expected)| {
-                (
-                    app_id(&model.name, &key_text(&model.partition, key)),
-                    transaction_version(&expected.fingerprint),
-                )
-            })
-            .collect(),
-        run_id: run_id.to_string(),
-    };
-    let table = warehouse.commit(commit).await?;
-    Ok(Built { table, rows, audits })
+    }
 }
 
 /// What is computed and where it goes.

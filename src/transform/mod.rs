@@ -2,6 +2,8 @@
 
 pub mod audits;
 pub mod build;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod functions;
 pub mod grouping;
 pub mod partitions;
@@ -13,3 +15,11 @@ pub use build::{Built, build_batch};
 pub use partitions::{ModelPlan, OutputKey};
 pub use session::Engine;
 pub use tables::Tables;
+
+/// What a build without the cluster part says where one is asked for.
+#[cfg(not(feature = "cluster"))]
+pub fn cluster_not_built() -> crate::error::Error {
+    crate::error::Error::usage("this build has no cluster part").hint(
+        "build it with `cargo build --release --features cluster`, or set [engine] url = \"local\"; released binaries hold every part",
+    )
+}

@@ -1,6 +1,8 @@
-//! The query engine: DataFusion in this process, with a memory limit and spill to disk.
+//! The query engine: DataFusion in this process, with a memory limit and spill to disk; and for pipelines a cluster, where
+//! `[engine] url` names one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -14,6 +16,8 @@ use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use url::Url;
 
+#[cfg(feature = "cluster")]
+use super::cluster::Cluster;
 use super::functions;
 use super::grouping::GroupByCodes;
 use crate::config;
@@ -26,20 +30,24 @@ use crate::warehouse::scan::WAREHOUSE_STORE;
 pub struct Engine {
     runtime: Arc<RuntimeEnv>,
     threads: usize,
+    #[cfg(feature = "cluster")]
+    cluster: Option<(Arc<Cluster>, usize)>,
 }
 
 impl Engine {
     /// An engine with the configured limits, able to read the warehouse.
     ///
     /// # Errors
-    /// Usage when `[engine] url` is not local; external when no spill folder can be made.
+    /// Usage when `[engine] url` names what this build does not have; external when no spill folder can be made.
     pub fn new(engine: &config::Engine, warehouse: &Warehouse) -> Result<Engine> {
+        #[cfg(feature = "cluster")]
+        let cluster = match engine.url.as_str() {
+            "local" => None,
+            url => Some((Arc::new(Cluster::new(url, &warehouse.location)?), engine.threads)),
+        };
+        #[cfg(not(feature = "cluster"))]
         if engine.url != "local" {
-            return Err(Error::usage(format!(
-                "[engine] url = \"{}\" is not supported by this build",
-                engine.url
-            ))
-            .hint("use url = \"local\""));
+            return Err(super::cluster_not_built());
         }
         // Parquet decoding and encoding lie outside the pool: it gets what they leave of the limit. First come, first
         // served: a fair share among the hundreds of small operators of a wide model would be too little for any.
@@ -60,32 +68,18 @@ impl Engine {
         Ok(Engine {
             runtime: Arc::new(runtime),
             threads,
+            #[cfg(feature = "cluster")]
+            cluster,
         })
     }
 
-    /// A fresh session that knows our functions and no table.
+    /// A fresh session of this process that knows our functions and no table.
     pub fn session(&self) -> SessionContext {
         self.session_that(true)
     }
 
-    /// A session whose aggregates fail with the reason when their groups exceed the memory limit, instead of spilling: for
-    /// a caller that then asks for less at once.
-    pub fn session_within_memory(&self) -> SessionContext {
-        self.session_that(false)
-    }
-
     fn session_that(&self, gives_way: bool) -> SessionContext {
-        let mut config = SessionConfig::new()
-            .with_target_partitions(self.threads)
-            .with_batch_size(8192)
-            .with_information_schema(true);
-        let options = config.options_mut();
-        // Text is compared as it stands: identifiers in models are written in lower case or quoted.
-        options.sql_parser.enable_ident_normalization = true;
-        // Takes `tags['team']` down through several models at once, and there mistakes one column for another.
-        options.optimizer.enable_leaf_expression_pushdown = false;
-        options.execution.parquet.pushdown_filters = false;
-        options.execution.collect_statistics = false;
+        let config = configured(SessionConfig::new().with_target_partitions(self.threads));
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(self.runtime.clone())
@@ -97,10 +91,50 @@ impl Engine {
         context
     }
 
-    /// A session whose joins build on the side that the SQL names first. Estimated row counts of joined factor tables
+    /// The same for models, their audits and ad-hoc queries: on the cluster, where one is configured.
+    pub fn pipeline_session(&self) -> SessionContext {
+        #[cfg(feature = "cluster")]
+        if let Some((cluster, partitions)) = &self.cluster {
+            let config = configured(Cluster::session_config(*partitions));
+            return cluster.session(config, self.runtime.clone());
+        }
+        self.session()
+    }
+
+    /// The same, but aggregates fail with the reason when their groups exceed the memory limit, instead of spilling: for a
+    /// caller that then asks for less at once.
+    pub fn session_within_memory(&self) -> SessionContext {
+        #[cfg(feature = "cluster")]
+        if self.cluster.is_some() {
+            return self.pipeline_session();
+        }
+        self.session_that(false)
+    }
+
+    /// Has the first pipeline's query find its engine: of use where that is a cluster.
+    ///
+    /// # Errors
+    /// External when the scheduler cannot be reached, or no executor answers.
+    pub async fn reach(&self) -> Result<()> {
+        self.pipeline_session().sql("SELECT 1").await?.collect().await?;
+        Ok(())
+    }
+
+    /// The pause before work that failed for the `attempt`th time (from 0) is begun again; `None` when that is of no use,
+    /// as always in this process.
+    #[cfg_attr(not(feature = "cluster"), allow(unused_variables))] // Only a cluster loses work.
+    pub fn pause_before_retry(&self, attempt: usize, error: &Error) -> Option<Duration> {
+        #[cfg(feature = "cluster")]
+        if let Some((cluster, _)) = &self.cluster {
+            return cluster.pause(attempt, error);
+        }
+        None
+    }
+
+    /// A pipeline's session whose joins build on the side that the SQL names first. Estimated row counts of joined factor tables
     /// multiply to more than the rollup has, and the engine would put the rollup into a hash table instead of them.
     pub fn session_in_written_order(&self) -> SessionContext {
-        let context = self.session();
+        let context = self.pipeline_session();
         context
             .state_ref()
             .write()
@@ -129,4 +163,17 @@ fn rules(gives_way: bool) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     ];
     rules.extend(Optimizer::new().rules);
     rules
+}
+
+/// The settings of every session, wherever its queries run.
+fn configured(config: SessionConfig) -> SessionConfig {
+    let mut config = config.with_batch_size(8192).with_information_schema(true);
+    let options = config.options_mut();
+    // Text is compared as it stands: identifiers in models are written in lower case or quoted.
+    options.sql_parser.enable_ident_normalization = true;
+    // Takes `tags['team']` down through several models at once, and there mistakes one column for another.
+    options.optimizer.enable_leaf_expression_pushdown = false;
+    options.execution.parquet.pushdown_filters = false;
+    options.execution.collect_statistics = false;
+    config
 }

@@ -1,5 +1,8 @@
 //! A table for the query engine: exactly the active files of one snapshot, or a part of them.
 
+#[cfg(feature = "cluster")]
+pub mod wire;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -29,6 +32,7 @@ pub const WAREHOUSE_STORE: &str = "warehouse://store";
 /// A table provider over chosen files of a snapshot.
 #[derive(Debug, Clone)]
 pub struct SnapshotTable {
+    store: String,
     prefix: String,
     schema: SchemaRef,
     file_schema: SchemaRef,
@@ -111,6 +115,7 @@ impl SnapshotTable {
             columns.into_iter().chain(partition_fields).collect::<Vec<_>>(),
         ));
         SnapshotTable {
+            store: WAREHOUSE_STORE.to_string(),
             prefix,
             schema,
             file_schema,
@@ -287,7 +292,7 @@ impl TableProvider for SnapshotTable {
         if let Some(predicate) = predicate {
             source = source.with_predicate(predicate);
         }
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(WAREHOUSE_STORE)?, Arc::new(source))
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(&self.store)?, Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?

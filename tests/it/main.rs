@@ -10,6 +10,7 @@ mod azure_api;
 mod azure_cost;
 mod bad_inputs;
 mod changed_files;
+mod cluster;
 mod deliveries;
 mod doctor;
 mod documents;

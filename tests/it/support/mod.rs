@@ -6,6 +6,7 @@ pub mod azurite;
 pub mod bigquery;
 pub mod bigquery_stub;
 pub mod bills;
+pub mod cluster;
 pub mod fault_proxy;
 pub mod gcs;
 pub mod http;
