@@ -7,6 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
+use datafusion::datasource::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use datafusion::parquet::arrow::async_reader::{
@@ -19,6 +21,7 @@ use futures::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+use super::scan::WAREHOUSE_STORE;
 use crate::error::{Error, Result};
 
 /// The bytes of a file in the warehouse's store.
@@ -66,16 +69,17 @@ pub struct RowGroups {
 }
 
 impl RowGroups {
-    /// Opens the file at `location`; text (or maps of text) of the columns in `coded` is given as dictionary arrays.
+    /// Opens the file at `location` of the warehouse's store, as the engine knows it; text (or maps of text) of the columns in `coded` is given as dictionary arrays.
     ///
     /// # Errors
     /// External when the file is gone or is no Parquet.
     pub async fn open(
-        store: Arc<dyn ObjectStore>,
+        runtime: &RuntimeEnv,
         location: &str,
         size: u64,
         coded: &BTreeSet<String>,
     ) -> Result<RowGroups> {
+        let store = runtime.object_store(&ObjectStoreUrl::parse(WAREHOUSE_STORE)?)?;
         let path = Path::parse(location).map_err(|e| Error::internal("a path is not valid").because(e))?;
         let mut reader = StoredFile { store, path, size };
         let place = |e| Error::from(e).at(location.to_string());

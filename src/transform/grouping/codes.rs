@@ -10,7 +10,7 @@ use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, Date32Type, Int32Type};
 use datafusion::arrow::row::{RowConverter, SortField};
-use datafusion::common::Result;
+use datafusion::common::{Result, exec_err};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 /// The code of null.
@@ -247,8 +247,13 @@ impl Codes {
             let mut columns = rows.convert_rows(all)?;
             return Ok(columns.remove(0));
         }
-        let ends = std::iter::once(0).chain(self.ends.iter().map(|end| *end as i32));
-        let offsets = OffsetBuffer::new(ScalarBuffer::from_iter(ends));
+        let ends = std::iter::once(&0)
+            .chain(&self.ends)
+            .map(|end| i32::try_from(*end));
+        let Ok(ends) = ends.collect::<std::result::Result<Vec<i32>, _>>() else {
+            return exec_err!("the distinct texts of a column are larger than 2 GiB");
+        };
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
         let valid = NullBuffer::from_iter((0..self.len()).map(|code| code != NULL_CODE as usize));
         let bytes = BinaryArray::try_new(offsets, Buffer::from(self.bytes.clone()), Some(valid))?;
         let texts = StringArray::try_from_binary(bytes)?;

@@ -8,7 +8,6 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
-use datafusion::datasource::object_store::ObjectStoreUrl;
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::memory_pool::MemoryConsumer;
@@ -28,10 +27,12 @@ use super::scan::ScanPlan;
 use super::state::State;
 use crate::warehouse::PartitionValues;
 use crate::warehouse::row_groups::RowGroups;
-use crate::warehouse::scan::WAREHOUSE_STORE;
 
 /// Rows of a batch: large enough that what is done per batch is little.
 const BATCH_ROWS: usize = 16_384;
+
+/// Distinct texts of one column are addressed by 31 bits, whatever the memory limit.
+const MOST_BYTES: usize = i32::MAX as usize;
 
 /// Groups the rows of some branches by codes.
 pub struct GroupByCodesExec {
@@ -201,7 +202,12 @@ async fn compute(schema: &SchemaRef, plans: &[Arc<ScanPlan>], context: &Arc<Task
         };
         let mut workers = tokio::task::JoinSet::new();
         for _ in 0..threads {
-            workers.spawn(work(plan.clone(), units.clone(), context.clone()));
+            workers.spawn(work(
+                plan.clone(),
+                units.clone(),
+                context.clone(),
+                MOST_BYTES / threads,
+            ));
         }
         let mut merged: Option<State> = None;
         while let Some(state) = workers.join_next().await {
@@ -229,12 +235,11 @@ async fn compute(schema: &SchemaRef, plans: &[Arc<ScanPlan>], context: &Arc<Task
 }
 
 async fn units(plan: &ScanPlan, context: &TaskContext) -> Result<Units> {
-    let url = ObjectStoreUrl::parse(WAREHOUSE_STORE)?;
-    let store = context.runtime_env().object_store(&url)?;
+    let runtime = context.runtime_env();
     let mut units = VecDeque::new();
     for file in &plan.files {
         let location = plan.table.location_of(file);
-        let opened = RowGroups::open(store.clone(), &location, file.size, &plan.coded).await?;
+        let opened = RowGroups::open(&runtime, &location, file.size, &plan.coded).await?;
         let (opened, partition) = (Arc::new(opened), Arc::new(file.partition.clone()));
         units.extend((0..opened.count()).map(|row_group| Unit {
             file: opened.clone(),
@@ -245,7 +250,12 @@ async fn units(plan: &ScanPlan, context: &TaskContext) -> Result<Units> {
     Ok(Arc::new(Mutex::new(units)))
 }
 
-async fn work(plan: Arc<ScanPlan>, units: Units, context: Arc<TaskContext>) -> Result<State> {
+async fn work(
+    plan: Arc<ScanPlan>,
+    units: Units,
+    context: Arc<TaskContext>,
+    most_bytes: usize,
+) -> Result<State> {
     let reservation = MemoryConsumer::new("GroupByCodes").register(context.memory_pool());
     let mut state = State::new(&plan)?;
     loop {
@@ -262,7 +272,12 @@ async fn work(plan: Arc<ScanPlan>, units: Units, context: Arc<TaskContext>) -> R
                     table: plan.table.columns(),
                 },
             )?;
-            reservation.try_resize(state.size())?;
+            let bytes = state.size();
+            if bytes > most_bytes {
+                let what = "the distinct keys are larger than grouping by codes can hold";
+                return Err(DataFusionError::ResourcesExhausted(what.to_string()));
+            }
+            reservation.try_resize(bytes)?;
         }
     }
     Ok(state)

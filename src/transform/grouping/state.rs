@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
-use datafusion::arrow::compute::{take, take_record_batch};
+use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int32Type, Int64Type, Schema};
 use datafusion::common::{Result, exec_err, internal_err};
 
@@ -174,7 +174,7 @@ impl State {
                 for column in &mut inputs {
                     *column = kept.values().iter().map(|row| column[*row as usize]).collect();
                 }
-                Some(take_record_batch(rows.batch, &kept)?)
+                Some(taken(rows.batch, |_| true, &kept)?)
             }
         };
         let rows = &Rows {
@@ -213,7 +213,11 @@ impl State {
                         values
                     }
                     (None, Some(chosen)) => {
-                        let batch = taken(rows, &plan.leaves[leaf].columns, chosen)?;
+                        let batch = taken(
+                            rows.batch,
+                            |name| plan.leaves[leaf].columns.contains(name),
+                            chosen,
+                        )?;
                         let part = Rows {
                             batch: &batch,
                             partition: rows.partition,
@@ -385,14 +389,19 @@ impl State {
     }
 }
 
-/// Some rows, with the columns alone that a leaf reads.
-fn taken(rows: &Rows<'_>, columns: &[String], chosen: &UInt32Array) -> Result<RecordBatch> {
-    let schema = rows.batch.schema();
+/// Some rows of a batch, with some of its columns, or none: their number stays.
+fn taken(
+    batch: &RecordBatch,
+    is_read: impl Fn(&String) -> bool,
+    chosen: &UInt32Array,
+) -> Result<RecordBatch> {
     let mut fields = Vec::new();
     let mut arrays = Vec::new();
-    for place in columns.iter().filter_map(|name| schema.index_of(name).ok()) {
-        fields.push(schema.field(place).clone());
-        arrays.push(take(rows.batch.column(place), chosen, None)?);
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        if is_read(field.name()) {
+            fields.push(field.clone());
+            arrays.push(take(column, chosen, None)?);
+        }
     }
     batch_of(Arc::new(Schema::new(fields)), arrays, chosen.len())
 }
