@@ -12,7 +12,7 @@ use zstd::bulk::Compressor;
 use zstd::zstd_safe::compress_bound;
 
 use super::text_column::{NULL, PAGE_ROWS, PlainPage, TextColumn};
-use crate::land::new_files::run;
+use crate::land::new_files::{count_page, run};
 
 /// Encodes columns one after another.
 pub(super) struct ChunkEncoder {
@@ -188,16 +188,7 @@ impl Pages<'_> {
         packed.reserve(compress_bound(length));
         compressor.compress_to_buffer(unpacked, packed)?;
         let page = page(Bytes::copy_from_slice(packed));
-        let (page_type, encoding) = (page.page_type(), page.encoding());
-        let same = |kind: &&mut PageEncodingStats| kind.page_type == page_type && kind.encoding == encoding;
-        match self.kinds.iter_mut().find(same) {
-            Some(kind) => kind.count += 1,
-            None => self.kinds.push(PageEncodingStats {
-                page_type,
-                encoding,
-                count: 1,
-            }),
-        }
+        count_page(&mut self.kinds, page.page_type(), page.encoding());
         let written =
             SerializedPageWriter::new(&mut self.sink).write_page(CompressedPage::new(page, length))?;
         self.uncompressed += written.uncompressed_size;

@@ -2,6 +2,7 @@
 
 mod constant;
 mod encoders;
+mod page_kinds;
 mod provenance;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use datafusion::parquet::schema::types::{ColumnPath, TypePtr};
 
 pub(super) use constant::{Constant, run};
 pub(super) use encoders::Encoders;
+pub(super) use page_kinds::count_page;
 pub(super) use provenance::{Provenance, append_provenance};
 
 use crate::error::{Error, Result};

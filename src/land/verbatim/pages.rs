@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::parquet::basic::{ConvertedType, Encoding, LogicalType, PageType, Type};
+use datafusion::parquet::basic::{ConvertedType, Encoding, LogicalType, Type};
 use datafusion::parquet::column::page::{Page, PageReader};
 use datafusion::parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
 use datafusion::parquet::file::serialized_reader::SerializedPageReader;
 use datafusion::parquet::schema::types::ColumnDescriptor;
 
 use super::levels::{all_below, count_levels};
+use crate::land::new_files::count_page;
 
 /// What the pages of a chunk are, or `None` when one of them is not what its header says: levels and dictionary indices
 /// within their bounds, as many values as levels tell of, text in UTF-8, `rows` rows in all. The chunk's offsets count from
@@ -93,20 +94,8 @@ impl Seen<'_> {
                 self.data(repetition, definition, rest, *num_values as usize, *encoding)?;
             }
         }
-        self.note(page.page_type(), page.encoding());
+        count_page(&mut self.kinds, page.page_type(), page.encoding());
         Some(())
-    }
-
-    fn note(&mut self, page_type: PageType, encoding: Encoding) {
-        let same = |kind: &&mut PageEncodingStats| kind.page_type == page_type && kind.encoding == encoding;
-        match self.kinds.iter_mut().find(same) {
-            Some(kind) => kind.count += 1,
-            None => self.kinds.push(PageEncodingStats {
-                page_type,
-                encoding,
-                count: 1,
-            }),
-        }
     }
 
     fn data(

@@ -43,7 +43,8 @@ fn is_same(one: &ArrayRef, other: &ArrayRef) -> bool {
     }
 }
 
-fn is_text(data_type: &DataType) -> bool {
+/// Whether values of the type are texts, which are the same in each of its spellings.
+pub fn is_text(data_type: &DataType) -> bool {
     matches!(
         data_type,
         DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8

@@ -10,9 +10,9 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int32Type, Schema, TimestampMicrosecondType};
 use datafusion::common::Result;
 
+use super::batch::batch_of;
 use super::codes::{Codes, NULL_CODE};
 use super::function::Answers;
-use super::lookup::batch_of;
 use super::scan::{RowExpression, ScanPlan, Source};
 use crate::transform::functions::{clean_key, tag_values};
 use crate::warehouse::PartitionValues;

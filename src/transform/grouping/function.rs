@@ -10,8 +10,8 @@ use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 
+use super::batch::batch_of;
 use super::codes::Codes;
-use super::lookup::batch_of;
 use super::tuples::Tuples;
 
 /// The expression and the inputs that it reads, by their position.

@@ -8,9 +8,9 @@ use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::{Result, exec_err, internal_err};
 
+use super::batch::batch_of;
 use super::codes::Codes;
 use super::function::{Answers, CodeFunction};
-use super::lookup::batch_of;
 use super::scan::ScanPlan;
 use super::state::{State, Totals};
 use super::sums::Fold;

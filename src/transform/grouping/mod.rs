@@ -6,6 +6,7 @@
 //! every expression of the keys once per distinct combination of what it reads, never per row. Only what is summed is
 //! computed per row. The expressions are the model's own, evaluated by the engine; docs/decisions/0013 tells why.
 
+mod batch;
 mod branch;
 mod codes;
 mod exec;

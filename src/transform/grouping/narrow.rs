@@ -10,6 +10,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
+use super::codes::is_text;
 use super::function::input;
 
 /// Where the codes of an input come from.
@@ -59,13 +60,6 @@ fn looks_up(expr: &Expr) -> bool {
 
 fn names(expr: &Expr) -> BTreeSet<String> {
     expr.column_refs().iter().map(|c| c.name.clone()).collect()
-}
-
-fn is_text(data_type: &DataType) -> bool {
-    matches!(
-        data_type,
-        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8
-    )
 }
 
 impl<'a> Inputs<'a> {

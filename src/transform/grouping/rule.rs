@@ -11,6 +11,7 @@ use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 use super::branch::{Branch, branches};
+use super::codes::is_text;
 use super::provider::{GroupedBranch, GroupedTable};
 use super::sums::Fold;
 
@@ -88,7 +89,6 @@ fn fold_of(expr: &Expr, data_type: &DataType) -> Option<(Fold, Option<Expr>)> {
 
 /// The expression in the type that the aggregate declared; texts are the same in each of their types.
 fn typed(expr: Expr, declared: &DataType, schema: &DFSchema) -> Result<Expr> {
-    let is_text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
     let actual = expr.get_type(schema)?;
     if &actual == declared || (is_text(&actual) && is_text(declared)) {
         return Ok(expr);

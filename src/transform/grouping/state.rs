@@ -7,10 +7,10 @@ use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int32Type, Int64Type, Schema};
 use datafusion::common::{Result, exec_err, internal_err};
 
+use super::batch::batch_of;
 use super::codes::{Codes, NULL_CODE};
 use super::feed::{Feed, Rows};
 use super::function::Answers;
-use super::lookup::batch_of;
 use super::scan::{ScanPlan, Source};
 use super::sums::Fold;
 use super::tuples::Tuples;
