@@ -32,10 +32,20 @@ impl Ledger {
             |status: Vec<MigrationStatus>| status.iter().filter(|step| step.applied_at.is_none()).count();
         let before = pending(self.status().await?);
         let migrator = migrator()?;
-        // SQLite has no lock for migrations: of two processes on a new file one loses, and finds the work done.
-        if migrator.run(&self.pool).await.is_err() {
+        if before == 0 {
+            // Only compares what was applied with what this version would apply.
             migrator.run(&self.pool).await.map_err(refused)?;
+            return Ok(0);
         }
+        // SQLite has no lock for migrations: of several processes on a new file one holds the write lock for all steps
+        // together, and the others find the work done.
+        let mut transaction = self.write().await?;
+        // `run` itself wants a connection of any lifetime, which a transaction's is not.
+        migrator
+            .run_direct(None, &mut *transaction, false)
+            .await
+            .map_err(refused)?;
+        transaction.commit().await.map_err(failed)?;
         Ok(before)
     }
 

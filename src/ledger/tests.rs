@@ -68,22 +68,20 @@ async fn the_schema_goes_up_and_down_and_up() {
     assert!(folder.path().join("data/ledger.db").is_file());
 }
 
-#[tokio::test]
-async fn two_processes_may_make_the_schema_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let (one, two) = tokio::join!(
-        Ledger::open_current(URL, folder.path()),
-        Ledger::open_current(URL, folder.path())
-    );
-    assert!(
-        one.unwrap()
-            .status()
-            .await
-            .unwrap()
-            .iter()
-            .all(|step| step.applied_at.is_some())
-    );
-    two.unwrap();
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_processes_may_make_the_schema_at_once() {
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut openings = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let base = folder.path().to_path_buf();
+            openings.spawn(async move { Ledger::open_current(URL, &base).await });
+        }
+        for opened in openings.join_all().await {
+            let steps = opened.unwrap().status().await.unwrap();
+            assert!(steps.iter().all(|step| step.applied_at.is_some()));
+        }
+    }
 }
 
 #[tokio::test]
