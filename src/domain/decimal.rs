@@ -103,10 +103,23 @@ fn shift(digits: i128, places: u32) -> Result<i128, DecimalError> {
     if digits == 0 {
         return Ok(0);
     }
-    10i128
-        .checked_pow(places)
+    power_of_ten(places)
         .and_then(|power| digits.checked_mul(power))
         .ok_or(DecimalError::Overflow)
+}
+
+/// 10^`places`, if 128 bits hold it.
+fn power_of_ten(places: u32) -> Option<i128> {
+    const POWERS: [i128; 39] = {
+        let mut powers = [1; 39];
+        let mut places = 1;
+        while places < 39 {
+            powers[places] = powers[places - 1] * 10;
+            places += 1;
+        }
+        powers
+    };
+    POWERS.get(places as usize).copied()
 }
 
 fn within_38(value: i128) -> Result<i128, DecimalError> {
@@ -181,7 +194,7 @@ pub fn written_f64(value: f64) -> Result<Written, DecimalError> {
     }
     // Bills round to a few places. A whole number n of at most 15 digits for which n ÷ 10^k, correctly rounded, is this very
     // double has the digits of its shortest text: two decimals of 15 digits never share a double.
-    for (places, power) in [(0, 1.0), (4, 1e4), (8, 1e8), (10, 1e10)] {
+    for (places, power) in [(0, 1.0), (10, 1e10), (8, 1e8), (4, 1e4)] {
         let scaled = value * power;
         if scaled.abs() < 1e15 {
             let digits = (scaled + 0.5_f64.copysign(scaled)) as i64;
@@ -295,9 +308,16 @@ fn multiply_wide(a: i128, b: i128, places: u32) -> Result<i128, DecimalError> {
 
 /// `value ÷ 10^places`, rounded to the nearest, ties to even.
 pub fn divide_half_even(value: i128, places: u32) -> i128 {
-    let Some(power) = 10i128.checked_pow(places) else {
+    let Some(power) = power_of_ten(places) else {
         return 0;
     };
+    // Dividing 128 bits takes ten times as long.
+    if let (Ok(value), Ok(power)) = (i64::try_from(value), i64::try_from(power)) {
+        let (quotient, remainder) = (value / power, (value % power).unsigned_abs());
+        let rest = power.unsigned_abs() - remainder;
+        let up = remainder > rest || (remainder == rest && quotient % 2 != 0);
+        return i128::from(if up { quotient + value.signum() } else { quotient });
+    }
     let (quotient, remainder) = (value / power, value % power);
     let twice = remainder.unsigned_abs() * 2;
     let up = twice > power.unsigned_abs() || (twice == power.unsigned_abs() && quotient % 2 != 0);

@@ -3,6 +3,7 @@
 #[cfg(feature = "aws-api")]
 pub mod aws;
 mod checkpoint;
+pub mod coded_columns;
 pub mod commit;
 pub mod compaction;
 pub mod identity;

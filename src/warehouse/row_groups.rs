@@ -1,6 +1,6 @@
 //! A data file read row group by row group, its text left as the codes that Parquet stores.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use futures::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+use super::coded_columns::{CodedColumn, Leaf, TagColumn};
 use super::scan::WAREHOUSE_STORE;
 use crate::error::{Error, Result};
 
@@ -107,6 +108,65 @@ impl RowGroups {
     /// How many row groups the file has.
     pub fn count(&self) -> usize {
         self.metadata.metadata().num_row_groups()
+    }
+
+    /// Those of the named columns of one row group that can be read as codes.
+    ///
+    /// # Errors
+    /// External when the file cannot be read.
+    pub async fn coded(
+        &self,
+        row_group: usize,
+        columns: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, CodedColumn>> {
+        let place = |e| Error::from(e).at(self.location.clone());
+        let group = self.metadata.metadata().row_group(row_group);
+        let rows = usize::try_from(group.num_rows())
+            .map_err(|e| Error::internal("a row group has no number of rows").because(e))?;
+        let schema = self.metadata.parquet_schema();
+        let fields = self.metadata.schema().fields();
+        let mut leaves: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for leaf in 0..schema.num_columns() {
+            let root = schema.get_column_root_idx(leaf);
+            if columns.contains(fields[root].name()) {
+                leaves.entry(root).or_default().push(leaf);
+            }
+        }
+        let ranges: Vec<Range<u64>> = leaves
+            .values()
+            .flatten()
+            .map(|leaf| {
+                let (start, length) = group.column(*leaf).byte_range();
+                start..start + length
+            })
+            .collect();
+        let fetched = self.reader.clone().get_byte_ranges(ranges).await.map_err(place)?;
+        let mut fetched = fetched.into_iter();
+        let mut open = |leaf: usize, delivered: &DataType| match fetched.next() {
+            Some(bytes) => Leaf::open(bytes, group.column(leaf), rows, delivered)
+                .map_err(|e| e.at(self.location.clone())),
+            None => Ok(None),
+        };
+        let mut opened = BTreeMap::new();
+        for (root, leaves) in leaves {
+            let column = match (fields[root].data_type(), leaves.as_slice()) {
+                (DataType::Map(entries, _), [keys, values]) => match entries.data_type() {
+                    DataType::Struct(parts) if parts.len() == 2 => {
+                        let keys = open(*keys, parts[0].data_type())?;
+                        let values = open(*values, parts[1].data_type())?;
+                        keys.zip(values)
+                            .map(|(keys, values)| CodedColumn::Tags(TagColumn::new(keys, values)))
+                    }
+                    _ => None,
+                },
+                (delivered, [leaf]) => open(*leaf, delivered)?.map(CodedColumn::Flat),
+                _ => None,
+            };
+            if let Some(column) = column {
+                opened.insert(fields[root].name().clone(), column);
+            }
+        }
+        Ok(opened)
     }
 
     /// The named columns of one row group in batches, in the file's own order of columns; those that the file lacks are

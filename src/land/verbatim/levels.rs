@@ -1,12 +1,6 @@
 //! Parquet's hybrid of repeated and bit-packed runs, looked through without being unpacked into memory.
 
-/// One run of small integers.
-enum Run<'a> {
-    /// The same value again and again.
-    Repeated(u32, usize),
-    /// Values of a fixed width, the lowest bits first.
-    Packed(&'a [u8], usize),
-}
+use crate::warehouse::coded_columns::runs::{Run, eight, next_run};
 
 /// The runs of `count` values of `width` bits; `None` when the bytes end before or make no sense.
 fn for_each_run<'a>(
@@ -15,67 +9,26 @@ fn for_each_run<'a>(
     mut count: usize,
     mut each: impl FnMut(Run<'a>) -> Option<()>,
 ) -> Option<()> {
-    if width > 32 {
-        return None;
-    }
     while count > 0 {
-        let header = varint(&mut bytes)?;
-        if header & 1 == 1 {
-            let groups = usize::try_from(header >> 1).ok()?;
-            let packed = bytes.split_off(..groups.checked_mul(width as usize)?)?;
-            let held = groups.checked_mul(8)?.min(count);
-            each(Run::Packed(packed, held))?;
-            count -= held;
-            if held == 0 {
-                return None;
-            }
-        } else {
-            let held = usize::try_from(header >> 1).ok()?.min(count);
-            let value = bytes.split_off(..(width as usize).div_ceil(8))?;
-            let mut whole = [0u8; 4];
-            whole[..value.len()].copy_from_slice(value);
-            each(Run::Repeated(u32::from_le_bytes(whole), held))?;
-            count -= held;
-            if held == 0 {
-                return None;
-            }
-        }
+        let run = match next_run(&mut bytes, width)? {
+            Run::Repeated(value, held) => Run::Repeated(value, held.min(count)),
+            Run::Packed(packed, held) => Run::Packed(packed, held.min(count)),
+        };
+        let (Run::Repeated(_, held) | Run::Packed(_, held)) = run;
+        each(run)?;
+        count -= held;
     }
     Some(())
 }
 
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..35).step_by(7) {
-        let byte = *bytes.split_off_first()?;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-/// Hands over eight values at a time, and the rest.
+/// Hands over the first `count` values one by one.
 fn unpack(packed: &[u8], width: u32, count: usize, mut each: impl FnMut(u32) -> Option<()>) -> Option<()> {
-    if width == 0 {
-        return (0..count).try_for_each(|_| each(0));
-    }
-    let mask = (1u64 << width) - 1;
-    let mut left = count;
-    for group in packed.chunks_exact(width as usize) {
-        // Eight values of up to 32 bits, and room to read eight bytes at the last one.
-        let mut padded = [0u8; 40];
-        padded[..group.len()].copy_from_slice(group);
-        for place in 0..left.min(8) {
-            let bit = place * width as usize;
-            let mut word = [0u8; 8];
-            word.copy_from_slice(&padded[bit / 8..bit / 8 + 8]);
-            each((u64::from_le_bytes(word) >> (bit % 8) & mask) as u32)?;
+    for first in (0..count).step_by(8) {
+        for value in eight(packed, width, first)?.into_iter().take(count - first) {
+            each(value)?;
         }
-        left -= left.min(8);
     }
-    (left == 0).then_some(())
+    Some(())
 }
 
 /// How many of `count` levels are `wanted`; `None` when one is above `most` or the bytes are damaged.

@@ -8,7 +8,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::compute::{cast, take};
-use datafusion::arrow::datatypes::{DataType, Date32Type, Int32Type};
+use datafusion::arrow::datatypes::{DataType, Date32Type, Int32Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::arrow::row::{RowConverter, SortField};
 use datafusion::common::{Result, exec_err};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
@@ -27,8 +27,8 @@ pub struct Codes {
     rows: Option<RowConverter>,
     /// The dictionary that was translated last, kept so that its place in memory stays its own, and its codes.
     dictionary: (ArrayRef, Vec<u32>),
-    /// Of days: the code of each day met.
-    days: HashMap<i32, u32>,
+    /// Of days and timestamps: the code of each one met.
+    numbers: HashMap<i64, u32>,
 }
 
 /// Whether two dictionaries are one and the same piece of memory.
@@ -77,7 +77,7 @@ impl Codes {
             hasher: DefaultHashBuilder::default(),
             rows,
             dictionary: (new_null_array(&DataType::Null, 0), Vec::new()),
-            days: HashMap::new(),
+            numbers: HashMap::new(),
         })
     }
 
@@ -92,6 +92,7 @@ impl Codes {
             + self.ends.capacity() * 8
             + self.table.capacity() * 5
             + self.dictionary.1.capacity() * 4
+            + self.numbers.capacity() * 16
     }
 
     /// The bytes of a value: its text, else an encoding that orders as the values do.
@@ -153,7 +154,14 @@ impl Codes {
                         .map(|t| t.map_or(NULL_CODE, |t| self.code_of(t.as_bytes()))),
                 );
             }
-            DataType::Date32 => self.encode_days(array, output)?,
+            DataType::Date32 => {
+                let days = array.as_primitive::<Date32Type>().iter();
+                self.encode_numbers(array, days.map(|day| day.map(i64::from)), output)?;
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                let moments = array.as_primitive::<TimestampMicrosecondType>().iter();
+                self.encode_numbers(array, moments, output)?;
+            }
             _ => {
                 let Some(rows) = &self.rows else {
                     let text = cast(array, &self.data_type)?;
@@ -172,32 +180,38 @@ impl Codes {
         Ok(())
     }
 
-    fn encode_days(&mut self, array: &ArrayRef, output: &mut Vec<u32>) -> Result<()> {
-        let days = array.as_primitive::<Date32Type>();
+    fn encode_numbers(
+        &mut self,
+        array: &ArrayRef,
+        numbers: impl Iterator<Item = Option<i64>>,
+        output: &mut Vec<u32>,
+    ) -> Result<()> {
         let Some(rows) = self.rows.take() else {
-            return datafusion::common::internal_err!("days in a column of text");
+            return datafusion::common::internal_err!("numbers in a column of text");
         };
         let mut coded = Ok(());
-        for (row, day) in days.iter().enumerate() {
-            let Some(day) = day else {
-                output.push(NULL_CODE);
-                continue;
-            };
-            if let Some(code) = self.days.get(&day) {
-                output.push(*code);
-                continue;
+        let mut last = (None, NULL_CODE);
+        for (row, number) in numbers.enumerate() {
+            if number != last.0 {
+                let known = number.map_or(Some(&NULL_CODE), |number| self.numbers.get(&number));
+                let code = match (known, number) {
+                    (Some(code), _) => *code,
+                    (None, None) => NULL_CODE,
+                    (None, Some(number)) => match rows.convert_columns(&[array.slice(row, 1)]) {
+                        Ok(encoded) => {
+                            let code = self.code_of(encoded.row(0).data());
+                            self.numbers.insert(number, code);
+                            code
+                        }
+                        Err(error) => {
+                            coded = Err(error.into());
+                            break;
+                        }
+                    },
+                };
+                last = (number, code);
             }
-            match rows.convert_columns(&[array.slice(row, 1)]) {
-                Ok(encoded) => {
-                    let code = self.code_of(encoded.row(0).data());
-                    self.days.insert(day, code);
-                    output.push(code);
-                }
-                Err(error) => {
-                    coded = Err(error.into());
-                    break;
-                }
-            }
+            output.push(last.1);
         }
         self.rows = Some(rows);
         coded

@@ -28,8 +28,9 @@ use super::state::State;
 use crate::warehouse::PartitionValues;
 use crate::warehouse::row_groups::RowGroups;
 
-/// Rows of a batch: large enough that what is done per batch is little.
-const BATCH_ROWS: usize = 16_384;
+/// Rows of a batch: large enough that what is done per batch is little, small enough that what is computed of them stays in
+/// the processor's cache and the allocator gives the same memory again.
+const BATCH_ROWS: usize = 4_096;
 
 /// Distinct texts of one column are addressed by 31 bits, whatever the memory limit.
 const MOST_BYTES: usize = i32::MAX as usize;
@@ -228,7 +229,7 @@ async fn compute(schema: &SchemaRef, plans: &[Arc<ScanPlan>], context: &Arc<Task
             }
         }
         if let Some(state) = merged {
-            groups.absorb(plan, state)?;
+            groups.absorb(plan, state, context.session_config().target_partitions())?;
         }
     }
     Ok(groups)
@@ -261,7 +262,10 @@ async fn work(
     loop {
         let unit = units.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(unit) = unit else { break };
-        let mut batches = unit.file.read(unit.row_group, &plan.read, BATCH_ROWS)?;
+        let mut opened = unit.file.coded(unit.row_group, &plan.by_code).await?;
+        let others = plan.read.iter().filter(|name| !opened.contains_key(*name));
+        let others = others.cloned().collect();
+        let mut batches = unit.file.read(unit.row_group, &others, BATCH_ROWS)?;
         while let Some(batch) = batches.next().await {
             let batch: RecordBatch = batch?;
             state.push(
@@ -271,6 +275,7 @@ async fn work(
                     partition: &unit.partition,
                     table: plan.table.columns(),
                 },
+                &mut opened,
             )?;
             let bytes = state.size();
             if bytes > most_bytes {

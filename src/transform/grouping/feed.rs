@@ -1,21 +1,20 @@
 //! The inputs of a batch as codes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
-    new_null_array,
-};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringViewArray, new_null_array};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Int32Type, Schema, TimestampMicrosecondType};
-use datafusion::common::Result;
+use datafusion::arrow::datatypes::{DataType, Int32Type, Schema};
+use datafusion::common::{Result, exec_err};
 
 use super::batch::batch_of;
-use super::codes::{Codes, NULL_CODE};
+use super::codes::{Codes, NULL_CODE, is_text};
 use super::function::Answers;
 use super::scan::{RowExpression, ScanPlan, Source};
 use crate::transform::functions::{clean_key, tag_values};
 use crate::warehouse::PartitionValues;
+use crate::warehouse::coded_columns::{CodedColumn, Leaf, TagColumn};
 
 /// Texts kept of inputs that only other inputs read, before they are forgotten.
 const HIDDEN_BYTES: usize = 32 << 20;
@@ -23,7 +22,9 @@ const HIDDEN_BYTES: usize = 32 << 20;
 /// What the inputs have brought so far.
 pub struct Feed {
     /// By input: its distinct values.
-    pub codes: Vec<Codes>,
+    codes: Vec<Codes>,
+    /// By input: whose codes it has. All tags of one column of maps share those of the first.
+    owners: Vec<usize>,
     /// By input: what its function has answered; its values are then the input's.
     answers: Vec<Option<Answers>>,
 }
@@ -69,17 +70,75 @@ impl Rows<'_> {
         }
         columns.extend(parameters);
         let batch = batch_of(expression.schema.clone(), columns, rows)?;
-        let values = expression.expression.evaluate(&batch)?.into_array(rows)?;
-        Ok(match expression.gives_day {
-            true => Arc::new(days(values.as_primitive::<TimestampMicrosecondType>())),
-            false => values,
-        })
+        Ok(expression.expression.evaluate(&batch)?.into_array(rows)?)
     }
 }
 
-/// The UTC day of each timestamp.
-fn days(timestamps: &TimestampMicrosecondArray) -> Date32Array {
-    timestamps.unary(|micros| micros.div_euclid(86_400_000_000) as i32)
+/// The columns of a row group that are read by their codes.
+pub type OpenColumns = BTreeMap<String, CodedColumn>;
+
+/// An array in the type of its column; dictionaries of texts stay what they are.
+fn in_type(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
+    match array.data_type() {
+        DataType::Dictionary(..) => Ok(array.clone()),
+        delivered if delivered == data_type || (is_text(delivered) && is_text(data_type)) => {
+            Ok(array.clone())
+        }
+        _ => Ok(cast(array, data_type)?),
+    }
+}
+
+fn read_leaf(
+    leaf: &mut Leaf,
+    rows: usize,
+    codes: &mut Codes,
+    data_type: &DataType,
+    column: &mut Vec<u32>,
+) -> Result<()> {
+    let mut meaning =
+        |values: &ArrayRef, output: &mut Vec<u32>| codes.encode(&in_type(values, data_type)?, output);
+    while column.len() < rows {
+        if leaf.read(rows - column.len(), &mut meaning, None, column)? == 0 {
+            return exec_err!("a column of a data file has fewer rows than its row group");
+        }
+    }
+    Ok(())
+}
+
+fn read_tags(
+    tags: &mut TagColumn,
+    rows: usize,
+    codes: &mut Codes,
+    wanted: &[&String],
+    columns: &mut [Vec<u32>],
+) -> Result<()> {
+    let mut key = |keys: &ArrayRef, output: &mut Vec<u32>| number_keys(keys, wanted, output);
+    let mut value = |values: &ArrayRef, output: &mut Vec<u32>| encode_tag_values(codes, values, output);
+    Ok(tags.read(rows, &mut key, &mut value, columns)?)
+}
+
+/// The number of each of some keys among the wanted ones, from 1 on; 0 for the others.
+fn number_keys(keys: &ArrayRef, wanted: &[&String], output: &mut Vec<u32>) -> Result<()> {
+    let Some(texts) = keys.as_string_opt::<i32>() else {
+        return datafusion::common::internal_err!("the keys of a map are {}", keys.data_type());
+    };
+    let number = |text: &str| wanted.iter().position(|key| clean_key(text) == *key);
+    output.extend(
+        texts
+            .iter()
+            .map(|text| text.and_then(number).map_or(0, |place| place as u32 + 1)),
+    );
+    Ok(())
+}
+
+/// The codes of the values of a tag; an empty one is none.
+fn encode_tag_values(codes: &mut Codes, values: &ArrayRef, output: &mut Vec<u32>) -> Result<()> {
+    let empty = codes.code_of(b"");
+    let start = output.len();
+    codes.encode(values, output)?;
+    let tags = output[start..].iter_mut().filter(|code| **code == empty);
+    tags.for_each(|code| *code = NULL_CODE);
+    Ok(())
 }
 
 impl Feed {
@@ -96,8 +155,15 @@ impl Feed {
             Source::PerText(function) => Answers::new(function).map(Some),
             _ => Ok(None),
         });
+        let owner = |input: usize| match &plan.inputs[input].0 {
+            Source::Tag { column, .. } => (0..input)
+                .find(|n| matches!(&plan.inputs[*n].0, Source::Tag { column: other, .. } if other == column))
+                .unwrap_or(input),
+            _ => input,
+        };
         Ok(Feed {
             codes: codes.collect::<Result<_>>()?,
+            owners: (0..plan.inputs.len()).map(owner).collect(),
             answers: answers.collect::<Result<_>>()?,
         })
     }
@@ -112,52 +178,94 @@ impl Feed {
     pub fn values(&self, input: usize) -> &Codes {
         match &self.answers[input] {
             Some(answers) => &answers.values,
-            None => &self.codes[input],
+            None => &self.codes[self.owners[input]],
         }
     }
 
-    /// The codes here of what another thread's function has answered for an input.
-    ///
-    /// # Errors
-    /// Internal when the input has no function.
-    pub fn absorb_answers(&mut self, input: usize, theirs: &Codes) -> Result<Vec<u32>> {
+    /// The codes here of the values that another thread has met of an input.
+    pub fn absorb(&mut self, input: usize, theirs: &Codes) -> Vec<u32> {
         match &mut self.answers[input] {
-            Some(answers) => Ok(answers.values.absorb(theirs)),
-            None => datafusion::common::internal_err!("an input has no answers"),
+            Some(answers) => answers.values.absorb(theirs),
+            None => self.codes[self.owners[input]].absorb(theirs),
         }
     }
 
-    /// The codes of every input for the rows of a batch.
+    /// The codes of every input for the rows of a batch; `opened` holds the columns that are read by their codes, and `columns`
+    /// takes one column of codes per input, in memory that is used again and again.
     ///
     /// # Errors
     /// What the engine says of a value it cannot take.
-    pub fn encode(&mut self, plan: &ScanPlan, rows: &Rows<'_>) -> Result<Vec<Vec<u32>>> {
+    pub fn encode(
+        &mut self,
+        plan: &ScanPlan,
+        rows: &Rows<'_>,
+        opened: &mut OpenColumns,
+        columns: &mut Vec<Vec<u32>>,
+    ) -> Result<()> {
         self.forget_hidden(plan)?;
         let count = rows.batch.num_rows();
-        let mut columns: Vec<Vec<u32>> = Vec::with_capacity(plan.inputs.len());
+        columns.resize_with(plan.inputs.len(), Vec::new);
         for (input, (source, data_type)) in plan.inputs.iter().enumerate() {
-            let mut column = Vec::with_capacity(count);
+            let (earlier, later) = columns.split_at_mut(input);
+            let (column, later) = match later.split_first_mut() {
+                Some((column, later)) => (column, later),
+                None => return datafusion::common::internal_err!("an input has no column"),
+            };
             match source {
-                Source::Column(name) => self.encode_column(input, name, data_type, rows, &mut column)?,
-                Source::Tag { column: map, key } => self.encode_tag(input, map, key, rows, &mut column)?,
+                Source::Tag { column: map, .. } if self.owners[input] < input && opened.contains_key(map) => {
+                    // Read with the first tag of these maps.
+                    continue;
+                }
+                _ => column.clear(),
+            }
+            match source {
+                Source::Column(name) => match opened.get_mut(name) {
+                    Some(CodedColumn::Flat(leaf)) => {
+                        read_leaf(leaf, count, &mut self.codes[input], data_type, column)?;
+                    }
+                    _ => self.encode_column(input, name, data_type, rows, column)?,
+                },
+                Source::Tag { column: map, key } => match opened.get_mut(map) {
+                    Some(CodedColumn::Tags(tags)) => {
+                        let others = (input + 1..plan.inputs.len()).filter(|n| self.owners[*n] == input);
+                        let others: Vec<(usize, &String)> = others
+                            .filter_map(|n| match &plan.inputs[n].0 {
+                                Source::Tag { key, .. } => Some((n - input - 1, key)),
+                                _ => None,
+                            })
+                            .collect();
+                        let keys: Vec<&String> =
+                            std::iter::once(key).chain(others.iter().map(|o| o.1)).collect();
+                        let mut read = vec![std::mem::take(column)];
+                        read.extend(others.iter().map(|(place, _)| std::mem::take(&mut later[*place])));
+                        read.iter_mut().for_each(Vec::clear);
+                        read_tags(tags, count, &mut self.codes[input], &keys, &mut read)?;
+                        let places = std::iter::once(column).chain(later.iter_mut().enumerate().filter_map(
+                            |(place, column)| others.iter().any(|o| o.0 == place).then_some(column),
+                        ));
+                        for (place, read) in places.zip(read) {
+                            *place = read;
+                        }
+                    }
+                    _ => self.encode_tag(input, map, key, rows, column)?,
+                },
                 Source::PerRow(expression) => {
                     let values = rows.evaluate(expression, Vec::new())?;
-                    self.codes[input].encode(&values, &mut column)?;
+                    self.codes[input].encode(&values, column)?;
                 }
                 Source::PerText(function) => {
                     let Some(mut answers) = self.answers[input].take() else {
                         return datafusion::common::internal_err!("an input has no answers");
                     };
-                    let read: Vec<Vec<u32>> = function.inputs.iter().map(|n| columns[*n].clone()).collect();
+                    let read: Vec<&[u32]> = function.inputs.iter().map(|n| earlier[*n].as_slice()).collect();
                     let values: Vec<&Codes> = function.inputs.iter().map(|n| self.values(*n)).collect();
                     let answered = answers.answer(function, &read, count, &values);
                     self.answers[input] = Some(answers);
-                    column = answered?;
+                    *column = answered?;
                 }
             }
-            columns.push(column);
         }
-        Ok(columns)
+        Ok(())
     }
 
     fn encode_column(
@@ -172,16 +280,12 @@ impl Feed {
         let codes = &mut self.codes[input];
         if let Some(value) = rows.partition.get(name) {
             let code = value.as_ref().map_or(NULL_CODE, |v| codes.code_of(v.as_bytes()));
-            column.extend(std::iter::repeat_n(code, count));
+            column.resize(count, code);
             return Ok(());
         }
         match rows.delivered(name) {
-            None => column.extend(std::iter::repeat_n(NULL_CODE, count)),
-            Some(array) if matches!(array.data_type(), DataType::Dictionary(..)) => {
-                codes.encode(array, column)?
-            }
-            Some(array) if array.data_type() == data_type => codes.encode(array, column)?,
-            Some(array) => codes.encode(&cast(array, data_type)?, column)?,
+            None => column.resize(count, NULL_CODE),
+            Some(array) => codes.encode(&in_type(array, data_type)?, column)?,
         }
         Ok(())
     }
@@ -191,11 +295,11 @@ impl Feed {
         &mut self,
         input: usize,
         column: &str,
-        key: &str,
+        key: &String,
         rows: &Rows<'_>,
         output: &mut Vec<u32>,
     ) -> Result<()> {
-        let codes = &mut self.codes[input];
+        let codes = &mut self.codes[self.owners[input]];
         let Some(map) = rows.delivered(column).and_then(|c| c.as_map_opt()) else {
             output.extend(std::iter::repeat_n(NULL_CODE, rows.batch.num_rows()));
             return Ok(());
@@ -207,27 +311,16 @@ impl Feed {
         let Some((keys, values)) = dictionaries else {
             return codes.encode(&tag_values(map, key)?, output);
         };
-        let is_key: Vec<bool> = match keys.values().as_string_opt::<i32>() {
-            Some(texts) => texts
-                .iter()
-                .map(|t| t.is_some_and(|t| clean_key(t) == key))
-                .collect(),
-            None => Vec::new(),
-        };
-        let of_value: Vec<u32> = {
-            let empty = codes.code_of(b"");
-            let translated = codes.translate(values.values());
-            translated
-                .iter()
-                .map(|code| if *code == empty { NULL_CODE } else { *code })
-                .collect()
-        };
+        let mut is_key = Vec::new();
+        number_keys(keys.values(), &[key], &mut is_key)?;
+        let mut of_value = Vec::new();
+        encode_tag_values(codes, values.values(), &mut of_value)?;
         let (key_codes, value_codes) = (keys.keys(), values.keys());
         let offsets = map.value_offsets();
         for row in 0..map.len() {
             let mut entries = offsets[row] as usize..offsets[row + 1] as usize;
             let found = match map.is_valid(row) {
-                true => entries.find(|entry| is_key[key_codes.value(*entry) as usize]),
+                true => entries.find(|entry| is_key[key_codes.value(*entry) as usize] == 1),
                 false => None,
             };
             output.push(match found {

@@ -117,7 +117,7 @@ impl Answers {
     pub fn answer(
         &mut self,
         function: &CodeFunction,
-        columns: &[Vec<u32>],
+        columns: &[&[u32]],
         rows: usize,
         inputs: &[&Codes],
     ) -> Result<Vec<u32>> {
@@ -128,7 +128,7 @@ impl Answers {
             let arrays = inputs
                 .iter()
                 .enumerate()
-                .map(|(n, codes)| codes.decode(&self.seen.column(n, known)));
+                .map(|(n, codes)| codes.decode(&self.seen.column(n, known..known + fresh)));
             let batch = batch_of(function.schema.clone(), arrays.collect::<Result<_>>()?, fresh)?;
             let answered = function.expression.evaluate(&batch)?.into_array(fresh)?;
             self.values.encode(&answered, &mut self.answers)?;

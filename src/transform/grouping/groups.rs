@@ -16,6 +16,9 @@ use super::state::{State, Totals};
 use super::sums::Fold;
 use super::tuples::Tuples;
 
+/// Tuples so few that threads of their own are not worth it.
+const FEW_TUPLES: usize = 4_096;
+
 /// The result of an aggregate.
 pub struct Groups {
     columns: Vec<Codes>,
@@ -54,23 +57,19 @@ impl Groups {
         self.tuples.len()
     }
 
-    /// Takes in what was seen of one branch.
+    /// Takes in what was seen of one branch; its keys are evaluated by some threads.
     ///
     /// # Errors
     /// What the engine says of a value it cannot take; a sum that is too large.
-    pub fn absorb(&mut self, plan: &ScanPlan, state: State) -> Result<()> {
+    pub fn absorb(&mut self, plan: &ScanPlan, state: State, threads: usize) -> Result<()> {
         let mut columns = Vec::with_capacity(plan.groups.len());
-        for (function, ours) in plan.groups.iter().zip(&mut self.columns) {
-            let mut answers = Answers::new(function)?;
-            let codes = ask(&mut answers, function, plan, &state)?;
+        for (asked, ours) in ask_all(plan, &state, threads)?.into_iter().zip(&mut self.columns) {
+            let (answers, mut codes) = asked;
             let ours = ours.absorb(&answers.values);
-            columns.push(
-                codes
-                    .into_iter()
-                    .map(|code| ours[code as usize])
-                    .collect::<Vec<u32>>(),
-            );
+            codes.iter_mut().for_each(|code| *code = ours[*code as usize]);
+            columns.push(codes);
         }
+        let columns: Vec<&[u32]> = columns.iter().map(Vec::as_slice).collect();
         let groups = self.tuples.number(&columns, state.tuples.len());
         self.totals.grow(self.tuples.len());
         for (aggregate, sum) in plan.sums.iter().enumerate() {
@@ -113,9 +112,7 @@ impl Groups {
     ) -> Result<RecordBatch> {
         let mut columns = Vec::with_capacity(schema.fields().len());
         for (place, values) in values.iter().enumerate() {
-            let codes: Vec<u32> = (start..start + rows)
-                .map(|group| self.tuples.get(group as u32)[place])
-                .collect();
+            let codes = self.tuples.column(place, start..start + rows);
             columns.push(take(values, &UInt32Array::from(codes), None)?);
         }
         let fields = schema.fields().iter().skip(values.len());
@@ -148,6 +145,34 @@ impl Groups {
     }
 }
 
+/// What each function of the groups answers, and the answers' codes by tuple.
+fn ask_all(plan: &ScanPlan, state: &State, threads: usize) -> Result<Vec<(Answers, Vec<u32>)>> {
+    let ask_one = |function: &CodeFunction| {
+        let mut answers = Answers::new(function)?;
+        let codes = ask(&mut answers, function, plan, state)?;
+        Ok((answers, codes))
+    };
+    let share = plan.groups.len().div_ceil(threads.max(1));
+    if state.tuples.len() < FEW_TUPLES || share == plan.groups.len() {
+        return plan.groups.iter().map(ask_one).collect();
+    }
+    std::thread::scope(|scope| {
+        let shares: Vec<_> = plan
+            .groups
+            .chunks(share)
+            .map(|functions| scope.spawn(move || functions.iter().map(ask_one).collect::<Result<Vec<_>>>()))
+            .collect();
+        let mut all = Vec::with_capacity(plan.groups.len());
+        for share in shares {
+            match share.join() {
+                Ok(asked) => all.extend(asked?),
+                Err(_) => return internal_err!("a thread that evaluates keys ended before its work"),
+            }
+        }
+        Ok(all)
+    })
+}
+
 /// The code of a function's answer for each tuple.
 fn ask(answers: &mut Answers, function: &CodeFunction, plan: &ScanPlan, state: &State) -> Result<Vec<u32>> {
     let mut columns = Vec::new();
@@ -156,8 +181,9 @@ fn ask(answers: &mut Answers, function: &CodeFunction, plan: &ScanPlan, state: &
         let Ok(place) = plan.key.binary_search(input) else {
             return internal_err!("a function reads an input that is not part of the key");
         };
-        columns.push(state.tuples.column(place, 0));
+        columns.push(state.tuples.column(place, 0..state.tuples.len()));
         inputs.push(state.feed.values(*input));
     }
+    let columns: Vec<&[u32]> = columns.iter().map(Vec::as_slice).collect();
     answers.answer(function, &columns, state.tuples.len(), &inputs)
 }

@@ -27,7 +27,7 @@ pub enum Part {
     },
     /// An expression over columns, evaluated for every row.
     PerRow(Expr),
-    /// An expression over earlier inputs (texts), evaluated once per distinct combination of them.
+    /// An expression over earlier inputs (texts, timestamps), evaluated once per distinct combination of them.
     PerText(Expr),
 }
 
@@ -51,6 +51,11 @@ fn is_narrowing(expr: &Expr) -> bool {
         Expr::ScalarFunction(function) => READS_ONE.contains(&function.func.name()),
         _ => false,
     }
+}
+
+/// Types whose values files repeat, so that a function of them is worth evaluating once per value.
+fn is_codeable(data_type: &DataType) -> bool {
+    is_text(data_type) || matches!(data_type, DataType::Timestamp(..) | DataType::Date32)
 }
 
 fn looks_up(expr: &Expr) -> bool {
@@ -145,11 +150,11 @@ impl<'a> Inputs<'a> {
             return Ok(*place);
         }
         let data_type = expr.get_type(self.schema)?;
-        let mut all_text = true;
+        let mut all_coded = true;
         for column in columns {
-            all_text &= is_text(&self.type_of(column)?) || self.constant.contains(column);
+            all_coded &= is_codeable(&self.type_of(column)?) || self.constant.contains(column);
         }
-        let part = match (&expr, all_text) {
+        let part = match (&expr, all_coded) {
             (_, true) => {
                 let over_inputs = expr.clone().transform(|e| match &e {
                     Expr::Column(column) => Ok(Transformed::yes(input(self.column(&column.name)?))),

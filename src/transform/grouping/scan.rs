@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, Result};
-use datafusion::logical_expr::{Expr, ExprSchemable};
+use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::branch::Branch;
-use super::function::{CodeFunction, simplified};
+use super::function::{CodeFunction, input, simplified};
 use super::narrow::{Inputs, Part};
 use super::rule::Aggregated;
 use super::sums::{Fold, Leaves, Pieces, Splitter, amounts, parameter_name};
@@ -36,8 +36,6 @@ pub struct RowExpression {
     pub columns: Vec<String>,
     /// Parameters that it takes, behind the columns in the schema.
     pub parameters: Vec<usize>,
-    /// The expression gives UTC timestamps of which the day is meant.
-    pub gives_day: bool,
 }
 
 /// One aggregate over the branch.
@@ -57,8 +55,10 @@ pub struct ScanPlan {
     pub files: Vec<DataFile>,
     /// Columns that are read.
     pub read: BTreeSet<String>,
-    /// Those of them that are read as codes.
+    /// Those of them whose arrays are dictionaries.
     pub coded: BTreeSet<String>,
+    /// Those of them that nothing reads but by their codes.
+    pub by_code: BTreeSet<String>,
     pub inputs: Vec<(Source, DataType)>,
     /// The inputs that tell rows apart.
     pub key: Vec<usize>,
@@ -140,8 +140,9 @@ impl ScanPlan {
                 .collect::<Result<Vec<Expr>>>()
         };
         let filters = rewrite(&branch.filters, &mut inputs)?;
-        let groups = rewrite(groups, &mut inputs)?;
+        let mut groups = rewrite(groups, &mut inputs)?;
         let given = rewrite(&given, &mut inputs)?;
+        gather(&mut groups, &given, &mut inputs, state)?;
         let types: Vec<DataType> = inputs.parts.iter().map(|(_, t)| t.clone()).collect();
         let functions = |exprs: &[Expr]| {
             exprs
@@ -177,6 +178,7 @@ impl ScanPlan {
             files,
             read: BTreeSet::new(),
             coded: BTreeSet::new(),
+            by_code: BTreeSet::new(),
             inputs: sources,
             key: key.into_iter().collect(),
             filters,
@@ -220,12 +222,44 @@ impl ScanPlan {
             .filter(|name| !constant.contains(*name) && (!is_map(name) || !as_values.contains(*name)))
             .cloned()
             .collect();
+        self.by_code = as_codes
+            .difference(&as_values)
+            .filter(|name| !constant.contains(*name))
+            .cloned()
+            .collect();
         self.read = as_codes
             .into_iter()
             .chain(as_values)
             .filter(|name| !constant.contains(name))
             .collect();
     }
+}
+
+/// Inputs that one expression of the groups reads and nothing else, from which on its value tells rows apart in their place.
+const MANY_INPUTS: usize = 3;
+
+/// An expression that alone reads several inputs (a region out of region, zone and usage type) has fewer values than they have
+/// combinations: it is evaluated for each row's combination, and rows are told apart by its value.
+fn gather(groups: &mut [Expr], given: &[Expr], inputs: &mut Inputs<'_>, state: &dyn Session) -> Result<()> {
+    let read: Vec<BTreeSet<String>> = groups
+        .iter()
+        .chain(given)
+        .map(|expr| expr.column_refs().iter().map(|c| c.name.clone()).collect())
+        .collect();
+    for (place, group) in groups.iter_mut().enumerate() {
+        let is_read_elsewhere = |name: &String| {
+            let mut others = read.iter().enumerate().filter(|(other, _)| *other != place);
+            others.any(|(_, read)| read.contains(name))
+        };
+        let alone = read[place].iter().filter(|name| !is_read_elsewhere(name)).count();
+        if alone >= MANY_INPUTS {
+            let types: Vec<DataType> = inputs.parts.iter().map(|(_, t)| t.clone()).collect();
+            let data_type = CodeFunction::new(group, &types, state)?.data_type;
+            inputs.parts.push((Part::PerText(group.clone()), data_type));
+            *group = input(inputs.parts.len() - 1);
+        }
+    }
+    Ok(())
 }
 
 impl RowExpression {
@@ -241,20 +275,7 @@ impl RowExpression {
             .chain((0..parameters.len()).map(parameter))
             .collect();
         let all = Schema::new(all);
-        let mut expr = simplified(expr, &all, state)?;
-        // The engine takes a timestamp apart by its time zone's rules even where the zone is UTC.
-        let day_of = match &expr {
-            Expr::Cast(cast) if cast.field.data_type() == &DataType::Date32 => {
-                let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-                let is_utc = cast.expr.get_type(&DFSchema::try_from(all)?)? == utc;
-                is_utc.then(|| cast.expr.as_ref().clone())
-            }
-            _ => None,
-        };
-        let gives_day = day_of.is_some();
-        if let Some(timestamp) = day_of {
-            expr = timestamp;
-        }
+        let expr = simplified(expr, &all, state)?;
         let names: BTreeSet<&str> = expr.column_refs().iter().map(|c| c.name.as_str()).collect();
         let mut fields: Vec<Field> = Vec::new();
         let mut columns = Vec::new();
@@ -275,7 +296,6 @@ impl RowExpression {
             schema,
             columns,
             parameters: taken,
-            gives_day,
         })
     }
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int32Type, Int64Type, Schema};
 use datafusion::common::{Result, exec_err, internal_err};
 
 use super::batch::batch_of;
 use super::codes::{Codes, NULL_CODE};
-use super::feed::{Feed, Rows};
+use super::feed::{Feed, OpenColumns, Rows};
 use super::function::Answers;
 use super::scan::{ScanPlan, Source};
 use super::sums::Fold;
@@ -52,19 +53,84 @@ impl Totals {
         group as usize * self.folds.len() + aggregate
     }
 
-    /// Adds to a group's sum.
+    /// Adds to a group's sum or count.
     ///
     /// # Errors
     /// A sum of more than 38 digits.
     pub fn add(&mut self, group: u32, aggregate: usize, value: i128) -> Result<()> {
-        let place = self.place(group, aggregate);
-        let total = &mut self.sums[place];
-        match total.checked_add(value) {
-            Some(sum) => *total = sum,
-            None => return exec_err!("a sum is larger than 38 digits can hold"),
+        self.add_all(aggregate, std::iter::once((group, value)))
+    }
+
+    fn add_all(&mut self, aggregate: usize, values: impl Iterator<Item = (u32, i128)>) -> Result<()> {
+        let width = self.folds.len();
+        // A count has a value without being told.
+        let has_any = u64::from(self.folds[aggregate] != Fold::Count) << aggregate;
+        let mut is_too_large = false;
+        for (group, value) in values {
+            let total = &mut self.sums[group as usize * width + aggregate];
+            let (sum, overflows) = total.overflowing_add(value);
+            *total = sum;
+            is_too_large |= overflows;
+            if has_any != 0 {
+                self.any[group as usize] |= has_any;
+            }
         }
-        self.any[group as usize] |= 1 << aggregate;
-        Ok(())
+        match is_too_large {
+            true => exec_err!("a sum is larger than 38 digits can hold"),
+            false => Ok(()),
+        }
+    }
+
+    /// Counts rows by their groups.
+    ///
+    /// # Errors
+    /// A count of more than 38 digits.
+    pub fn add_ones(&mut self, aggregate: usize, groups: &[u32]) -> Result<()> {
+        self.add_all(aggregate, groups.iter().map(|group| (*group, 1)))
+    }
+
+    /// Adds values to the sums of their rows' groups; `rows` pairs a row of `groups` with a place among the values.
+    ///
+    /// # Errors
+    /// A sum of more than 38 digits; values that have no exact sum.
+    pub fn add_values(
+        &mut self,
+        aggregate: usize,
+        groups: &[u32],
+        rows: impl Iterator<Item = (u32, u32)>,
+        values: &ArrayRef,
+    ) -> Result<()> {
+        let rows = rows.map(|(row, place)| (groups[row as usize], place as usize));
+        match values.data_type() {
+            DataType::Decimal128(..) => {
+                let numbers = values.as_primitive::<Decimal128Type>().values();
+                self.add_valid(aggregate, rows, values.nulls(), |place| numbers[place])
+            }
+            DataType::Int64 => {
+                let numbers = values.as_primitive::<Int64Type>().values();
+                self.add_valid(aggregate, rows, values.nulls(), |place| {
+                    i128::from(numbers[place])
+                })
+            }
+            DataType::Null => Ok(()),
+            other => internal_err!("a sum of {other} cannot be exact"),
+        }
+    }
+
+    fn add_valid(
+        &mut self,
+        aggregate: usize,
+        rows: impl Iterator<Item = (u32, usize)>,
+        nulls: Option<&NullBuffer>,
+        number: impl Fn(usize) -> i128,
+    ) -> Result<()> {
+        match nulls.filter(|nulls| nulls.null_count() > 0) {
+            None => self.add_all(aggregate, rows.map(|(group, place)| (group, number(place)))),
+            Some(nulls) => {
+                let valid = rows.filter(|(_, place)| nulls.is_valid(*place));
+                self.add_all(aggregate, valid.map(|(group, place)| (group, number(place))))
+            }
+        }
     }
 
     /// A group's sum or count, if it has had a value; a count always has.
@@ -128,6 +194,8 @@ pub struct State {
     given: Vec<(Answers, Vec<u32>)>,
     /// By tuple: the aggregates.
     pub totals: Totals,
+    /// The codes of a batch, kept for their memory.
+    inputs: Vec<Vec<u32>>,
 }
 
 impl State {
@@ -143,6 +211,7 @@ impl State {
             filters: plan.filters.iter().map(Answers::new).collect::<Result<_>>()?,
             given: given.collect::<Result<_>>()?,
             totals: Totals::new(plan.sums.iter().map(|s| s.fold).collect()),
+            inputs: Vec::new(),
         })
     }
 
@@ -165,13 +234,20 @@ impl State {
     ///
     /// # Errors
     /// What the engine says of a value it cannot take.
-    pub fn push(&mut self, plan: &ScanPlan, rows: &Rows<'_>) -> Result<()> {
-        let mut inputs = self.feed.encode(plan, rows)?;
-        let kept = match self.kept(plan, rows, &inputs)? {
+    pub fn push(&mut self, plan: &ScanPlan, rows: &Rows<'_>, opened: &mut OpenColumns) -> Result<()> {
+        let mut inputs = std::mem::take(&mut self.inputs);
+        self.feed.encode(plan, rows, opened, &mut inputs)?;
+        let pushed = self.push_coded(plan, rows, &mut inputs);
+        self.inputs = inputs;
+        pushed
+    }
+
+    fn push_coded(&mut self, plan: &ScanPlan, rows: &Rows<'_>, inputs: &mut [Vec<u32>]) -> Result<()> {
+        let kept = match self.kept(plan, rows, inputs)? {
             Kept::All => None,
             Kept::None => return Ok(()),
             Kept::Some(kept) => {
-                for column in &mut inputs {
+                for column in inputs.iter_mut() {
                     *column = kept.values().iter().map(|row| column[*row as usize]).collect();
                 }
                 Some(taken(rows.batch, |_| true, &kept)?)
@@ -182,7 +258,7 @@ impl State {
             ..*rows
         };
         let count = rows.batch.num_rows();
-        let key: Vec<Vec<u32>> = plan.key.iter().map(|n| std::mem::take(&mut inputs[*n])).collect();
+        let key: Vec<&[u32]> = plan.key.iter().map(|n| inputs[*n].as_slice()).collect();
         let known = self.tuples.len();
         let groups = self.tuples.number(&key, count);
         self.answer_given(plan, known)?;
@@ -190,9 +266,7 @@ impl State {
         self.totals.grow(self.tuples.len());
         for (aggregate, sum) in plan.sums.iter().enumerate() {
             if sum.fold == Fold::Count {
-                for group in &groups {
-                    self.totals.add(*group, aggregate, 1)?;
-                }
+                self.totals.add_ones(aggregate, &groups)?;
             }
         }
         self.compare_fresh(plan, known);
@@ -205,8 +279,16 @@ impl State {
             let by_leaf = self.rows_by_leaf(plan, n, &groups)?;
             for (leaf, chosen) in by_leaf {
                 let values = match (&evaluated[leaf], &chosen) {
+                    (Some(values), Some(chosen)) => {
+                        let rows = chosen
+                            .values()
+                            .iter()
+                            .copied()
+                            .zip(chosen.values().iter().copied());
+                        self.totals.add_values(n, &groups, rows, values)?;
+                        continue;
+                    }
                     (Some(values), None) => values.clone(),
-                    (Some(values), Some(chosen)) => take(values, chosen, None)?,
                     (None, None) => {
                         let values = self.evaluate(plan, leaf, rows, &groups)?;
                         evaluated[leaf] = Some(values.clone());
@@ -227,7 +309,17 @@ impl State {
                         self.evaluate(plan, leaf, &part, &groups)?
                     }
                 };
-                add_all(&mut self.totals, n, &groups, chosen.as_ref(), &values)?;
+                match &chosen {
+                    Some(chosen) => {
+                        let rows = chosen.values().iter().copied().zip(0..chosen.len() as u32);
+                        self.totals.add_values(n, &groups, rows, &values)?;
+                    }
+                    None => {
+                        let rows = 0..groups.len() as u32;
+                        self.totals
+                            .add_values(n, &groups, rows.clone().zip(rows), &values)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -243,11 +335,7 @@ impl State {
                 |n| matches!(&plan.inputs[*n].0, Source::Column(name) if rows.partition.contains_key(name)),
             );
             let asked = if is_constant { count.min(1) } else { count };
-            let columns: Vec<Vec<u32>> = filter
-                .inputs
-                .iter()
-                .map(|n| inputs[*n][..asked].to_vec())
-                .collect();
+            let columns: Vec<&[u32]> = filter.inputs.iter().map(|n| &inputs[*n][..asked]).collect();
             let values: Vec<&Codes> = filter.inputs.iter().map(|n| self.feed.values(*n)).collect();
             let codes = answers.answer(filter, &columns, asked, &values)?;
             let holds = answers.values.values()?;
@@ -306,9 +394,10 @@ impl State {
                 let Ok(place) = plan.key.binary_search(input) else {
                     return internal_err!("a function reads an input that is not part of the key");
                 };
-                columns.push(self.tuples.column(place, known));
+                columns.push(self.tuples.column(place, known..known + fresh));
                 values.push(self.feed.values(*input));
             }
+            let columns: Vec<&[u32]> = columns.iter().map(Vec::as_slice).collect();
             of_tuple.extend(answers.answer(function, &columns, fresh, &values)?);
         }
         Ok(())
@@ -366,13 +455,16 @@ impl State {
         let mut columns = Vec::new();
         for (place, input) in plan.key.iter().enumerate() {
             let theirs = other.feed.values(*input);
-            let ours = match plan.inputs[*input].0 {
-                Source::PerText(_) => self.feed.absorb_answers(*input, theirs)?,
-                _ => self.feed.codes[*input].absorb(theirs),
-            };
-            let codes = other.tuples.column(place, 0);
-            columns.push(codes.into_iter().map(|code| ours[code as usize]).collect());
+            let ours = self.feed.absorb(*input, theirs);
+            let codes = other.tuples.column(place, 0..other.tuples.len());
+            columns.push(
+                codes
+                    .into_iter()
+                    .map(|code| ours[code as usize])
+                    .collect::<Vec<u32>>(),
+            );
         }
+        let columns: Vec<&[u32]> = columns.iter().map(Vec::as_slice).collect();
         let known = self.tuples.len();
         let groups = self.tuples.number(&columns, other.tuples.len());
         self.answer_given(plan, known)?;
@@ -404,34 +496,4 @@ fn taken(
         }
     }
     batch_of(Arc::new(Schema::new(fields)), arrays, chosen.len())
-}
-
-fn add_all(
-    totals: &mut Totals,
-    aggregate: usize,
-    groups: &[u32],
-    chosen: Option<&UInt32Array>,
-    values: &ArrayRef,
-) -> Result<()> {
-    let group_of = |n: usize| match chosen {
-        Some(chosen) => groups[chosen.value(n) as usize],
-        None => groups[n],
-    };
-    match values.data_type() {
-        DataType::Decimal128(..) => {
-            let values = values.as_primitive::<Decimal128Type>();
-            for n in (0..values.len()).filter(|n| values.is_valid(*n)) {
-                totals.add(group_of(n), aggregate, values.value(n))?;
-            }
-        }
-        DataType::Int64 => {
-            let values = values.as_primitive::<Int64Type>();
-            for n in (0..values.len()).filter(|n| values.is_valid(*n)) {
-                totals.add(group_of(n), aggregate, i128::from(values.value(n)))?;
-            }
-        }
-        DataType::Null => {}
-        other => return internal_err!("a sum of {other} cannot be exact"),
-    }
-    Ok(())
 }

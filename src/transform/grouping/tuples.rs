@@ -1,36 +1,57 @@
 //! Distinct combinations of codes, numbered in the order in which they were met.
 
+use std::ops::Range;
+
 use hashbrown::HashTable;
 
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
-const BITS: u32 = 128;
+/// Bits of a lane.
+const LANE: u32 = u64::BITS;
+/// Rows that are looked up side by side: the memory they need is fetched at once instead of one by one.
+const BLOCK: usize = 128;
 
 /// The distinct tuples of some codes.
 ///
-/// As long as the codes of a tuple fit into 128 bits side by side they are compared as one number that lies in the table
-/// itself. Each column has as many bits as its largest code needs; when a column outgrows them, all are packed anew.
+/// As long as the codes of a tuple fit into two words side by side they are compared as these. Each column has as many bits
+/// as its largest code needs; when a column outgrows them, all are packed anew.
 pub struct Tuples {
     width: usize,
-    codes: Vec<u32>,
     bits: Vec<u32>,
     count: usize,
-    packed: Option<HashTable<(u128, u32)>>,
-    /// Used once the codes do not fit any more.
-    wide: HashTable<u32>,
-    wide_hashes: Vec<u64>,
+    known: Known,
 }
 
-fn hash_of(key: u128) -> u64 {
-    let folded =
-        (key as u64).wrapping_mul(SPREAD) ^ ((key >> 64) as u64).wrapping_mul(SPREAD.rotate_left(31));
-    folded.wrapping_mul(SPREAD) ^ (folded >> 32)
+enum Known {
+    Packed(Packed),
+    /// Used once the codes do not fit any more.
+    Wide(Wide),
+}
+
+/// Tuples of at most two words.
+#[derive(Default)]
+struct Packed {
+    /// By column: its word and its first bit there.
+    layout: Vec<(usize, u32)>,
+    /// By tuple.
+    keys: Vec<[u64; 2]>,
+    /// By hash: a tuple's number plus one, or 0.
+    slots: Vec<u32>,
+    /// The words of the rows at hand, the first ones and the second ones.
+    rows: [Vec<u64>; 2],
+}
+
+/// Tuples of any size.
+struct Wide {
+    codes: Vec<u32>,
+    table: HashTable<u32>,
+    hashes: Vec<u64>,
 }
 
 /// One hash per row over all columns of codes.
-fn hashes(columns: &[Vec<u32>], rows: usize) -> Vec<u64> {
+fn hashes(columns: &[&[u32]], rows: usize) -> Vec<u64> {
     let mut hashes = vec![0u64; rows];
     for column in columns {
-        for (hash, code) in hashes.iter_mut().zip(column) {
+        for (hash, code) in hashes.iter_mut().zip(*column) {
             *hash = (hash.rotate_left(23) ^ u64::from(*code)).wrapping_mul(SPREAD);
         }
     }
@@ -39,8 +60,35 @@ fn hashes(columns: &[Vec<u32>], rows: usize) -> Vec<u64> {
     hashes
 }
 
-fn needed(largest: u32) -> u32 {
-    u32::BITS - largest.leading_zeros()
+/// What a column of codes holds: the bits that any and that all of them have.
+fn bits_of(codes: &[u32]) -> (u32, u32) {
+    codes
+        .iter()
+        .fold((0, u32::MAX), |(any, all), code| (any | code, all & code))
+}
+
+/// The bits that the largest of some codes needs.
+fn needed(codes: &[u32]) -> u32 {
+    u32::BITS - bits_of(codes).0.leading_zeros()
+}
+
+/// Where each column lies in two words; `None` when they do not fit.
+fn laid_out(bits: &[u32]) -> Option<Vec<(usize, u32)>> {
+    let mut used = [0; 2];
+    bits.iter()
+        .map(|bits| {
+            let lane = used.iter().position(|used| used + bits <= LANE)?;
+            used[lane] += bits;
+            Some((lane, used[lane] - bits))
+        })
+        .collect()
+}
+
+fn code_in(key: &[u64; 2], place: (usize, u32), bits: u32) -> u32 {
+    match bits {
+        0 => 0,
+        _ => (key[place.0] >> place.1 & ((1 << bits) - 1)) as u32,
+    }
 }
 
 impl Tuples {
@@ -48,12 +96,12 @@ impl Tuples {
     pub fn new(width: usize) -> Tuples {
         Tuples {
             width,
-            codes: Vec::new(),
             bits: vec![0; width],
             count: 0,
-            packed: Some(HashTable::new()),
-            wide: HashTable::new(),
-            wide_hashes: Vec::new(),
+            known: Known::Packed(Packed {
+                layout: vec![(0, 0); width],
+                ..Packed::default()
+            }),
         }
     }
 
@@ -64,131 +112,219 @@ impl Tuples {
 
     /// Memory in bytes.
     pub fn size(&self) -> usize {
-        self.codes.capacity() * 4
-            + self.wide_hashes.capacity() * 8
-            + self.wide.capacity() * 5
-            + self.packed.as_ref().map_or(0, |packed| packed.capacity() * 33)
+        match &self.known {
+            Known::Packed(packed) => {
+                packed.keys.capacity() * 16 + packed.rows[0].capacity() * 16 + packed.slots.capacity() * 4
+            }
+            Known::Wide(wide) => {
+                wide.codes.capacity() * 4 + wide.hashes.capacity() * 8 + wide.table.capacity() * 5
+            }
+        }
     }
 
-    /// The codes of a tuple.
-    pub fn get(&self, tuple: u32) -> &[u32] {
-        let start = tuple as usize * self.width;
-        &self.codes[start..start + self.width]
-    }
-
-    /// One column of codes of all tuples from `first` on.
-    pub fn column(&self, column: usize, first: usize) -> Vec<u32> {
-        (first..self.count)
-            .map(|t| self.codes[t * self.width + column])
-            .collect()
+    /// One column of codes of some tuples.
+    pub fn column(&self, column: usize, tuples: Range<usize>) -> Vec<u32> {
+        match &self.known {
+            Known::Packed(packed) => {
+                let (place, bits) = (packed.layout[column], self.bits[column]);
+                packed.keys[tuples]
+                    .iter()
+                    .map(|key| code_in(key, place, bits))
+                    .collect()
+            }
+            Known::Wide(wide) => tuples.map(|t| wide.codes[t * self.width + column]).collect(),
+        }
     }
 
     /// The number of each row's tuple, of columns that stand side by side; new tuples are added.
-    pub fn number(&mut self, columns: &[Vec<u32>], rows: usize) -> Vec<u32> {
+    pub fn number(&mut self, columns: &[&[u32]], rows: usize) -> Vec<u32> {
         self.widen(columns);
-        let mut numbers = Vec::with_capacity(rows);
-        let Some(mut table) = self.packed.take() else {
-            self.number_wide(columns, rows, &mut numbers);
-            return numbers;
+        let numbers = match &mut self.known {
+            Known::Packed(packed) => packed.number(&self.bits, columns, rows),
+            Known::Wide(wide) => wide.number(columns, rows),
         };
-        let mut keys = vec![0u128; rows];
-        let mut shift = 0;
-        for (column, bits) in columns.iter().zip(&self.bits) {
-            if *bits > 0 {
-                for (key, code) in keys.iter_mut().zip(column) {
-                    *key |= u128::from(*code) << shift;
-                }
-                shift += bits;
-            }
-        }
-        for (row, key) in keys.into_iter().enumerate() {
-            let hash = hash_of(key);
-            let number = match table.find(hash, |known| known.0 == key) {
-                Some(known) => known.1,
-                None => {
-                    let number = self.add(columns, row);
-                    table.insert_unique(hash, (key, number), |known| hash_of(known.0));
-                    number
-                }
-            };
-            numbers.push(number);
-        }
-        self.packed = Some(table);
+        self.count = match &self.known {
+            Known::Packed(packed) => packed.keys.len(),
+            Known::Wide(wide) => wide.hashes.len(),
+        };
         numbers
     }
 
-    fn add(&mut self, columns: &[Vec<u32>], row: usize) -> u32 {
-        let number = self.count as u32;
-        self.codes.extend(columns.iter().map(|column| column[row]));
-        self.count += 1;
-        number
-    }
-
     /// Gives each column the bits that its codes need now.
-    fn widen(&mut self, columns: &[Vec<u32>]) {
-        if self.packed.is_none() {
+    fn widen(&mut self, columns: &[&[u32]]) {
+        let Known::Packed(packed) = &mut self.known else {
             return;
-        }
-        let mut grown = false;
+        };
+        let before = self.bits.clone();
         for (bits, column) in self.bits.iter_mut().zip(columns) {
-            let needed = needed(column.iter().copied().max().unwrap_or(0));
-            if needed > *bits {
-                *bits = needed;
-                grown = true;
-            }
+            *bits = needed(column).max(*bits);
         }
-        if !grown {
+        if before == self.bits {
             return;
         }
-        if self.bits.iter().sum::<u32>() > BITS {
-            self.packed = None;
-            let all: Vec<Vec<u32>> = (0..self.width).map(|c| self.column(c, 0)).collect();
-            self.wide_hashes = hashes(&all, self.count);
-            let known = &self.wide_hashes;
-            for (number, hash) in known.iter().enumerate() {
-                self.wide
-                    .insert_unique(*hash, number as u32, |n| known[*n as usize]);
+        match laid_out(&self.bits) {
+            Some(layout) => packed.move_to(layout, &before),
+            None => {
+                let all: Vec<Vec<u32>> = (0..self.width)
+                    .map(|column| {
+                        let place = packed.layout[column];
+                        packed
+                            .keys
+                            .iter()
+                            .map(|key| code_in(key, place, before[column]))
+                            .collect()
+                    })
+                    .collect();
+                let all: Vec<&[u32]> = all.iter().map(Vec::as_slice).collect();
+                let mut wide = Wide {
+                    codes: Vec::new(),
+                    table: HashTable::new(),
+                    hashes: Vec::new(),
+                };
+                wide.number(&all, self.count);
+                self.known = Known::Wide(wide);
             }
-            return;
         }
-        let mut table = HashTable::with_capacity(self.count);
-        for number in 0..self.count as u32 {
-            let (mut key, mut shift) = (0u128, 0);
-            for (code, bits) in self.get(number).iter().zip(&self.bits) {
-                if *bits > 0 {
-                    key |= u128::from(*code) << shift;
-                    shift += bits;
+    }
+}
+
+impl Packed {
+    fn number(&mut self, bits: &[u32], columns: &[&[u32]], rows: usize) -> Vec<u32> {
+        let mut words = std::mem::take(&mut self.rows);
+        for lane in &mut words {
+            lane.clear();
+            lane.resize(rows, 0);
+        }
+        let mut same = [0u64; 2];
+        for ((column, bits), (lane, shift)) in columns.iter().zip(bits).zip(&self.layout) {
+            let (any, all) = bits_of(column);
+            if *bits > 0 && any == all {
+                same[*lane] |= u64::from(any) << shift;
+            } else if *bits > 0 {
+                for (word, code) in words[*lane].iter_mut().zip(*column) {
+                    *word |= u64::from(*code) << shift;
                 }
             }
-            table.insert_unique(hash_of(key), (key, number), |known: &(u128, u32)| {
-                hash_of(known.0)
-            });
         }
-        self.packed = Some(table);
+        let mut numbers = Vec::with_capacity(rows);
+        let mut keys = [[0u64; 2]; BLOCK];
+        let mut found = [0u32; BLOCK];
+        for (first, second) in words[0].chunks(BLOCK).zip(words[1].chunks(BLOCK)) {
+            self.make_room(first.len());
+            let shift = self.shift();
+            let keys = &mut keys[..first.len()];
+            for (key, (first, second)) in keys.iter_mut().zip(first.iter().zip(second)) {
+                *key = [first | same[0], second | same[1]];
+            }
+            for (found, key) in found.iter_mut().zip(keys.iter()) {
+                *found = self.slots[(hash_of(key) >> shift) as usize];
+            }
+            for (found, key) in found.iter().zip(keys.iter()) {
+                let number = match (*found as usize).checked_sub(1) {
+                    Some(number) if self.keys[number] == *key => number as u32,
+                    _ => self.find_or_add(key, shift),
+                };
+                numbers.push(number);
+            }
+        }
+        self.rows = words;
+        numbers
     }
 
-    fn number_wide(&mut self, columns: &[Vec<u32>], rows: usize, numbers: &mut Vec<u32>) {
+    /// How far a hash is shifted to be a place among the slots.
+    fn shift(&self) -> u32 {
+        u64::BITS - self.slots.len().trailing_zeros()
+    }
+
+    fn find_or_add(&mut self, key: &[u64; 2], shift: u32) -> u32 {
+        let mut slot = (hash_of(key) >> shift) as usize;
+        loop {
+            match (self.slots[slot] as usize).checked_sub(1) {
+                Some(number) if self.keys[number] == *key => return number as u32,
+                Some(_) => slot = (slot + 1) & (self.slots.len() - 1),
+                None => {
+                    self.keys.push(*key);
+                    self.slots[slot] = self.keys.len() as u32;
+                    return self.keys.len() as u32 - 1;
+                }
+            }
+        }
+    }
+
+    /// Makes sure that at most half of the slots are taken when as many tuples more have come.
+    fn make_room(&mut self, more: usize) {
+        let wanted = ((self.keys.len() + more) * 2).next_power_of_two().max(2 * BLOCK);
+        if self.slots.len() < wanted {
+            // Growing fourfold keeps the tables that are filled anew few.
+            self.slots.clear();
+            self.slots.resize(wanted * 2, 0);
+            self.fill();
+        }
+    }
+
+    fn fill(&mut self) {
+        let (shift, last) = (self.shift(), self.slots.len() - 1);
+        for (number, key) in self.keys.iter().enumerate() {
+            let mut slot = (hash_of(key) >> shift) as usize;
+            while self.slots[slot] != 0 {
+                slot = (slot + 1) & last;
+            }
+            self.slots[slot] = number as u32 + 1;
+        }
+    }
+
+    fn move_to(&mut self, layout: Vec<(usize, u32)>, bits: &[u32]) {
+        for key in &mut self.keys {
+            let mut moved = [0; 2];
+            for ((from, to), bits) in self.layout.iter().zip(&layout).zip(bits) {
+                moved[to.0] |= match bits {
+                    0 => 0,
+                    _ => u64::from(code_in(key, *from, *bits)) << to.1,
+                };
+            }
+            *key = moved;
+        }
+        self.layout = layout;
+        if !self.slots.is_empty() {
+            self.slots.fill(0);
+            self.fill();
+        }
+    }
+}
+
+fn hash_of(key: &[u64; 2]) -> u64 {
+    let folded = key[0].wrapping_mul(SPREAD) ^ key[1].wrapping_mul(SPREAD.rotate_left(31));
+    (folded ^ folded >> 32).wrapping_mul(SPREAD)
+}
+
+impl Wide {
+    fn number(&mut self, columns: &[&[u32]], rows: usize) -> Vec<u32> {
+        let mut numbers = Vec::with_capacity(rows);
+        let width = columns.len();
         for (row, hash) in hashes(columns, rows).into_iter().enumerate() {
-            let (codes, width) = (&self.codes, self.width);
+            let codes = &self.codes;
             let same = |tuple: &u32| {
                 let start = *tuple as usize * width;
-                codes[start..start + width]
+                let known = &codes[start..start + width];
+                known
                     .iter()
                     .zip(columns)
                     .all(|(code, column)| *code == column[row])
             };
-            let number = match self.wide.find(hash, same) {
+            let number = match self.table.find(hash, same) {
                 Some(number) => *number,
                 None => {
-                    let number = self.add(columns, row);
-                    self.wide_hashes.push(hash);
-                    let known = &self.wide_hashes;
-                    self.wide.insert_unique(hash, number, |n| known[*n as usize]);
+                    let number = self.hashes.len() as u32;
+                    self.codes.extend(columns.iter().map(|column| column[row]));
+                    self.hashes.push(hash);
+                    let known = &self.hashes;
+                    self.table.insert_unique(hash, number, |n| known[*n as usize]);
                     number
                 }
             };
             numbers.push(number);
         }
+        numbers
     }
 }
 
@@ -196,40 +332,71 @@ impl Tuples {
 mod tests {
     use super::*;
 
-    #[test]
-    fn equal_rows_have_one_number() {
-        let mut tuples = Tuples::new(2);
-        let numbers = tuples.number(&[vec![1, 2, 1, 1], vec![7, 7, 7, 8]], 4);
-        assert_eq!(numbers, [0, 1, 0, 2]);
-        assert_eq!(tuples.number(&[vec![2], vec![7]], 1), [1]);
-        assert_eq!(tuples.get(2), [1, 8]);
-        assert_eq!(tuples.column(1, 1), [7, 8]);
+    fn number(tuples: &mut Tuples, columns: &[Vec<u32>], rows: usize) -> Vec<u32> {
+        tuples.number(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>(), rows)
     }
 
     #[test]
-    fn numbers_stay_while_codes_outgrow_their_bits_and_128_bits() {
+    fn equal_rows_have_one_number() {
+        let mut tuples = Tuples::new(2);
+        let numbers = number(&mut tuples, &[vec![1, 2, 1, 1], vec![7, 7, 7, 8]], 4);
+        assert_eq!(numbers, [0, 1, 0, 2]);
+        assert_eq!(number(&mut tuples, &[vec![2], vec![7]], 1), [1]);
+        assert_eq!(tuples.column(1, 1..3), [7, 8]);
+    }
+
+    #[test]
+    fn numbers_stay_while_codes_outgrow_their_bits_and_two_words() {
         let mut tuples = Tuples::new(5);
         let mut rows: Vec<Vec<u32>> = Vec::new();
         for largest in [1, 200, 70_000, u32::MAX] {
             rows.push(vec![largest, 0, largest, 1, largest]);
             rows.push(vec![largest, largest, 0, 2, largest]);
         }
-        for (number, row) in rows.iter().enumerate() {
+        for (expected, row) in rows.iter().enumerate() {
             let columns: Vec<Vec<u32>> = row.iter().map(|code| vec![*code]).collect();
-            assert_eq!(tuples.number(&columns, 1), [number as u32]);
+            assert_eq!(number(&mut tuples, &columns, 1), [expected as u32]);
         }
-        assert!(tuples.packed.is_none());
+        assert!(matches!(tuples.known, Known::Wide(_)));
         let columns: Vec<Vec<u32>> = (0..5).map(|c| rows.iter().map(|row| row[c]).collect()).collect();
         assert_eq!(
-            tuples.number(&columns, rows.len()),
+            number(&mut tuples, &columns, rows.len()),
             (0..rows.len() as u32).collect::<Vec<_>>()
+        );
+        for (place, column) in columns.iter().enumerate() {
+            assert_eq!(&tuples.column(place, 0..rows.len()), column);
+        }
+    }
+
+    #[test]
+    fn many_tuples_keep_their_numbers_while_the_table_grows() {
+        let mut tuples = Tuples::new(3);
+        let columns = |from: u32| {
+            let rows = from..from + 3_000;
+            let hashed = rows.clone().map(|n| n.wrapping_mul(2_654_435_761));
+            [
+                rows.clone().map(|n| n / 7).collect(),
+                hashed.collect(),
+                rows.map(|n| n % 2).collect(),
+            ]
+        };
+        for from in [0, 1_500, 3_000, 40_000] {
+            let numbers = number(&mut tuples, &columns(from), 3_000);
+            let distinct: std::collections::BTreeSet<u32> = numbers.iter().copied().collect();
+            assert_eq!(distinct.len(), 3_000);
+            assert_eq!(number(&mut tuples, &columns(from), 3_000), numbers);
+        }
+        assert_eq!(tuples.len(), 9_000);
+        assert_eq!(
+            number(&mut tuples, &columns(0), 3_000),
+            (0..3_000).collect::<Vec<_>>()
         );
     }
 
     #[test]
     fn no_column_is_one_tuple() {
         let mut tuples = Tuples::new(0);
-        assert_eq!(tuples.number(&[], 3), [0, 0, 0]);
+        assert_eq!(number(&mut tuples, &[], 3), [0, 0, 0]);
         assert_eq!(tuples.len(), 1);
     }
 }
