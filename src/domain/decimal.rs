@@ -192,9 +192,16 @@ pub fn written_f64(value: f64) -> Result<Written, DecimalError> {
             exponent: 0,
         });
     }
+    let whole = value as i64;
+    if value.abs() < 1e15 && whole as f64 == value {
+        return Ok(Written {
+            digits: i128::from(whole),
+            exponent: 0,
+        });
+    }
     // Bills round to a few places. A whole number n of at most 15 digits for which n ÷ 10^k, correctly rounded, is this very
     // double has the digits of its shortest text: two decimals of 15 digits never share a double.
-    for (places, power) in [(0, 1.0), (10, 1e10), (8, 1e8), (4, 1e4)] {
+    for (places, power) in [(10, 1e10), (8, 1e8), (4, 1e4)] {
         let scaled = value * power;
         if scaled.abs() < 1e15 {
             let digits = (scaled + 0.5_f64.copysign(scaled)) as i64;

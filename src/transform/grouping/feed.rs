@@ -227,23 +227,22 @@ impl Feed {
                 },
                 Source::Tag { column: map, key } => match opened.get_mut(map) {
                     Some(CodedColumn::Tags(tags)) => {
-                        let others = (input + 1..plan.inputs.len()).filter(|n| self.owners[*n] == input);
-                        let others: Vec<(usize, &String)> = others
-                            .filter_map(|n| match &plan.inputs[n].0 {
-                                Source::Tag { key, .. } => Some((n - input - 1, key)),
-                                _ => None,
-                            })
-                            .collect();
-                        let keys: Vec<&String> =
-                            std::iter::once(key).chain(others.iter().map(|o| o.1)).collect();
+                        // All tags of these maps at once.
+                        let mut wanted = vec![key];
                         let mut read = vec![std::mem::take(column)];
-                        read.extend(others.iter().map(|(place, _)| std::mem::take(&mut later[*place])));
+                        let mut places = vec![column];
+                        for (n, place) in (input + 1..).zip(later) {
+                            if let (Source::Tag { key, .. }, true) =
+                                (&plan.inputs[n].0, self.owners[n] == input)
+                            {
+                                wanted.push(key);
+                                read.push(std::mem::take(place));
+                                places.push(place);
+                            }
+                        }
                         read.iter_mut().for_each(Vec::clear);
-                        read_tags(tags, count, &mut self.codes[input], &keys, &mut read)?;
-                        let places = std::iter::once(column).chain(later.iter_mut().enumerate().filter_map(
-                            |(place, column)| others.iter().any(|o| o.0 == place).then_some(column),
-                        ));
-                        for (place, read) in places.zip(read) {
+                        read_tags(tags, count, &mut self.codes[input], &wanted, &mut read)?;
+                        for (place, read) in places.into_iter().zip(read) {
                             *place = read;
                         }
                     }

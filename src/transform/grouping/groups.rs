@@ -12,8 +12,9 @@ use super::batch::batch_of;
 use super::codes::Codes;
 use super::function::{Answers, CodeFunction};
 use super::scan::ScanPlan;
-use super::state::{State, Totals};
+use super::state::State;
 use super::sums::Fold;
+use super::totals::Totals;
 use super::tuples::Tuples;
 
 /// Tuples so few that threads of their own are not worth it.

@@ -20,6 +20,7 @@ mod rule;
 mod scan;
 mod state;
 mod sums;
+mod totals;
 mod tuples;
 
 pub use exec::is_exhausted;

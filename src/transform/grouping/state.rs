@@ -3,179 +3,18 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
-use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::take;
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int32Type, Int64Type, Schema};
-use datafusion::common::{Result, exec_err, internal_err};
+use datafusion::arrow::datatypes::{Int32Type, Schema};
+use datafusion::common::{Result, internal_err};
 
 use super::batch::batch_of;
-use super::codes::{Codes, NULL_CODE};
+use super::codes::Codes;
 use super::feed::{Feed, OpenColumns, Rows};
 use super::function::Answers;
 use super::scan::{ScanPlan, Source};
 use super::sums::Fold;
+use super::totals::Totals;
 use super::tuples::Tuples;
-
-/// The aggregates' values, side by side for each group.
-pub struct Totals {
-    folds: Vec<Fold>,
-    /// By group and aggregate: sums and counts.
-    sums: Vec<i128>,
-    /// By group: which aggregates have had a value, one bit each.
-    any: Vec<u64>,
-    /// By group and aggregate: of maxima and minima the code of the best value.
-    best: Vec<u32>,
-    has_best: bool,
-}
-
-impl Totals {
-    /// No group yet.
-    pub fn new(folds: Vec<Fold>) -> Totals {
-        Totals {
-            has_best: folds.iter().any(|f| matches!(f, Fold::Max | Fold::Min)),
-            folds,
-            sums: Vec::new(),
-            any: Vec::new(),
-            best: Vec::new(),
-        }
-    }
-
-    /// Makes room for this many groups.
-    pub fn grow(&mut self, groups: usize) {
-        self.sums.resize(groups * self.folds.len(), 0);
-        self.any.resize(groups, 0);
-        if self.has_best {
-            self.best.resize(groups * self.folds.len(), NULL_CODE);
-        }
-    }
-
-    fn place(&self, group: u32, aggregate: usize) -> usize {
-        group as usize * self.folds.len() + aggregate
-    }
-
-    /// Adds to a group's sum or count.
-    ///
-    /// # Errors
-    /// A sum of more than 38 digits.
-    pub fn add(&mut self, group: u32, aggregate: usize, value: i128) -> Result<()> {
-        self.add_all(aggregate, std::iter::once((group, value)))
-    }
-
-    fn add_all(&mut self, aggregate: usize, values: impl Iterator<Item = (u32, i128)>) -> Result<()> {
-        let width = self.folds.len();
-        // A count has a value without being told.
-        let has_any = u64::from(self.folds[aggregate] != Fold::Count) << aggregate;
-        let mut is_too_large = false;
-        for (group, value) in values {
-            let total = &mut self.sums[group as usize * width + aggregate];
-            let (sum, overflows) = total.overflowing_add(value);
-            *total = sum;
-            is_too_large |= overflows;
-            if has_any != 0 {
-                self.any[group as usize] |= has_any;
-            }
-        }
-        match is_too_large {
-            true => exec_err!("a sum is larger than 38 digits can hold"),
-            false => Ok(()),
-        }
-    }
-
-    /// Counts rows by their groups.
-    ///
-    /// # Errors
-    /// A count of more than 38 digits.
-    pub fn add_ones(&mut self, aggregate: usize, groups: &[u32]) -> Result<()> {
-        self.add_all(aggregate, groups.iter().map(|group| (*group, 1)))
-    }
-
-    /// Adds values to the sums of their rows' groups; `rows` pairs a row of `groups` with a place among the values.
-    ///
-    /// # Errors
-    /// A sum of more than 38 digits; values that have no exact sum.
-    pub fn add_values(
-        &mut self,
-        aggregate: usize,
-        groups: &[u32],
-        rows: impl Iterator<Item = (u32, u32)>,
-        values: &ArrayRef,
-    ) -> Result<()> {
-        let rows = rows.map(|(row, place)| (groups[row as usize], place as usize));
-        match values.data_type() {
-            DataType::Decimal128(..) => {
-                let numbers = values.as_primitive::<Decimal128Type>().values();
-                self.add_valid(aggregate, rows, values.nulls(), |place| numbers[place])
-            }
-            DataType::Int64 => {
-                let numbers = values.as_primitive::<Int64Type>().values();
-                self.add_valid(aggregate, rows, values.nulls(), |place| {
-                    i128::from(numbers[place])
-                })
-            }
-            DataType::Null => Ok(()),
-            other => internal_err!("a sum of {other} cannot be exact"),
-        }
-    }
-
-    fn add_valid(
-        &mut self,
-        aggregate: usize,
-        rows: impl Iterator<Item = (u32, usize)>,
-        nulls: Option<&NullBuffer>,
-        number: impl Fn(usize) -> i128,
-    ) -> Result<()> {
-        match nulls.filter(|nulls| nulls.null_count() > 0) {
-            None => self.add_all(aggregate, rows.map(|(group, place)| (group, number(place)))),
-            Some(nulls) => {
-                let valid = rows.filter(|(_, place)| nulls.is_valid(*place));
-                self.add_all(aggregate, valid.map(|(group, place)| (group, number(place))))
-            }
-        }
-    }
-
-    /// A group's sum or count, if it has had a value; a count always has.
-    pub fn sum(&self, group: u32, aggregate: usize) -> Option<i128> {
-        let has = self.folds[aggregate] == Fold::Count || self.any[group as usize] >> aggregate & 1 == 1;
-        has.then(|| self.sums[self.place(group, aggregate)])
-    }
-
-    /// Takes a value into a group's maximum or minimum; null is neither.
-    pub fn compare(&mut self, group: u32, aggregate: usize, code: u32, values: &Codes) {
-        let place = self.place(group, aggregate);
-        let best = self.best[place];
-        let is_better = match (best, code) {
-            (_, NULL_CODE) => false,
-            (NULL_CODE, _) => true,
-            (best, code) if self.folds[aggregate] == Fold::Max => {
-                values.bytes_of(code) > values.bytes_of(best)
-            }
-            (best, code) => values.bytes_of(code) < values.bytes_of(best),
-        };
-        if is_better {
-            self.best[place] = code;
-        }
-    }
-
-    /// The code of a group's maximum or minimum.
-    pub fn best(&self, group: u32, aggregate: usize) -> u32 {
-        self.best[self.place(group, aggregate)]
-    }
-
-    /// How an aggregate folds.
-    pub fn fold(&self, aggregate: usize) -> Fold {
-        self.folds[aggregate]
-    }
-
-    /// How many aggregates there are.
-    pub fn width(&self) -> usize {
-        self.folds.len()
-    }
-
-    /// Memory in bytes.
-    pub fn size(&self) -> usize {
-        self.sums.capacity() * 16 + self.any.capacity() * 8 + self.best.capacity() * 4
-    }
-}
 
 /// Which rows of a batch count.
 enum Kept {

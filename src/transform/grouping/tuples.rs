@@ -7,6 +7,8 @@ use hashbrown::HashTable;
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Bits of a lane.
 const LANE: u32 = u64::BITS;
+/// Combinations of so few bits are their own place in the table.
+const DIRECT_BITS: u32 = 16;
 /// Rows that are looked up side by side: the memory they need is fetched at once instead of one by one.
 const BLOCK: usize = 128;
 
@@ -34,8 +36,9 @@ struct Packed {
     layout: Vec<(usize, u32)>,
     /// By tuple.
     keys: Vec<[u64; 2]>,
-    /// By hash: a tuple's number plus one, or 0.
+    /// By hash, or by the key itself while `is_direct`: a tuple's number plus one, or 0.
     slots: Vec<u32>,
+    is_direct: bool,
     /// The words of the rows at hand, the first ones and the second ones.
     rows: [Vec<u64>; 2],
 }
@@ -60,16 +63,32 @@ fn hashes(columns: &[&[u32]], rows: usize) -> Vec<u64> {
     hashes
 }
 
-/// What a column of codes holds: the bits that any and that all of them have.
-fn bits_of(codes: &[u32]) -> (u32, u32) {
-    codes
-        .iter()
-        .fold((0, u32::MAX), |(any, all), code| (any | code, all & code))
+/// The bits that any of some codes has, and those that all have: the same when there is but one code.
+#[derive(Clone, Copy)]
+struct Span {
+    any: u32,
+    all: u32,
 }
 
-/// The bits that the largest of some codes needs.
-fn needed(codes: &[u32]) -> u32 {
-    u32::BITS - bits_of(codes).0.leading_zeros()
+impl Span {
+    fn of(codes: &[u32]) -> Span {
+        let none = Span {
+            any: 0,
+            all: u32::MAX,
+        };
+        codes.iter().fold(none, |span, code| Span {
+            any: span.any | code,
+            all: span.all & code,
+        })
+    }
+
+    fn bits(self) -> u32 {
+        u32::BITS - self.any.leading_zeros()
+    }
+
+    fn is_one_code(self) -> bool {
+        self.any == self.all
+    }
 }
 
 /// Where each column lies in two words; `None` when they do not fit.
@@ -138,9 +157,13 @@ impl Tuples {
 
     /// The number of each row's tuple, of columns that stand side by side; new tuples are added.
     pub fn number(&mut self, columns: &[&[u32]], rows: usize) -> Vec<u32> {
-        self.widen(columns);
+        if rows == 0 {
+            return Vec::new();
+        }
+        let spans: Vec<Span> = columns.iter().map(|codes| Span::of(codes)).collect();
+        self.widen(&spans);
         let numbers = match &mut self.known {
-            Known::Packed(packed) => packed.number(&self.bits, columns, rows),
+            Known::Packed(packed) => packed.number(&self.bits, columns, &spans, rows),
             Known::Wide(wide) => wide.number(columns, rows),
         };
         self.count = match &self.known {
@@ -151,19 +174,19 @@ impl Tuples {
     }
 
     /// Gives each column the bits that its codes need now.
-    fn widen(&mut self, columns: &[&[u32]]) {
+    fn widen(&mut self, spans: &[Span]) {
         let Known::Packed(packed) = &mut self.known else {
             return;
         };
         let before = self.bits.clone();
-        for (bits, column) in self.bits.iter_mut().zip(columns) {
-            *bits = needed(column).max(*bits);
+        for (bits, span) in self.bits.iter_mut().zip(spans) {
+            *bits = span.bits().max(*bits);
         }
         if before == self.bits {
             return;
         }
         match laid_out(&self.bits) {
-            Some(layout) => packed.move_to(layout, &before),
+            Some(layout) => packed.move_to(layout, &before, self.bits.iter().sum()),
             None => {
                 let all: Vec<Vec<u32>> = (0..self.width)
                     .map(|column| {
@@ -189,40 +212,57 @@ impl Tuples {
 }
 
 impl Packed {
-    fn number(&mut self, bits: &[u32], columns: &[&[u32]], rows: usize) -> Vec<u32> {
+    fn number(&mut self, bits: &[u32], columns: &[&[u32]], spans: &[Span], rows: usize) -> Vec<u32> {
+        // What all rows have in common, and columns in which they differ.
+        let mut same = [0u64; 2];
+        let mut differing = Vec::with_capacity(columns.len());
+        for (place, span) in spans.iter().enumerate().filter(|(place, _)| bits[*place] > 0) {
+            let (lane, shift) = self.layout[place];
+            match span.is_one_code() {
+                true => same[lane] |= u64::from(span.any) << shift,
+                false => differing.push((columns[place], lane, shift)),
+            }
+        }
+        if differing.is_empty() {
+            self.make_room(1);
+            return vec![self.find_or_add(&same); rows];
+        }
         let mut words = std::mem::take(&mut self.rows);
         for lane in &mut words {
             lane.clear();
             lane.resize(rows, 0);
         }
-        let mut same = [0u64; 2];
-        for ((column, bits), (lane, shift)) in columns.iter().zip(bits).zip(&self.layout) {
-            let (any, all) = bits_of(column);
-            if *bits > 0 && any == all {
-                same[*lane] |= u64::from(any) << shift;
-            } else if *bits > 0 {
-                for (word, code) in words[*lane].iter_mut().zip(*column) {
-                    *word |= u64::from(*code) << shift;
-                }
+        for (column, lane, shift) in differing {
+            for (word, code) in words[lane].iter_mut().zip(column) {
+                *word |= u64::from(*code) << shift;
             }
         }
         let mut numbers = Vec::with_capacity(rows);
         let mut keys = [[0u64; 2]; BLOCK];
         let mut found = [0u32; BLOCK];
         for (first, second) in words[0].chunks(BLOCK).zip(words[1].chunks(BLOCK)) {
-            self.make_room(first.len());
-            let shift = self.shift();
             let keys = &mut keys[..first.len()];
             for (key, (first, second)) in keys.iter_mut().zip(first.iter().zip(second)) {
                 *key = [first | same[0], second | same[1]];
             }
+            self.make_room(keys.len());
+            if self.is_direct {
+                for key in keys.iter() {
+                    numbers.push(match self.slots[key[0] as usize].checked_sub(1) {
+                        Some(number) => number,
+                        None => self.find_or_add(key),
+                    });
+                }
+                continue;
+            }
+            let shift = self.shift();
             for (found, key) in found.iter_mut().zip(keys.iter()) {
                 *found = self.slots[(hash_of(key) >> shift) as usize];
             }
             for (found, key) in found.iter().zip(keys.iter()) {
                 let number = match (*found as usize).checked_sub(1) {
                     Some(number) if self.keys[number] == *key => number as u32,
-                    _ => self.find_or_add(key, shift),
+                    _ => self.find_or_add(key),
                 };
                 numbers.push(number);
             }
@@ -236,8 +276,16 @@ impl Packed {
         u64::BITS - self.slots.len().trailing_zeros()
     }
 
-    fn find_or_add(&mut self, key: &[u64; 2], shift: u32) -> u32 {
-        let mut slot = (hash_of(key) >> shift) as usize;
+    /// The place where the search for a key begins.
+    fn place_of(&self, key: &[u64; 2]) -> usize {
+        match self.is_direct {
+            true => key[0] as usize,
+            false => (hash_of(key) >> self.shift()) as usize,
+        }
+    }
+
+    fn find_or_add(&mut self, key: &[u64; 2]) -> u32 {
+        let mut slot = self.place_of(key);
         loop {
             match (self.slots[slot] as usize).checked_sub(1) {
                 Some(number) if self.keys[number] == *key => return number as u32,
@@ -254,29 +302,30 @@ impl Packed {
     /// Makes sure that at most half of the slots are taken when as many tuples more have come.
     fn make_room(&mut self, more: usize) {
         let wanted = ((self.keys.len() + more) * 2).next_power_of_two().max(2 * BLOCK);
-        if self.slots.len() < wanted {
+        if !self.is_direct && self.slots.len() < wanted {
             // Growing fourfold keeps the tables that are filled anew few.
-            self.slots.clear();
-            self.slots.resize(wanted * 2, 0);
-            self.fill();
+            self.fill(wanted * 2);
         }
     }
 
-    fn fill(&mut self) {
-        let (shift, last) = (self.shift(), self.slots.len() - 1);
-        for (number, key) in self.keys.iter().enumerate() {
-            let mut slot = (hash_of(key) >> shift) as usize;
+    /// Puts all tuples into as many slots.
+    fn fill(&mut self, slots: usize) {
+        self.slots.clear();
+        self.slots.resize(slots, 0);
+        for number in 0..self.keys.len() {
+            let mut slot = self.place_of(&self.keys[number]);
             while self.slots[slot] != 0 {
-                slot = (slot + 1) & last;
+                slot = (slot + 1) & (slots - 1);
             }
             self.slots[slot] = number as u32 + 1;
         }
     }
 
-    fn move_to(&mut self, layout: Vec<(usize, u32)>, bits: &[u32]) {
+    /// Packs all tuples anew; `before` are the bits that their codes had, `bits` those that they have now in all.
+    fn move_to(&mut self, layout: Vec<(usize, u32)>, before: &[u32], bits: u32) {
         for key in &mut self.keys {
             let mut moved = [0; 2];
-            for ((from, to), bits) in self.layout.iter().zip(&layout).zip(bits) {
+            for ((from, to), bits) in self.layout.iter().zip(&layout).zip(before) {
                 moved[to.0] |= match bits {
                     0 => 0,
                     _ => u64::from(code_in(key, *from, *bits)) << to.1,
@@ -285,10 +334,12 @@ impl Packed {
             *key = moved;
         }
         self.layout = layout;
-        if !self.slots.is_empty() {
-            self.slots.fill(0);
-            self.fill();
-        }
+        self.is_direct = bits <= DIRECT_BITS;
+        let slots = match self.is_direct {
+            true => 1 << bits,
+            false => (self.keys.len() * 2).next_power_of_two().max(2 * BLOCK),
+        };
+        self.fill(slots);
     }
 }
 
