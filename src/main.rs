@@ -9,16 +9,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How long the allocator keeps pages that are no longer used, in milliseconds; it is read once, at the start.
 const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
+/// Long enough for the next batch to find the last one's pages, too short for a stage to hold those of the one before.
+const PURGE_DELAY_MILLISECONDS: &str = "50";
+/// Whether the allocator asks for huge pages: a hundred short-lived buffers would hold two megabytes each.
+const HUGE_PAGES: &str = "MIMALLOC_ALLOW_THP";
 
 fn main() -> ExitCode {
-    return_memory_at_once();
+    return_memory_soon();
     ExitCode::from(cli::main(std::env::args_os().collect()))
 }
 
-/// Starts this program over with an allocator that returns memory as soon as it is free: the default keeps so much
+/// Starts this program over with an allocator that returns memory soon after it is free: the default keeps so much
 /// back between the stages of a run that a third of a process within its limit was memory nobody used.
 #[cfg(unix)]
-fn return_memory_at_once() {
+fn return_memory_soon() {
     use std::os::unix::process::CommandExt;
     if std::env::var_os(PURGE_DELAY).is_some() {
         return;
@@ -32,10 +36,11 @@ fn return_memory_at_once() {
         let _ = std::process::Command::new(program)
             .arg0(name)
             .args(arguments)
-            .env(PURGE_DELAY, "0")
+            .env(PURGE_DELAY, PURGE_DELAY_MILLISECONDS)
+            .env(HUGE_PAGES, "0")
             .exec();
     }
 }
 
 #[cfg(not(unix))]
-fn return_memory_at_once() {}
+fn return_memory_soon() {}

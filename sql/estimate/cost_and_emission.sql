@@ -6,7 +6,7 @@ kind  = "view"
 -- add up in one pass and nothing fans out.
 SELECT
     tenant, provider_name, billing_account_id, sub_account_id, service_name, service_category, region_id,
-    charge_date, substr(CAST(charge_date AS VARCHAR), 1, 7) AS month, billing_currency /*{tag_columns}*/,
+    charge_date, substr(CAST(CAST(date_trunc('month', charge_date) AS DATE) AS VARCHAR), 1, 7) AS month, billing_currency /*{tag_columns}*/,
     CAST(NULL AS DECIMAL(38, 12)) AS it_kwh,
     CAST(NULL AS DECIMAL(38, 12)) AS facility_kwh,
     CAST(NULL AS DECIMAL(38, 9)) AS location_gco2e,

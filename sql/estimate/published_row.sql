@@ -5,7 +5,8 @@ kind  = "view"
 -- What a row adds to the published sums: the internet part stands apart unless the tenant includes it (method point 7).
 SELECT
     e.*,
-    substr(CAST(e.charge_date AS VARCHAR), 1, 7) AS month,
+    -- By way of the month's first day, so that tables per month are grouped by months and not by days.
+    substr(CAST(CAST(date_trunc('month', e.charge_date) AS DATE) AS VARCHAR), 1, 7) AS month,
     (e.component = 'network_internet') AS is_internet,
     CASE WHEN t.include_internet_transfer OR e.component <> 'network_internet' THEN e.it_kwh END AS counted_it_kwh,
     CASE WHEN t.include_internet_transfer OR e.component <> 'network_internet' THEN e.facility_kwh END

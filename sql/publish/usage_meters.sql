@@ -23,15 +23,19 @@ costs AS (
     FROM rollup.usage_daily
     GROUP BY tenant, charge_date, billing_currency
 )
-SELECT tenant, 'facility_kwh' AS meter, charge_date AS date, CAST(facility_kwh AS DECIMAL(38, 12)) AS quantity
-FROM emissions
-WHERE facility_kwh IS NOT NULL
-UNION ALL
-SELECT tenant, 'location_kgco2e', charge_date, CAST(location_gco2e / 1000 AS DECIMAL(38, 12)) FROM emissions
-WHERE location_gco2e IS NOT NULL
-UNION ALL
-SELECT tenant, 'market_kgco2e', charge_date, CAST(market_gco2e / 1000 AS DECIMAL(38, 12)) FROM emissions
-WHERE market_gco2e IS NOT NULL
+SELECT tenant, meter, charge_date AS date, quantity
+FROM (
+    SELECT
+        e.tenant, m.meter, e.charge_date,
+        CASE m.meter
+            WHEN 'facility_kwh' THEN CAST(e.facility_kwh AS DECIMAL(38, 12))
+            WHEN 'location_kgco2e' THEN CAST(e.location_gco2e / 1000 AS DECIMAL(38, 12))
+            WHEN 'market_kgco2e' THEN CAST(e.market_gco2e / 1000 AS DECIMAL(38, 12))
+        END AS quantity
+    FROM emissions AS e
+    CROSS JOIN (VALUES ('facility_kwh'), ('location_kgco2e'), ('market_kgco2e')) AS m (meter)
+) AS metered
+WHERE quantity IS NOT NULL
 UNION ALL
 SELECT tenant, 'usage_lines', charge_date, CAST(line_count AS DECIMAL(38, 12)) FROM usage_lines
 UNION ALL

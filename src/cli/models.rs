@@ -196,7 +196,7 @@ async fn test(workspace: &Workspace, output: &Output, models: &[&Model]) -> Resu
             .tables
             .register(&context, std::slice::from_ref(&model.name), None)
             .await?;
-        let results = run_audits(&context, &workspace.tables, model, &model.name, None).await?;
+        let results = run_audits(&context, &workspace.tables, model, &model.name, None, 1).await?;
         for (call, result) in model.audits.iter().zip(results) {
             if result.failures > 0 {
                 failed.insert(result.name.clone());

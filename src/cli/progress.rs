@@ -46,7 +46,12 @@ impl Observer for Progress<'_> {
             .with_prefix(stage.to_string())
             .with_message(what.to_string());
         bar.enable_steady_tick(std::time::Duration::from_millis(120));
-        self.with_bar(|slot| *slot = Some(bar));
+        // What is built side by side shares one line.
+        self.with_bar(|slot| {
+            if let Some(before) = slot.replace(bar) {
+                before.finish_and_clear();
+            }
+        });
     }
 
     fn advance(&self, rows: u64, units: u64) {

@@ -2,6 +2,7 @@
 
 pub mod arrivals;
 pub mod building;
+mod built_model;
 pub mod diff;
 pub mod explain;
 pub mod explain_sql;
@@ -10,12 +11,14 @@ pub mod gaps;
 pub mod landing;
 mod looks;
 pub mod observer;
+mod offending;
 pub mod one_bill;
 pub mod pipelines;
 pub mod plan;
 pub mod publish;
 pub mod query;
 pub mod report;
+pub mod staleness;
 pub mod system;
 pub mod upkeep;
 pub mod workspace;

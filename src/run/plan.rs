@@ -2,7 +2,7 @@
 
 use super::Request;
 use super::arrivals::{Action, plan_landing};
-use super::building::staleness;
+use super::staleness::staleness;
 use super::upkeep::TableUpkeep;
 use super::workspace::Workspace;
 use crate::error::Result;
@@ -140,7 +140,7 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
     let mut touched: std::collections::BTreeSet<String> =
         plan.steps.iter().map(|s| s.table.clone()).collect();
     for model in models.iter().filter(|m| selected.contains(&m.name)) {
-        let state = staleness(workspace, model, request.full_refresh).await?;
+        let state = staleness(workspace, &workspace.tables, model, request.full_refresh).await?;
         let parents: Vec<String> = workspace
             .tables
             .graph

@@ -1,18 +1,16 @@
 //! Plain Parquet beside the Delta tables of `publish.*`, and the coverage that every run reports.
 
-use std::sync::Arc;
-
-use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use datafusion::arrow::datatypes::{DataType, Float64Type};
 use futures::StreamExt;
 
 use super::observer::Observer;
 use super::report::{Coverage, CurrencyCoverage, RunReport};
 use super::workspace::Workspace;
 use crate::error::Result;
-use crate::warehouse::Stager;
 use crate::warehouse::publishing::FOLDER;
+use crate::warehouse::{Location, StagedFile, Stager, Table, splice};
 
 /// Writes a plain snapshot of every published table whose rows have none.
 ///
@@ -40,45 +38,14 @@ pub async fn publish_all(
         }
         let snapshot = format!("v{:010}", table.version());
         observer.begin("publish", &format!("{} as Parquet", table.name), 1);
-        let context = workspace.engine.session();
-        workspace
-            .tables
-            .register(&context, std::slice::from_ref(&table.name), None)
-            .await?;
-        let mut stream = context.table(table.name.as_str()).await?.execute_stream().await?;
-        let fields: Vec<Field> = table
-            .schema()
-            .fields()
-            .iter()
-            .map(|f| f.as_ref().clone())
-            .collect();
-        let schema = Arc::new(Schema::new(fields));
         let folder = workspace
             .warehouse
             .location
             .child(&format!("{FOLDER}/{short}/{snapshot}"));
-        let mut stager = Stager::plain(folder, run_id, schema.clone())?;
-        while let Some(batch) = stream.next().await {
-            let batch = batch?;
-            let columns = schema
-                .fields()
-                .iter()
-                .map(|f| {
-                    Ok(cast(
-                        batch.column_by_name(f.name()).unwrap_or(batch.column(0)),
-                        f.data_type(),
-                    )?)
-                })
-                .collect::<Result<Vec<_>>>()?;
-            observer.advance(batch.num_rows() as u64, 0);
-            stager
-                .write(&datafusion::arrow::array::RecordBatch::try_new(
-                    schema.clone(),
-                    columns,
-                )?)
-                .await?;
-        }
-        let files = stager.finish().await?;
+        let files = match splice(&table, folder.clone(), run_id).await? {
+            Some(files) => files,
+            None => rewritten(workspace, &table, folder, run_id, observer).await?,
+        };
         workspace
             .warehouse
             .point_to_snapshot(&table, &snapshot, &files)
@@ -87,6 +54,42 @@ pub async fn publish_all(
         tracing::debug!(table = table.name, snapshot, run = report.run_id, "published");
     }
     Ok(())
+}
+
+/// The rows of a table whose files do not all have its columns, read and written anew.
+async fn rewritten(
+    workspace: &Workspace,
+    table: &Table,
+    folder: Location,
+    run_id: &str,
+    observer: &dyn Observer,
+) -> Result<Vec<StagedFile>> {
+    let context = workspace.engine.session();
+    workspace
+        .tables
+        .register(&context, std::slice::from_ref(&table.name), None)
+        .await?;
+    let mut stream = context.table(table.name.as_str()).await?.execute_stream().await?;
+    let schema = table.schema();
+    let mut stager = Stager::plain(folder, run_id, schema.clone())?;
+    while let Some(batch) = stream.next().await {
+        let batch = batch?;
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|f| {
+                Ok(cast(
+                    batch.column_by_name(f.name()).unwrap_or(batch.column(0)),
+                    f.data_type(),
+                )?)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        observer.advance(batch.num_rows() as u64, 0);
+        stager
+            .write(&RecordBatch::try_new(schema.clone(), columns)?)
+            .await?;
+    }
+    stager.finish().await
 }
 
 /// The covered share of cost per currency and of usage lines, over everything published for the chosen tenants.

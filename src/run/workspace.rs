@@ -71,6 +71,7 @@ impl Workspace {
             factors: Arc::new(factors),
             system: system_tables(&ledger).await?,
             snapshots: Default::default(),
+            small_views: Default::default(),
         };
         for (_, table) in warehouse.open_all().await? {
             tables.replace(table);

@@ -1,8 +1,14 @@
 //! Audits: SQL over the staged rows that returns the offending ones.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
+use datafusion::common::DataFusionError;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::prelude::SessionContext;
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::tables::{FileFilter, Tables};
 use crate::error::{Error, Result};
@@ -25,7 +31,7 @@ pub struct AuditResult {
     pub rows: Option<RecordBatch>,
 }
 
-/// Runs a model's audits; the staged rows are registered as `staged`.
+/// Runs a model's audits, `at_once` of them side by side; the staged rows are registered as `staged`.
 ///
 /// # Errors
 /// Usage when an audit's SQL cannot be planned; what the engine says when it fails.
@@ -35,29 +41,62 @@ pub async fn run_audits(
     model: &Model,
     staged: &str,
     filter: Option<FileFilter<'_>>,
+    at_once: usize,
 ) -> Result<Vec<AuditResult>> {
-    let mut results = Vec::new();
+    // An audit asks for whole rows and finds none: the other columns are read only where the condition holds.
+    let state = context.state_ref();
+    state
+        .write()
+        .config_mut()
+        .options_mut()
+        .execution
+        .parquet
+        .pushdown_filters = true;
+    let mut audits = Vec::new();
     for call in &model.audits {
         let template = tables
             .graph
             .audit(&call.name)
             .ok_or_else(|| Error::usage(format!("the audit `{}` does not exist", call.name)))?;
-        let sql = audit_sql(template, staged, call);
-        let place = format!("audit {}({}) of {}", call.name, call.arguments, model.name);
-        for table in tables_of(&sql).map_err(|e| e.at(place.clone()))? {
+        let audit = Audit {
+            name: format!("audit {}({}) of {}", call.name, call.arguments, model.name),
+            audit: call.name.clone(),
+            sql: audit_sql(template, staged, call),
+        };
+        for table in tables_of(&audit.sql).map_err(|e| e.at(audit.name.clone()))? {
             if table != staged {
                 tables.register(context, &[table], filter).await?;
             }
         }
-        let frame = context
-            .sql(&sql)
-            .await
-            .map_err(|e| Error::from(e).at(place.clone()))?;
-        let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
-        let batches = frame
-            .collect()
-            .await
-            .map_err(|e| Error::from(e).at(place.clone()))?;
+        audits.push(audit);
+    }
+    let results = stream::iter(audits).map(|audit| {
+        let context = context.clone();
+        let task = SpawnedTask::spawn(async move { audit.run(&context).await });
+        async move {
+            task.join()
+                .await
+                .map_err(|e| Error::internal("an audit did not come to its end").because(e))?
+        }
+    });
+    results.buffered(at_once).try_collect().await
+}
+
+/// One audit as the engine runs it.
+struct Audit {
+    name: String,
+    audit: String,
+    sql: String,
+}
+
+impl Audit {
+    async fn run(self, context: &SessionContext) -> Result<AuditResult> {
+        let begun = Instant::now();
+        let place = |e: DataFusionError| Error::from(e).at(self.name.clone());
+        let frame = context.sql(&self.sql).await.map_err(place)?;
+        let schema = Arc::new(frame.schema().as_arrow().clone());
+        let batches = frame.collect().await.map_err(place)?;
+        tracing::debug!(audit = self.name, took = ?begun.elapsed(), "audited");
         let failures = batches.iter().map(RecordBatch::num_rows).sum();
         let rows = match failures {
             0 => None,
@@ -68,14 +107,13 @@ pub async fn run_audits(
                 Some(all.slice(0, all.num_rows().min(KEPT_ROWS)))
             }
         };
-        results.push(AuditResult {
-            name: place,
-            audit: call.name.clone(),
+        Ok(AuditResult {
+            name: self.name,
+            audit: self.audit,
             failures,
             rows,
-        });
+        })
     }
-    Ok(results)
 }
 
 /// The tables a query reads.

@@ -1,26 +1,29 @@
 //! Builds a batch of partitions: query, stage, audit, one commit.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, TableReference};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::audits::{AuditResult, run_audits};
 use super::grouping::is_exhausted;
 use super::partitions::{Expected, OutputKey, contributes, key_text};
 use super::session::Engine;
-use super::tables::Tables;
+use super::small_views::{self, SharedFilter};
+use super::tables::{FileFilter, Tables};
 use crate::error::{Error, Result};
 use crate::land::transaction_version;
 use crate::model::Model;
 use crate::warehouse::scan::as_data_files;
 use crate::warehouse::{
-    Commit, DataFile, Location, PartitionValues, Replaced, SnapshotTable, StagedFile, Stager, Table,
-    Warehouse,
+    Commit, Location, PartitionValues, Replaced, SnapshotTable, StagedFile, Stager, Table, Warehouse,
 };
 
 /// A committed batch.
@@ -55,59 +58,184 @@ pub fn app_id(table: &str, partition: &str) -> String {
     format!("ogf/{table}/{partition}")
 }
 
-/// Computes the partitions of `batch`, audits them on the staged files and makes them visible in one commit.
-///
-/// # Errors
-/// A failed audit leaves the table as it was; so does everything else that goes wrong.
-pub async fn build_batch(
-    engine: &Engine,
-    warehouse: &Warehouse,
-    tables: &Tables,
-    model: &Model,
-    batch: &[(OutputKey, Expected)],
-    orphaned: &[OutputKey],
-    run_id: &str,
-    progress: &(dyn Fn(u64) + Sync),
-) -> std::result::Result<Built, Failed> {
-    let mut attempt = 0;
-    let computed = loop {
-        match compute(engine, warehouse, tables, model, batch, run_id, progress).await {
-            Ok(computed) => break computed,
-            Err(failed) => match engine.pause_before_retry(attempt, &failed.error) {
-                // Nothing of the attempt is visible: the whole batch is computed again.
-                Some(pause) => {
-                    tracing::warn!(error = %failed.error, attempt, model = model.name, "computed again after a pause");
-                    tokio::time::sleep(pause).await;
-                    attempt += 1;
-                }
-                None => return Err(failed),
-            },
+/// A batch of a model's partitions that is to be computed.
+#[derive(Clone)]
+pub struct Batch {
+    /// The query engine.
+    pub engine: Engine,
+    /// Where the table lies.
+    pub warehouse: Warehouse,
+    /// What the model may read.
+    pub tables: Arc<Tables>,
+    /// The model.
+    pub model: Model,
+    /// The partitions.
+    pub partitions: Vec<(OutputKey, Expected)>,
+    /// Partitions that go with the same commit.
+    pub orphaned: Vec<OutputKey>,
+    /// For the names of files and for people who read the history.
+    pub run_id: String,
+}
+
+impl Batch {
+    /// Computes the partitions, audits them on the staged files and makes them visible in one commit.
+    ///
+    /// # Errors
+    /// A failed audit leaves the table as it was; so does everything else that goes wrong.
+    pub async fn build(self, progress: &(dyn Fn(u64) + Sync)) -> std::result::Result<Built, Failed> {
+        let mut attempt = 0;
+        let computed = loop {
+            match self.clone().computed(progress).await {
+                Ok(computed) => break computed,
+                Err(failed) => match self.engine.pause_before_retry(attempt, &failed.error) {
+                    // Nothing of the attempt is visible: the whole batch is computed again.
+                    Some(pause) => {
+                        tracing::warn!(error = %failed.error, attempt, model = self.model.name, "computed again after a pause");
+                        tokio::time::sleep(pause).await;
+                        attempt += 1;
+                    }
+                    None => return Err(failed),
+                },
+            }
+        };
+        let model = &self.model;
+        let keys = self.partitions.iter().map(|(key, _)| key).chain(&self.orphaned);
+        let commit = Commit {
+            table: model.name.clone(),
+            schema: computed.schema,
+            partition_columns: model.partition.clone(),
+            replaced: Replaced::Partitions(keys.map(|key| partition_values(model, key)).collect()),
+            added: computed.staged,
+            transactions: self
+                .partitions
+                .iter()
+                .map(|(key, expected)| {
+                    (
+                        app_id(&model.name, &key_text(&model.partition, key)),
+                        transaction_version(&expected.fingerprint),
+                    )
+                })
+                .collect(),
+            run_id: self.run_id.clone(),
+        };
+        let table = self.warehouse.commit(commit).await?;
+        Ok(Built {
+            table,
+            rows: computed.rows,
+            audits: computed.audits,
+        })
+    }
+
+    /// On a task of its own, so that models which do not read each other have a core each.
+    async fn computed(self, progress: &(dyn Fn(u64) + Sync)) -> std::result::Result<Computed, Failed> {
+        let (written, mut rows) = unbounded_channel();
+        let task = SpawnedTask::spawn(async move { self.compute(written).await });
+        while let Some(rows) = rows.recv().await {
+            progress(rows);
         }
-    };
-    let keys = batch.iter().map(|(key, _)| key).chain(orphaned);
-    let commit = Commit {
-        table: model.name.clone(),
-        schema: computed.schema,
-        partition_columns: model.partition.clone(),
-        replaced: Replaced::Partitions(keys.map(|key| partition_values(model, key)).collect()),
-        added: computed.staged,
-        transactions: batch
-            .iter()
-            .map(|(key, expected)| {
-                (
-                    app_id(&model.name, &key_text(&model.partition, key)),
-                    transaction_version(&expected.fingerprint),
-                )
-            })
-            .collect(),
-        run_id: run_id.to_string(),
-    };
-    let table = warehouse.commit(commit).await?;
-    Ok(Built {
-        table,
-        rows: computed.rows,
-        audits: computed.audits,
-    })
+        match task.join().await {
+            Ok(computed) => computed,
+            Err(error) => Err(Error::internal("a model's computation did not come to its end")
+                .because(error)
+                .into()),
+        }
+    }
+
+    /// Runs the model's query, stages the rows and audits them; what fails leaves nothing behind.
+    async fn compute(&self, written: UnboundedSender<u64>) -> std::result::Result<Computed, Failed> {
+        let (tables, model) = (self.tables.as_ref(), &self.model);
+        let place = |error: Error| error.at(format!("model {}", model.name));
+        let filter = self.filter();
+        let context = match (model.schema(), &model.day) {
+            ("estimate", _) => self.engine.session_in_written_order(),
+            (_, Some(_)) => self.engine.session_within_memory(),
+            (_, None) => self.engine.pipeline_session(),
+        };
+        let begun = Instant::now();
+        let sql = tables.rendered(&model.name)?;
+        let registered = async {
+            small_views::register(&self.engine, &self.tables, &context, &model.reads, &filter).await?;
+            tables
+                .register(&context, &model.reads, Some(filter.as_ref()))
+                .await
+        };
+        registered.await.map_err(place)?;
+        tracing::debug!(model = model.name, took = ?begun.elapsed(), "inputs registered");
+        let frame = context.sql(&sql).await.map_err(|e| place(e.into()))?;
+        let (schema, written_schema) = (
+            storable(frame.schema().as_arrow()),
+            writable(frame.schema().as_arrow()),
+        );
+        let location = self.warehouse.table_location(&model.name);
+        let query = Query {
+            context: &context,
+            sql: &sql,
+            model,
+            schema: &written_schema,
+            location: &location,
+            run_id: &self.run_id,
+            written,
+        };
+        let (rows, staged, outcome) = match self.partitions.is_empty() {
+            true => (0, Vec::new(), Ok(())),
+            false => query.staged().await.map_err(place)?,
+        };
+        tracing::debug!(model = model.name, rows, took = ?begun.elapsed(), "staged");
+        let audited = match outcome {
+            Ok(()) => {
+                self.audit_staged(&context, &schema, &staged, &location, filter.as_ref())
+                    .await
+            }
+            Err(error) => Err(Failed::from(place(error))),
+        };
+        tracing::debug!(model = model.name, took = ?begun.elapsed(), "audited");
+        match audited {
+            Ok(audits) => Ok(Computed {
+                schema,
+                staged,
+                rows,
+                audits,
+            }),
+            Err(failed) => {
+                Stager::discard(&location, &staged).await;
+                Err(failed)
+            }
+        }
+    }
+
+    /// The files that its partitions are made from.
+    fn filter(&self) -> SharedFilter {
+        let (model, partitions) = (self.model.clone(), self.partitions.clone());
+        Arc::new(move |_, file| partitions.iter().any(|(key, _)| contributes(&model, key, file)))
+    }
+
+    async fn audit_staged(
+        &self,
+        context: &SessionContext,
+        schema: &Schema,
+        staged: &[StagedFile],
+        location: &Location,
+        filter: FileFilter<'_>,
+    ) -> std::result::Result<Vec<AuditResult>, Failed> {
+        let model = &self.model;
+        let files = as_data_files(staged)?;
+        let provider = SnapshotTable::staged(location.prefix.to_string(), schema, &model.partition, files);
+        context
+            .register_table(TableReference::bare("staged"), Arc::new(provider))
+            .map_err(Error::from)?;
+        let at_once = self.engine.at_once();
+        let audits = run_audits(context, &self.tables, model, "staged", Some(filter), at_once).await?;
+        match audits.iter().find(|a| a.failures > 0) {
+            None => Ok(audits),
+            Some(first) => {
+                let error = Error::data(format!("{} failed with {} offending rows", first.name, first.failures)).hint(format!(
+                    "the last published data stands untouched; `offgridflow sql \"select * from audit.{}\"` shows the rows",
+                    first.audit
+                ));
+                Err(Failed { error, audits })
+            }
+        }
+    }
 }
 
 /// A batch as it lies beside the table, audited and not yet visible.
@@ -118,71 +246,17 @@ struct Computed {
     audits: Vec<AuditResult>,
 }
 
-/// Runs the model's query, stages the rows and audits them; what fails leaves nothing behind.
-async fn compute(
-    engine: &Engine,
-    warehouse: &Warehouse,
-    tables: &Tables,
-    model: &Model,
-    batch: &[(OutputKey, Expected)],
-    run_id: &str,
-    progress: &(dyn Fn(u64) + Sync),
-) -> std::result::Result<Computed, Failed> {
-    let place = |error: Error| error.at(format!("model {}", model.name));
-    let filter = |_: &str, file: &DataFile| batch.iter().any(|(key, _)| contributes(model, key, file));
-    let context = match (model.schema(), &model.day) {
-        ("estimate", _) => engine.session_in_written_order(),
-        (_, Some(_)) => engine.session_within_memory(),
-        (_, None) => engine.pipeline_session(),
-    };
-    let sql = tables.rendered(&model.name)?;
-    tables
-        .register(&context, &model.reads, Some(&filter))
-        .await
-        .map_err(place)?;
-    let frame = context.sql(&sql).await.map_err(|e| place(e.into()))?;
-    let schema = storable(frame.schema().as_arrow());
-    let location = warehouse.table_location(&model.name);
-    let query = Query {
-        context: &context,
-        sql: &sql,
-        model,
-        schema: &schema,
-        location: &location,
-        run_id,
-        progress,
-    };
-    let (rows, staged, outcome) = match batch.is_empty() {
-        true => (0, Vec::new(), Ok(())),
-        false => query.staged().await.map_err(place)?,
-    };
-    let audited = match outcome {
-        Ok(()) => audit_staged(&context, tables, model, &schema, &staged, &location, &filter).await,
-        Err(error) => Err(Failed::from(place(error))),
-    };
-    match audited {
-        Ok(audits) => Ok(Computed {
-            schema,
-            staged,
-            rows,
-            audits,
-        }),
-        Err(failed) => {
-            Stager::discard(&location, &staged).await;
-            Err(failed)
-        }
-    }
-}
-
 /// What is computed and where it goes.
 struct Query<'a> {
     context: &'a SessionContext,
     sql: &'a str,
     model: &'a Model,
+    /// What the files' rows look like.
     schema: &'a SchemaRef,
     location: &'a Location,
     run_id: &'a str,
-    progress: &'a (dyn Fn(u64) + Sync),
+    /// Told the rows of each batch.
+    written: UnboundedSender<u64>,
 }
 
 /// A month has no more days than this to be cut by.
@@ -227,10 +301,13 @@ impl Query<'_> {
                 ),
                 _ => self.sql.to_string(),
             };
+            let begun = Instant::now();
             let mut stream = self.context.sql(&query).await?.execute_stream().await?;
+            tracing::debug!(model = self.model.name, took = ?begun.elapsed(), "planned");
             while let Some(rows) = stream.next().await {
                 let rows = rows?;
-                (self.progress)(rows.num_rows() as u64);
+                // Nobody listens any more only when the whole batch is given up.
+                let _ = self.written.send(rows.num_rows() as u64);
                 stager.write(&conform(&rows, self.schema)?).await?;
             }
         }
@@ -268,49 +345,34 @@ fn partition_values(model: &Model, key: &OutputKey) -> PartitionValues {
         .collect()
 }
 
-async fn audit_staged(
-    context: &SessionContext,
-    tables: &Tables,
-    model: &Model,
-    schema: &Schema,
-    staged: &[StagedFile],
-    location: &crate::warehouse::Location,
-    filter: &(dyn Fn(&str, &DataFile) -> bool + Sync),
-) -> std::result::Result<Vec<AuditResult>, Failed> {
-    let files = as_data_files(staged)?;
-    let provider = SnapshotTable::staged(location.prefix.to_string(), schema, &model.partition, files);
-    context
-        .register_table(TableReference::bare("staged"), Arc::new(provider))
-        .map_err(Error::from)?;
-    let audits = run_audits(context, tables, model, "staged", Some(filter)).await?;
-    match audits.iter().find(|a| a.failures > 0) {
-        None => Ok(audits),
-        Some(first) => {
-            let error = Error::data(format!("{} failed with {} offending rows", first.name, first.failures)).hint(format!(
-                "the last published data stands untouched; `offgridflow sql \"select * from audit.{}\"` shows the rows",
-                first.audit
-            ));
-            Err(Failed { error, audits })
-        }
+/// The schema as Delta keeps it: plain text instead of views, everything nullable.
+fn storable(schema: &Schema) -> SchemaRef {
+    with_types(schema, stored_type)
+}
+
+fn stored_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8View | DataType::LargeUtf8 | DataType::Null => DataType::Utf8,
+        DataType::Dictionary(_, value) => value.as_ref().clone(),
+        DataType::UInt64 | DataType::UInt32 | DataType::Int32 => DataType::Int64,
+        other => other.clone(),
     }
 }
 
-/// The schema as Delta keeps it: plain text instead of views, everything nullable.
-fn storable(schema: &Schema) -> SchemaRef {
-    let fields: Vec<Field> = schema
+/// The same as it is handed to the encoder, to which views of text are as good as text.
+fn writable(schema: &Schema) -> SchemaRef {
+    with_types(schema, |data_type| match data_type {
+        DataType::Utf8View => DataType::Utf8View,
+        other => stored_type(other),
+    })
+}
+
+fn with_types(schema: &Schema, stored: impl Fn(&DataType) -> DataType) -> SchemaRef {
+    let fields = schema
         .fields()
         .iter()
-        .map(|field| {
-            let data_type = match field.data_type() {
-                DataType::Utf8View | DataType::LargeUtf8 | DataType::Null => DataType::Utf8,
-                DataType::Dictionary(_, value) => value.as_ref().clone(),
-                DataType::UInt64 | DataType::UInt32 | DataType::Int32 => DataType::Int64,
-                other => other.clone(),
-            };
-            Field::new(field.name(), data_type, true)
-        })
-        .collect();
-    Arc::new(Schema::new(fields))
+        .map(|field| Field::new(field.name(), stored(field.data_type()), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn conform(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {

@@ -9,9 +9,10 @@ pub mod grouping;
 pub mod partitions;
 pub mod session;
 pub mod settings;
+mod small_views;
 pub mod tables;
 
-pub use build::{Built, build_batch};
+pub use build::{Batch, Built};
 pub use partitions::{ModelPlan, OutputKey};
 pub use session::Engine;
 pub use tables::Tables;

@@ -9,6 +9,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
+use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
 use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
@@ -145,6 +146,16 @@ impl Engine {
         context
     }
 
+    /// How many models or audits are computed side by side. A cluster has one at a time: what it lost is computed again
+    /// model by model.
+    pub fn at_once(&self) -> usize {
+        #[cfg(feature = "cluster")]
+        if self.cluster.is_some() {
+            return 1;
+        }
+        self.threads
+    }
+
     /// How many partitions a plan has.
     pub fn threads(&self) -> usize {
         self.threads
@@ -158,6 +169,8 @@ fn rules(gives_way: bool) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(DecorrelatePredicateSubquery::new()),
         Arc::new(ScalarSubqueryToJoin::new()),
         Arc::new(ReplaceDistinctWithAggregate::new()),
+        // Most of what models could read has never been delivered: it goes before any other rule looks at it.
+        Arc::new(PropagateEmptyRelation::new()),
         Arc::new(PushDownFilter::new()),
         Arc::new(GroupByCodes { gives_way }),
     ];

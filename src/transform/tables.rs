@@ -2,27 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
-use datafusion::common::TableReference;
+use datafusion::common::{DFSchema, DFSchemaRef, TableReference};
 use datafusion::datasource::{MemTable, TableProvider, ViewTable};
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::SessionContext;
 
+use super::small_views::SmallViews;
 use crate::config::Kind as SourceKind;
 use crate::error::{Error, Result};
 use crate::factors::FactorSet;
 use crate::land::Contract;
 use crate::land::raw_columns::{DELIVERED_NAME, partition_columns, provenance_fields};
 use crate::model::render::Placeholders;
-use crate::model::{Graph, Kind};
+use crate::model::{Graph, Kind, Model};
 use crate::warehouse::{DataFile, SnapshotTable, Table};
 
 /// Chooses the files of a kept table that a batch reads.
 pub type FileFilter<'a> = &'a (dyn Fn(&str, &DataFile) -> bool + Sync);
 
 /// Everything that can be named in SQL.
+#[derive(Clone)]
 pub struct Tables {
     /// The models.
     pub graph: Graph,
@@ -36,6 +40,8 @@ pub struct Tables {
     pub system: BTreeMap<String, RecordBatch>,
     /// Snapshots by name.
     pub snapshots: BTreeMap<String, Table>,
+    /// What has been computed of small views.
+    pub small_views: SmallViews,
 }
 
 impl Tables {
@@ -135,47 +141,76 @@ impl Tables {
                 .filter(|f| filter.is_none_or(|keep| keep(name, f)))
                 .cloned()
                 .collect();
-            return Ok(Arc::new(SnapshotTable::of_files(snapshot, &expected, files)));
+            return unless_empty(name, SnapshotTable::of_files(snapshot, &expected, files));
         }
         if schema == "raw" {
-            return Ok(Arc::new(SnapshotTable::absent(
-                &self.expected_fields(name),
-                &partition_columns(),
-            )));
+            let table = SnapshotTable::absent(&self.expected_fields(name), &partition_columns());
+            return unless_empty(name, table);
         }
         let Some(model) = self.graph.get(name) else {
             return Err(Error::usage(format!("there is no table `{name}`"))
                 .hint("`offgridflow models list` names the tables"));
         };
-        Box::pin(self.register(context, &model.reads, filter)).await?;
-        let sql = self.rendered(name)?;
-        let plan = context
-            .state()
-            .create_logical_plan(&sql)
-            .await
-            .map_err(|e| Error::from(e).at(format!("model {name}")))?;
-        let plan_schema = plan.schema().as_arrow().clone();
         if model.kind == Kind::View && model.few_rows {
-            let frame = context.execute_logical_plan(plan).await?;
-            let batches = frame
-                .collect()
-                .await
-                .map_err(|e| Error::from(e).at(format!("model {name}")))?;
-            // What the engine returns may be a view of the text that its plan announced.
-            let schema = batches
-                .first()
-                .map_or_else(|| Arc::new(plan_schema), |b| b.schema());
-            return Ok(Arc::new(MemTable::try_new(schema, vec![batches])?));
+            return Ok(self.few_rows(context, name, filter).await?);
         }
+        let (sql, plan) = self.planned(context, model, filter).await?;
         if model.kind == Kind::View {
             return Ok(Arc::new(ViewTable::new(plan, Some(sql))));
         }
-        // Kept, but nothing has been built yet: its columns and no row.
-        let schema: SchemaRef = Arc::new(plan_schema);
-        Ok(Arc::new(MemTable::try_new(
-            schema.clone(),
-            vec![vec![RecordBatch::new_empty(schema)]],
-        )?))
+        // Kept, but nothing has been built yet.
+        Ok(without_rows(plan.schema().clone()))
+    }
+
+    async fn planned(
+        &self,
+        context: &SessionContext,
+        model: &Model,
+        filter: Option<FileFilter<'_>>,
+    ) -> Result<(String, LogicalPlan)> {
+        Box::pin(self.register(context, &model.reads, filter)).await?;
+        let sql = self.rendered(&model.name)?;
+        let plan = context.state().create_logical_plan(&sql).await;
+        let plan = plan.map_err(|e| Error::from(e).at(format!("model {}", model.name)))?;
+        Ok((sql, plan))
+    }
+
+    /// The rows of a small view.
+    ///
+    /// # Errors
+    /// Usage: SQL that cannot be planned; what the engine says when it fails.
+    pub async fn few_rows(
+        &self,
+        context: &SessionContext,
+        name: &str,
+        filter: Option<FileFilter<'_>>,
+    ) -> Result<Arc<MemTable>> {
+        let begun = Instant::now();
+        let model = self
+            .graph
+            .get(name)
+            .ok_or_else(|| Error::internal(format!("there is no view `{name}`")))?;
+        let (_, plan) = self.planned(context, model, filter).await?;
+        let announced = plan.schema().as_arrow().clone();
+        let rows = context.execute_logical_plan(plan).await?.collect().await;
+        let rows = rows.map_err(|e| Error::from(e).at(format!("model {name}")))?;
+        // What the engine returns may be a view of the text that its plan announced.
+        let schema = rows.first().map_or_else(|| Arc::new(announced), |b| b.schema());
+        tracing::debug!(view = name, took = ?begun.elapsed(), "computed");
+        Ok(Arc::new(MemTable::try_new(schema, vec![rows])?))
+    }
+
+    /// Registers a table that was made elsewhere, unless there is one of its name.
+    ///
+    /// # Errors
+    /// Internal: a session without a catalog.
+    pub fn put(&self, context: &SessionContext, name: &str, table: Arc<dyn TableProvider>) -> Result<()> {
+        let reference = TableReference::parse_str(name);
+        ensure_schema(context, reference.schema().unwrap_or("public"))?;
+        if !context.table_exist(reference.clone())? {
+            context.register_table(reference, table)?;
+        }
+        Ok(())
     }
 
     /// Columns that a query may name although an older snapshot lacks them.
@@ -201,6 +236,29 @@ impl Tables {
         fields.extend(provenance_fields());
         fields
     }
+}
+
+/// The table; one without files as a plan that the optimizer knows to be empty, with all that is made of it.
+fn unless_empty(name: &str, table: SnapshotTable) -> Result<Arc<dyn TableProvider>> {
+    // With the figures of one provider alone its name would be a constant, and of a constant among the keys of two windows
+    // the engine (55.2) forgets between them that rows are in its order.
+    let kind = name.trim_start_matches("raw.").trim_end_matches("_parquet");
+    let is_carbon = SourceKind::ALL.iter().any(|k| k.is_carbon() && k.name() == kind);
+    match table.files().is_empty() && !is_carbon {
+        true => Ok(without_rows(Arc::new(DFSchema::try_from(
+            table.columns().clone(),
+        )?))),
+        false => Ok(Arc::new(table)),
+    }
+}
+
+/// Columns and no row.
+fn without_rows(schema: DFSchemaRef) -> Arc<dyn TableProvider> {
+    let nothing = EmptyRelation {
+        produce_one_row: false,
+        schema,
+    };
+    Arc::new(ViewTable::new(LogicalPlan::EmptyRelation(nothing), None))
 }
 
 fn ensure_schema(context: &SessionContext, schema: &str) -> Result<()> {

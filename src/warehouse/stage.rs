@@ -5,18 +5,16 @@ use std::collections::BTreeMap;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{cast, max, min, take_record_batch};
 use datafusion::arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
-use datafusion::parquet::arrow::AsyncArrowWriter;
-use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use object_store::ObjectStoreExt;
-use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use std::sync::Arc;
 
+use super::encoding::{EncodedFiles, Kind};
 use super::identity::Identity;
 use super::staged_sink::{StagedNames, StagedSinks};
-use super::statistics::{Bounds, of_footer};
+use super::statistics::Bounds;
 use super::store::Location;
 use super::table::PartitionValues;
 use crate::domain::period::Period;
@@ -46,15 +44,8 @@ pub struct StagedFile {
     pub bounds: BTreeMap<String, Bounds>,
 }
 
-struct OpenFile {
-    path: String,
-    partition: PartitionValues,
-    writer: AsyncArrowWriter<BufWriter>,
-    rows: u64,
-    charge_dates: Option<(i32, i32)>,
-}
-
-/// Writes record batches of a table's schema to staged files, one open file per partition and charge month.
+/// Writes record batches of a table's schema to staged files, one open file per partition and charge month,
+/// each encoded on a task of its own.
 ///
 /// Splitting by charge month lets every later stage pick the files of a month without reading others.
 pub struct Stager {
@@ -65,8 +56,9 @@ pub struct Stager {
     file_columns: Vec<usize>,
     partition_columns: Vec<(String, usize)>,
     charge_date: Option<usize>,
-    open: BTreeMap<(PartitionValues, Option<Period>), OpenFile>,
+    open: BTreeMap<(PartitionValues, Option<Period>), EncodedFiles>,
     finished: Vec<StagedFile>,
+    rows: u64,
     /// What merged files hold; the first one carries all of it.
     holds: Option<Identity>,
 }
@@ -116,6 +108,7 @@ impl Stager {
             charge_date,
             open: BTreeMap::new(),
             finished: Vec::new(),
+            rows: 0,
             holds: None,
         })
     }
@@ -155,6 +148,7 @@ impl Stager {
 
     /// Takes over files that were written through [`Stager::sinks`].
     pub fn adopt(&mut self, files: Vec<StagedFile>) {
+        self.rows += files.iter().map(|f| f.rows).sum::<u64>();
         self.finished.extend(files);
     }
 
@@ -165,7 +159,7 @@ impl Stager {
 
     /// Rows written so far.
     pub fn rows(&self) -> u64 {
-        self.finished.iter().map(|f| f.rows).sum::<u64>() + self.open.values().map(|f| f.rows).sum::<u64>()
+        self.rows
     }
 
     /// Adds a batch.
@@ -257,54 +251,31 @@ impl Stager {
             .map(|i| part.column(*i).clone())
             .collect::<Vec<_>>();
         let file_batch = RecordBatch::try_new(self.file_schema.clone(), columns)?;
+        let rows = file_batch.num_rows() as u64;
         let key = (partition, month);
         if !self.open.contains_key(&key) {
-            let file = self.create(key.0.clone())?;
-            self.open.insert(key.clone(), file);
+            let files = self.begin(key.0.clone())?;
+            self.open.insert(key.clone(), files);
         }
-        let Some(file) = self.open.get_mut(&key) else {
-            return Ok(());
-        };
-        file.writer.write(&file_batch).await?;
-        file.rows += part.num_rows() as u64;
-        if let Some(index) = self.charge_date {
-            let dates = part.column(index).as_primitive::<Date32Type>();
-            if let (Some(low), Some(high)) = (min(dates), max(dates)) {
-                let (first, last) = file.charge_dates.unwrap_or((low, high));
-                file.charge_dates = Some((first.min(low), last.max(high)));
-            }
-        }
-        if file.writer.in_progress_size() > ROW_GROUP_BYTES {
-            file.writer.flush().await?;
-        }
-        if file.writer.bytes_written() > TARGET_FILE_BYTES
-            && let Some(file) = self.open.remove(&key)
+        if let Some(files) = self.open.get(&key)
+            && !files.write(file_batch).await
+            && let Some(files) = self.open.remove(&key)
         {
-            self.finished.push(close(file).await?);
+            self.finished.extend(files.finish().await?);
         }
+        self.rows += rows;
         Ok(())
     }
 
-    fn create(&mut self, partition: PartitionValues) -> Result<OpenFile> {
-        let mark = self
-            .holds
-            .as_mut()
-            .map(|holds| std::mem::take(holds).mark())
-            .unwrap_or_default();
-        let path = self.names.path(&partition, &mark);
-        let target = Path::from(format!("{}/{path}", self.location.prefix));
-        let sink = BufWriter::new(self.location.store.clone(), target);
-        // Without the Arrow schema in the footer a file has plain Parquet types, the same for every reader.
-        let options = ArrowWriterOptions::new()
-            .with_properties(file_properties().build())
-            .with_skip_arrow_metadata(true);
-        let writer = AsyncArrowWriter::try_new_with_options(sink, self.file_schema.clone(), options)?;
-        Ok(OpenFile {
-            path,
+    fn begin(&mut self, partition: PartitionValues) -> Result<EncodedFiles> {
+        let charge_date = self.charge_date;
+        EncodedFiles::begin(Kind {
+            location: self.location.clone(),
+            names: self.names.clone(),
+            schema: self.file_schema.clone(),
             partition,
-            writer,
-            rows: 0,
-            charge_dates: None,
+            charge_date: charge_date.and_then(|date| self.file_columns.iter().position(|c| *c == date)),
+            holds: self.holds.as_mut().map(std::mem::take),
         })
     }
 
@@ -313,10 +284,20 @@ impl Stager {
     /// # Errors
     /// External when the store refuses the bytes.
     pub async fn finish(mut self) -> Result<Vec<StagedFile>> {
-        for (_, file) in std::mem::take(&mut self.open) {
-            self.finished.push(close(file).await?);
+        let mut failure = None;
+        for (_, files) in std::mem::take(&mut self.open) {
+            match files.finish().await {
+                Ok(files) => self.finished.extend(files),
+                Err(error) => failure = failure.or(Some(error)),
+            }
         }
-        Ok(self.finished)
+        match failure {
+            None => Ok(self.finished),
+            Some(error) => {
+                Self::discard(&self.location, &self.finished).await;
+                Err(error)
+            }
+        }
     }
 
     /// Takes back what was staged after a failure; what cannot be deleted is left to `maintain --vacuum`.
@@ -336,37 +317,4 @@ pub fn file_properties() -> WriterPropertiesBuilder {
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-}
-
-async fn close(file: OpenFile) -> Result<StagedFile> {
-    let OpenFile {
-        path,
-        partition,
-        mut writer,
-        rows,
-        charge_dates,
-    } = file;
-    let footer = writer
-        .finish()
-        .await
-        .map_err(|e| unwrap_store_error(e).at(path.clone()))?;
-    let size = writer.bytes_written() as u64;
-    Ok(StagedFile {
-        path,
-        size,
-        rows,
-        partition,
-        charge_dates,
-        bounds: of_footer(&footer),
-    })
-}
-
-fn unwrap_store_error(error: datafusion::parquet::errors::ParquetError) -> Error {
-    let text = error.to_string();
-    if text.contains("os error 28") || text.contains("No space left") {
-        return Error::external("there is no space left to write to")
-            .because(text)
-            .hint("free space where the warehouse lies, then run again");
-    }
-    Error::from(error)
 }

@@ -1,0 +1,174 @@
+//! Staged files encoded on a task of their own: while one file's rows are packed, the next are computed.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::compute::{max, min};
+use datafusion::arrow::datatypes::{Date32Type, SchemaRef};
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::parquet::arrow::AsyncArrowWriter;
+use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
+use object_store::buffered::BufWriter;
+use object_store::path::Path;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::identity::Identity;
+use super::stage::{ROW_GROUP_BYTES, StagedFile, TARGET_FILE_BYTES, file_properties};
+use super::staged_sink::StagedNames;
+use super::statistics::of_footer;
+use super::store::Location;
+use super::table::PartitionValues;
+use crate::error::{Error, Result};
+
+/// Batches that wait for the encoder: with more, rows that nobody packs yet would fill the memory.
+const WAITING_BATCHES: usize = 1;
+
+/// What all files of one partition and charge month have in common.
+pub(super) struct Kind {
+    pub location: Location,
+    pub names: StagedNames,
+    pub schema: SchemaRef,
+    pub partition: PartitionValues,
+    /// The place of the charge date among the file's columns.
+    pub charge_date: Option<usize>,
+    /// What merged files hold: the first one carries it, those behind it nothing.
+    pub holds: Option<Identity>,
+}
+
+/// Files under way; a new one is begun when one is large enough.
+pub(super) struct EncodedFiles {
+    rows: Sender<RecordBatch>,
+    files: SpawnedTask<Result<Vec<StagedFile>>>,
+}
+
+impl EncodedFiles {
+    /// Opens the first file.
+    ///
+    /// # Errors
+    /// A schema that Parquet cannot hold.
+    pub fn begin(mut kind: Kind) -> Result<EncodedFiles> {
+        let first = OpenFile::create(&mut kind)?;
+        let (rows, waiting) = channel(WAITING_BATCHES);
+        Ok(EncodedFiles {
+            rows,
+            files: SpawnedTask::spawn(encode(kind, first, waiting)),
+        })
+    }
+
+    /// Hands rows over.
+    ///
+    /// # Errors
+    /// None of the store's: `false` says that the files have come to an end, and [`EncodedFiles::finish`] why.
+    pub async fn write(&self, rows: RecordBatch) -> bool {
+        self.rows.send(rows).await.is_ok()
+    }
+
+    /// Closes the files and hands them over.
+    ///
+    /// # Errors
+    /// External when the store refused the bytes.
+    pub async fn finish(self) -> Result<Vec<StagedFile>> {
+        drop(self.rows);
+        self.files
+            .join()
+            .await
+            .map_err(|e| Error::internal("a file's encoder did not come to its end").because(e))?
+    }
+}
+
+async fn encode(
+    mut kind: Kind,
+    first: OpenFile,
+    mut waiting: Receiver<RecordBatch>,
+) -> Result<Vec<StagedFile>> {
+    let mut finished = Vec::new();
+    let mut open = Some(first);
+    while let Some(rows) = waiting.recv().await {
+        let mut file = match open.take() {
+            Some(file) => file,
+            None => OpenFile::create(&mut kind)?,
+        };
+        file.write(&rows, kind.charge_date).await?;
+        if file.writer.bytes_written() > TARGET_FILE_BYTES {
+            finished.push(file.close(&kind).await?);
+        } else {
+            open = Some(file);
+        }
+    }
+    if let Some(file) = open {
+        finished.push(file.close(&kind).await?);
+    }
+    Ok(finished)
+}
+
+struct OpenFile {
+    path: String,
+    writer: AsyncArrowWriter<BufWriter>,
+    rows: u64,
+    charge_dates: Option<(i32, i32)>,
+}
+
+impl OpenFile {
+    fn create(kind: &mut Kind) -> Result<OpenFile> {
+        let mark = kind
+            .holds
+            .as_mut()
+            .map(|holds| std::mem::take(holds).mark())
+            .unwrap_or_default();
+        let path = kind.names.path(&kind.partition, &mark);
+        let target = Path::from(format!("{}/{path}", kind.location.prefix));
+        let sink = BufWriter::new(kind.location.store.clone(), target);
+        // Without the Arrow schema in the footer a file has plain Parquet types, the same for every reader.
+        let options = ArrowWriterOptions::new()
+            .with_properties(file_properties().build())
+            .with_skip_arrow_metadata(true);
+        Ok(OpenFile {
+            path,
+            writer: AsyncArrowWriter::try_new_with_options(sink, Arc::clone(&kind.schema), options)?,
+            rows: 0,
+            charge_dates: None,
+        })
+    }
+
+    async fn write(&mut self, rows: &RecordBatch, charge_date: Option<usize>) -> Result<()> {
+        self.writer.write(rows).await?;
+        self.rows += rows.num_rows() as u64;
+        if let Some(index) = charge_date {
+            let dates = rows.column(index).as_primitive::<Date32Type>();
+            if let (Some(low), Some(high)) = (min(dates), max(dates)) {
+                let (first, last) = self.charge_dates.unwrap_or((low, high));
+                self.charge_dates = Some((first.min(low), last.max(high)));
+            }
+        }
+        if self.writer.in_progress_size() > ROW_GROUP_BYTES {
+            self.writer.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn close(mut self, kind: &Kind) -> Result<StagedFile> {
+        let footer = self
+            .writer
+            .finish()
+            .await
+            .map_err(|e| unwrap_store_error(e).at(self.path.clone()))?;
+        Ok(StagedFile {
+            size: self.writer.bytes_written() as u64,
+            path: self.path,
+            rows: self.rows,
+            partition: kind.partition.clone(),
+            charge_dates: self.charge_dates,
+            bounds: of_footer(&footer),
+        })
+    }
+}
+
+fn unwrap_store_error(error: datafusion::parquet::errors::ParquetError) -> Error {
+    let text = error.to_string();
+    if text.contains("os error 28") || text.contains("No space left") {
+        return Error::external("there is no space left to write to")
+            .because(text)
+            .hint("free space where the warehouse lies, then run again");
+    }
+    Error::from(error)
+}
