@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 @dataclass
 class Took:
-    """Wall seconds and the most memory the process held at once."""
+    """Wall seconds, the most memory the process held at once, and the seconds of all its cores."""
 
     seconds: float
     peak_mib: float
+    cpu_seconds: float | None = None
 
 
 def run(command, folder=None, environment=None):
@@ -34,4 +35,4 @@ def run(command, folder=None, environment=None):
         sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{said}")
     # Linux counts kibibytes, macOS bytes.
     scale = 2**20 if sys.platform == "darwin" else 2**10
-    return Took(seconds, usage.ru_maxrss / scale), said
+    return Took(seconds, usage.ru_maxrss / scale, usage.ru_utime + usage.ru_stime), said

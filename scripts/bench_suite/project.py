@@ -20,12 +20,17 @@ class Project:
             '[[tenant]]\nid = "bench"\nname = "Bench"\nallocation_tags = ["team"]\n' + "".join(sources)
         )
 
-    def run(self, *arguments):
+    def run(self, *arguments, environment=None):
         """Runs the program in the folder and tells what it took."""
-        command = [self.program, "--config", self.folder / "offgridflow.toml", "--quiet", *arguments]
-        clean = {name: "" for name in os.environ if name.startswith("OFFGRIDFLOW_")}
-        took, _ = run(command, self.folder, clean)
+        took, _ = run(self.command(*arguments), self.folder, self.environment(environment))
         return took
+
+    def command(self, *arguments):
+        return [self.program, "--config", self.folder / "offgridflow.toml", "--quiet", *arguments]
+
+    def environment(self, chosen=None):
+        """Nothing of the caller's settings, and what is chosen."""
+        return {**{name: "" for name in os.environ if name.startswith("OFFGRIDFLOW_")}, **(chosen or {})}
 
     def empty(self):
         shutil.rmtree(self.folder / "data", ignore_errors=True)

@@ -77,6 +77,9 @@ impl Cluster {
             .with_ballista_grpc_client_max_message_size(MAX_MESSAGE_BYTES as usize)
             // The adaptive planner gives up stages that run and cannot cancel them yet; a plan made once is the same on every run.
             .set_bool(BALLISTA_ADAPTIVE_PLANNER_ENABLED, false)
+            // Ballista prefers sort-merge joins, for which every bill line is written, sent and sorted at each look-up of a name.
+            // A small table on one side of a hash join goes to all tasks instead, and the lines stay where they are.
+            .set_bool("datafusion.optimizer.prefer_hash_join", true)
     }
 
     /// A fresh session that knows our functions and no table.
