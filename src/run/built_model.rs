@@ -26,7 +26,7 @@ const ROWS_PER_BATCH: u64 = 1_000_000;
 const WIDE_ROWS_PER_BATCH: u64 = 250_000;
 
 /// Input rows of all queries that are computed side by side, in thousands: a batch of more is computed alone.
-const THOUSAND_ROWS_AT_ONCE: u32 = 2_000;
+const THOUSAND_ROWS_AT_ONCE: u32 = 12_000;
 
 /// Who may compute: as many batches as there are cores, as long as their rows are few enough.
 pub struct Turns {

@@ -31,6 +31,8 @@ pub struct State {
     filters: Vec<Answers>,
     /// Choices and parameters: their answers, and by tuple the answer's code.
     given: Vec<(Answers, Vec<u32>)>,
+    /// By sum and tuple: the place of the leaf that counts; empty where there is no choice.
+    places: Vec<Vec<u32>>,
     /// By tuple: the aggregates.
     pub totals: Totals,
     /// The codes of a batch, kept for their memory.
@@ -49,6 +51,7 @@ impl State {
             tuples: Tuples::new(plan.key.len()),
             filters: plan.filters.iter().map(Answers::new).collect::<Result<_>>()?,
             given: given.collect::<Result<_>>()?,
+            places: vec![Vec::new(); plan.sums.len()],
             totals: Totals::new(plan.sums.iter().map(|s| s.fold).collect()),
             inputs: Vec::new(),
         })
@@ -61,7 +64,8 @@ impl State {
             .iter()
             .map(|(a, codes)| a.size() + codes.capacity() * 4)
             .sum();
-        self.feed.size() + self.tuples.size() + given + self.totals.size()
+        let places: usize = self.places.iter().map(|places| places.capacity() * 4).sum();
+        self.feed.size() + self.tuples.size() + given + places + self.totals.size()
     }
 
     /// The values that a maximum or minimum is taken of.
@@ -105,7 +109,7 @@ impl State {
         self.totals.grow(self.tuples.len());
         for (aggregate, sum) in plan.sums.iter().enumerate() {
             if sum.fold == Fold::Count {
-                self.totals.add_ones(aggregate, &groups)?;
+                self.totals.add_ones(aggregate, &groups);
             }
         }
         self.compare_fresh(plan, known);
@@ -239,6 +243,17 @@ impl State {
             let columns: Vec<&[u32]> = columns.iter().map(Vec::as_slice).collect();
             of_tuple.extend(answers.answer(function, &columns, fresh, &values)?);
         }
+        for (sum, places) in plan.sums.iter().zip(&mut self.places) {
+            let Some(choice) = sum.choice else { continue };
+            let (answers, of_tuple) = &self.given[choice];
+            let numbers = answers.values.values()?;
+            let numbers = numbers.as_primitive::<Int32Type>();
+            places.extend(
+                of_tuple[known..]
+                    .iter()
+                    .map(|code| numbers.value(*code as usize) as u32),
+            );
+        }
         Ok(())
     }
 
@@ -249,17 +264,15 @@ impl State {
         sum: usize,
         groups: &[u32],
     ) -> Result<Vec<(usize, Option<UInt32Array>)>> {
+        let places = &self.places[sum];
         let sum = &plan.sums[sum];
-        let Some(choice) = sum.choice else {
+        if sum.choice.is_none() {
             return Ok(sum.leaves.iter().flatten().map(|leaf| (*leaf, None)).collect());
-        };
-        let (answers, of_tuple) = &self.given[choice];
-        let places = answers.values.values()?;
-        let places = places.as_primitive::<Int32Type>();
-        let mut by_place: Vec<Vec<u32>> = vec![Vec::new(); sum.leaves.len()];
-        for (row, group) in groups.iter().enumerate() {
-            let place = places.value(of_tuple[*group as usize] as usize);
-            by_place[place as usize].push(row as u32);
+        }
+        let mut by_place: Vec<Vec<u32>> = Vec::with_capacity(sum.leaves.len());
+        by_place.resize_with(sum.leaves.len(), || Vec::with_capacity(groups.len()));
+        for (row, group) in (0..).zip(groups) {
+            by_place[places[*group as usize] as usize].push(row);
         }
         let chosen = by_place
             .into_iter()

@@ -11,8 +11,13 @@ use super::sums::Fold;
 /// The aggregates' values, side by side for each group.
 pub struct Totals {
     folds: Vec<Fold>,
-    /// By group and aggregate: sums and counts.
+    /// By aggregate: its place among the sums, or among the counts.
+    places: Vec<usize>,
+    /// By group and sum.
     sums: Vec<i128>,
+    sum_width: usize,
+    /// By count and group.
+    counts: Vec<Vec<u64>>,
     /// By group: which aggregates have had a value, one bit each.
     any: Vec<u64>,
     /// By group and aggregate: of maxima and minima the code of the best value.
@@ -23,8 +28,21 @@ pub struct Totals {
 impl Totals {
     /// No group yet.
     pub fn new(folds: Vec<Fold>) -> Totals {
+        let (mut sum_width, mut count_width) = (0, 0);
+        let mut place = |fold: &Fold| {
+            let width = match fold {
+                Fold::Count => &mut count_width,
+                _ => &mut sum_width,
+            };
+            *width += 1;
+            *width - 1
+        };
+        let places = folds.iter().map(&mut place).collect();
         Totals {
             has_best: folds.iter().any(|f| matches!(f, Fold::Max | Fold::Min)),
+            places,
+            sum_width,
+            counts: vec![Vec::new(); count_width],
             folds,
             sums: Vec::new(),
             any: Vec::new(),
@@ -34,7 +52,8 @@ impl Totals {
 
     /// Makes room for this many groups.
     pub fn grow(&mut self, groups: usize) {
-        self.sums.resize(groups * self.folds.len(), 0);
+        self.sums.resize(groups * self.sum_width, 0);
+        self.counts.iter_mut().for_each(|counts| counts.resize(groups, 0));
         self.any.resize(groups, 0);
         if self.has_best {
             self.best.resize(groups * self.folds.len(), NULL_CODE);
@@ -48,24 +67,31 @@ impl Totals {
     /// Adds to a group's sum or count.
     ///
     /// # Errors
-    /// A sum of more than 38 digits.
+    /// A sum of more than 38 digits, a count beyond 64 bits.
     pub fn add(&mut self, group: u32, aggregate: usize, value: i128) -> Result<()> {
-        self.add_all(aggregate, std::iter::once((group, value)))
+        if self.folds[aggregate] != Fold::Count {
+            return self.add_all(aggregate, std::iter::once((group, value)));
+        }
+        let count = &mut self.counts[self.places[aggregate]][group as usize];
+        match u64::try_from(value)
+            .ok()
+            .and_then(|value| count.checked_add(value))
+        {
+            Some(sum) => *count = sum,
+            None => return exec_err!("a count is larger than 64 bits can hold"),
+        }
+        Ok(())
     }
 
     fn add_all(&mut self, aggregate: usize, values: impl Iterator<Item = (u32, i128)>) -> Result<()> {
-        let width = self.folds.len();
-        // A count has a value without being told.
-        let has_any = u64::from(self.folds[aggregate] != Fold::Count) << aggregate;
+        let (width, place) = (self.sum_width, self.places[aggregate]);
         let mut is_too_large = false;
         for (group, value) in values {
-            let total = &mut self.sums[group as usize * width + aggregate];
+            let total = &mut self.sums[group as usize * width + place];
             let (sum, overflows) = total.overflowing_add(value);
             *total = sum;
             is_too_large |= overflows;
-            if has_any != 0 {
-                self.any[group as usize] |= has_any;
-            }
+            self.any[group as usize] |= 1 << aggregate;
         }
         match is_too_large {
             true => exec_err!("a sum is larger than 38 digits can hold"),
@@ -74,11 +100,9 @@ impl Totals {
     }
 
     /// Counts rows by their groups.
-    ///
-    /// # Errors
-    /// A count of more than 38 digits.
-    pub fn add_ones(&mut self, aggregate: usize, groups: &[u32]) -> Result<()> {
-        self.add_all(aggregate, groups.iter().map(|group| (*group, 1)))
+    pub fn add_ones(&mut self, aggregate: usize, groups: &[u32]) {
+        let counts = &mut self.counts[self.places[aggregate]];
+        groups.iter().for_each(|group| counts[*group as usize] += 1);
     }
 
     /// Adds values to the sums of their rows' groups; `rows` pairs a row of `groups` with a place among the values.
@@ -127,8 +151,14 @@ impl Totals {
 
     /// A group's sum or count, if it has had a value; a count always has.
     pub fn sum(&self, group: u32, aggregate: usize) -> Option<i128> {
-        let has = self.folds[aggregate] == Fold::Count || self.any[group as usize] >> aggregate & 1 == 1;
-        has.then(|| self.sums[self.place(group, aggregate)])
+        let place = self.places[aggregate];
+        match self.folds[aggregate] {
+            Fold::Count => Some(i128::from(self.counts[place][group as usize])),
+            _ => {
+                let has_any = self.any[group as usize] >> aggregate & 1 == 1;
+                has_any.then(|| self.sums[group as usize * self.sum_width + place])
+            }
+        }
     }
 
     /// Takes a value into a group's maximum or minimum; null is neither.
@@ -165,6 +195,7 @@ impl Totals {
 
     /// Memory in bytes.
     pub fn size(&self) -> usize {
-        self.sums.capacity() * 16 + self.any.capacity() * 8 + self.best.capacity() * 4
+        let counts: usize = self.counts.iter().map(|counts| counts.capacity() * 8).sum();
+        self.sums.capacity() * 16 + counts + self.any.capacity() * 8 + self.best.capacity() * 4
     }
 }
