@@ -7,7 +7,6 @@
 mod leaf;
 pub mod runs;
 mod tag;
-mod window;
 
 pub use leaf::{Leaf, Meaning};
 pub use tag::TagColumn;

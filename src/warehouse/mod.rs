@@ -20,6 +20,7 @@ mod staged_sink;
 pub mod statistics;
 pub mod store;
 pub mod table;
+mod window;
 
 pub use commit::{Commit, Replaced};
 pub use compaction::Merge;

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::parquet::arrow::ArrowSchemaConverter;
 use datafusion::parquet::arrow::async_reader::MetadataFetch;
@@ -12,7 +12,6 @@ use datafusion::parquet::column::writer::ColumnCloseResult;
 use datafusion::parquet::data_type::{ByteArray, ByteArrayType};
 use datafusion::parquet::errors::{ParquetError, Result as ParquetResult};
 use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use datafusion::parquet::file::reader::{ChunkReader, Length};
 use datafusion::parquet::file::writer::SerializedFileWriter;
 use datafusion::parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 use futures::FutureExt;
@@ -25,6 +24,7 @@ use super::stage::{StagedFile, Stager, TARGET_FILE_BYTES, file_properties};
 use super::staged_sink::{StagedSink, StagedSinks};
 use super::store::Location;
 use super::table::{PartitionValues, Table};
+use super::window::Window;
 use crate::error::{Error, Result};
 
 /// Where a column of the new files comes from.
@@ -137,7 +137,7 @@ fn write(
     let mut open: Option<(SerializedFileWriter<StagedSink>, u64)> = None;
     for piece in pieces {
         for row_group in piece.footer.row_groups() {
-            let held = runtime.block_on(Held::read(&piece.file, row_group))?;
+            let held = runtime.block_on(held(&piece.file, row_group))?;
             let (mut writer, rows) = match open.take() {
                 Some(open) => open,
                 None => {
@@ -171,7 +171,7 @@ fn append(
     origins: &[Origin],
     partition: &PartitionValues,
     row_group: &RowGroupMetaData,
-    held: &Held,
+    held: &Window,
 ) -> Result<()> {
     let rows = row_group.num_rows() as usize;
     let mut out = writer.next_row_group()?;
@@ -213,54 +213,17 @@ fn close(mut writer: SerializedFileWriter<StagedSink>, rows: u64) -> Result<Stag
     sink.close(rows)
 }
 
-/// The bytes of a row group, under the places that they have in its file.
-struct Held {
-    start: u64,
-    bytes: Bytes,
-}
-
-impl Held {
-    async fn read(file: &Stored, row_group: &RowGroupMetaData) -> Result<Held> {
-        let ranges = row_group.columns().iter().map(|chunk| chunk.byte_range());
-        let (start, end) = ranges.fold((u64::MAX, 0), |(start, end), (from, length)| {
-            (start.min(from), end.max(from + length))
-        });
-        let bytes = match start < end {
-            true => file.bytes(start..end).await?,
-            false => Bytes::new(),
-        };
-        Ok(Held { start, bytes })
-    }
-
-    fn from(&self, start: u64) -> ParquetResult<Bytes> {
-        let begin = start.checked_sub(self.start).map(|begin| begin as usize);
-        match begin {
-            Some(begin) if begin <= self.bytes.len() => Ok(self.bytes.slice(begin..)),
-            _ => Err(ParquetError::EOF("a column lies outside of its row group".into())),
-        }
-    }
-}
-
-impl Length for Held {
-    fn len(&self) -> u64 {
-        self.start + self.bytes.len() as u64
-    }
-}
-
-impl ChunkReader for Held {
-    type T = bytes::buf::Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        Ok(self.from(start)?.reader())
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        let bytes = self.from(start)?;
-        match length <= bytes.len() {
-            true => Ok(bytes.slice(..length)),
-            false => Err(ParquetError::EOF("a column is longer than its row group".into())),
-        }
-    }
+/// The bytes of a row group.
+async fn held(file: &Stored, row_group: &RowGroupMetaData) -> Result<Window> {
+    let ranges = row_group.columns().iter().map(|chunk| chunk.byte_range());
+    let (start, end) = ranges.fold((u64::MAX, 0), |(start, end), (from, length)| {
+        (start.min(from), end.max(from + length))
+    });
+    let bytes = match start < end {
+        true => file.bytes(start..end).await?,
+        false => Bytes::new(),
+    };
+    Ok(Window { start, bytes })
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use datafusion::parquet::file::serialized_reader::SerializedPageReader;
 
 use super::ABSENT;
 use super::runs::Runs;
-use super::window::Window;
 use crate::error::{Error, Result};
+use crate::warehouse::window::Window;
 
 /// Says what values mean: appends the code of each value of an array.
 pub type Meaning<'a> = dyn FnMut(&ArrayRef, &mut Vec<u32>) -> datafusion::common::Result<()> + 'a;

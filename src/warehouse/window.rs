@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, buf::Reader};
 use datafusion::parquet::errors::{ParquetError, Result};
 use datafusion::parquet::file::reader::{ChunkReader, Length};
 
-/// The bytes of a column chunk and where in its file they begin.
+/// Some bytes of a file and where in it they begin.
 pub struct Window {
     /// The offset of the first byte.
     pub start: u64,
@@ -24,7 +24,7 @@ impl Window {
             };
             (from <= to && to <= self.bytes.len()).then(|| self.bytes.slice(from..to))
         });
-        part.ok_or_else(|| ParquetError::EOF("a page lies outside of its column chunk".to_string()))
+        part.ok_or_else(|| ParquetError::EOF("a column or a page lies outside of what holds it".to_string()))
     }
 }
 
