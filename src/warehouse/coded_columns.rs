@@ -17,9 +17,9 @@ pub const ABSENT: u32 = 0;
 /// A column of a row group, open for reading.
 pub enum CodedColumn {
     /// One value per row.
-    Flat(Leaf),
+    Flat(Box<Leaf>),
     /// A map of texts per row.
-    Tags(TagColumn),
+    Tags(Box<TagColumn>),
 }
 
 #[cfg(test)]

@@ -155,11 +155,11 @@ impl RowGroups {
                         let keys = open(*keys, parts[0].data_type())?;
                         let values = open(*values, parts[1].data_type())?;
                         keys.zip(values)
-                            .map(|(keys, values)| CodedColumn::Tags(TagColumn::new(keys, values)))
+                            .map(|(keys, values)| CodedColumn::Tags(Box::new(TagColumn::new(keys, values))))
                     }
                     _ => None,
                 },
-                (delivered, [leaf]) => open(*leaf, delivered)?.map(CodedColumn::Flat),
+                (delivered, [leaf]) => open(*leaf, delivered)?.map(|leaf| CodedColumn::Flat(Box::new(leaf))),
                 _ => None,
             };
             if let Some(column) = column {

@@ -70,7 +70,7 @@ impl Rows<'_> {
         }
         columns.extend(parameters);
         let batch = batch_of(expression.schema.clone(), columns, rows)?;
-        Ok(expression.expression.evaluate(&batch)?.into_array(rows)?)
+        expression.expression.evaluate(&batch)?.into_array(rows)
     }
 }
 

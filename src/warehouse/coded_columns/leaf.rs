@@ -31,7 +31,7 @@ pub struct Leaf {
     dictionary: Option<ArrayRef>,
     /// What the dictionary's entries mean, once it was asked.
     of_entry: Option<Vec<u32>>,
-    page: Option<OpenPage>,
+    page: Option<Box<OpenPage>>,
     is_present: Vec<u32>,
     found: Vec<u32>,
 }
@@ -57,7 +57,7 @@ enum Values {
 
 /// What came of going to the next page.
 enum Next {
-    Page(OpenPage),
+    Page(Box<OpenPage>),
     End,
     /// A page that is stored in another way than is read here.
     Unknown,
@@ -198,12 +198,12 @@ impl Leaf {
             _ => return Ok(Next::Unknown),
         };
         let width = u32::BITS - self.most_definition.leading_zeros();
-        Ok(Next::Page(OpenPage {
+        Ok(Next::Page(Box::new(OpenPage {
             left,
             repetition: repetition.map(|bytes| Runs::new(bytes, 1)),
             definition: definition.map(|bytes| Runs::new(bytes, width)),
             values,
-        }))
+        })))
     }
 
     /// Appends the codes of up to `at_most` values, absent ones included, and returns how many; 0 at the end. Of a repeated

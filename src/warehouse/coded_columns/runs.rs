@@ -262,7 +262,7 @@ mod tests {
                 bytes.extend_from_slice(&packed[0].to_le_bytes()[..(width as usize).div_ceil(8)]);
                 continue;
             }
-            header(packed.len() / 8 << 1 | 1, &mut bytes);
+            header(((packed.len() / 8) << 1) | 1, &mut bytes);
             let mut bits = vec![0u8; packed.len() * width as usize / 8];
             for (place, value) in packed.iter().enumerate() {
                 for bit in 0..width as usize {

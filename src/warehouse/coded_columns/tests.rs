@@ -62,7 +62,7 @@ fn text(row: usize) -> Option<String> {
 
 /// The entries of a row's map: none, a few, or more than are read at once.
 fn entries(row: usize) -> Option<Vec<(String, Option<String>)>> {
-    let value = |n: usize| (n % 5 != 0).then(|| format!("{}", (row + n) % 91));
+    let value = |n: usize| (!n.is_multiple_of(5)).then(|| format!("{}", (row + n) % 91));
     match row {
         3_210 => Some((0..40_000).map(|n| (format!("k{}", n % 11), value(n))).collect()),
         _ if row % 9 == 4 => None,
