@@ -86,6 +86,17 @@ impl FactorSet {
         &self.version
     }
 
+    /// The hash of one table's text and its overlay: what reads only this table depends on nothing else of the set. `None`
+    /// when there is no such table.
+    pub fn digest(&self, name: &str) -> Option<[u8; 32]> {
+        let mut hash = Sha256::new();
+        hash.update(self.base.get(name)?);
+        if let Some((_, text)) = self.overlay.get(name) {
+            hash.update(format!("overlay\n{text}"));
+        }
+        Some(hash.finalize().into())
+    }
+
     /// The names of the tables.
     pub fn tables(&self) -> impl Iterator<Item = &str> {
         self.base.keys().map(String::as_str)

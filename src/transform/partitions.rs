@@ -97,13 +97,15 @@ impl ModelPlan {
         for sql in tables.graph.deciding_sql(&model.name) {
             shared.update(sql);
         }
-        let reads_factors = tables
-            .graph
-            .kept_inputs(&model.name)
-            .iter()
-            .any(|t| t.starts_with("reference."));
-        if reads_factors {
-            shared.update(tables.factors.version());
+        // Only the factor tables below it: a changed PUE leaves a rollup as it is, which reads names and units.
+        for table in tables.graph.kept_inputs(&model.name) {
+            if let Some(digest) = table
+                .strip_prefix("reference.")
+                .and_then(|name| tables.factors.digest(name))
+            {
+                shared.update(table);
+                shared.update(digest);
+            }
         }
         let tenant_column = model.partition.iter().position(|c| c == "tenant");
         let expected = keys

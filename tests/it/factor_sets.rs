@@ -90,6 +90,10 @@ fn an_older_version_gives_the_older_figures_to_the_last_digit_and_back() {
             .any(|(table, ..)| table == "estimate.cloud_emissions"),
         "plan tells that another set rebuilds the estimates: {planned:?}"
     );
+    assert!(
+        planned.iter().all(|(table, ..)| !table.starts_with("rollup.")),
+        "a rollup reads no grid factor: {planned:?}"
+    );
     project.run().expect(0);
     assert_eq!(newest_version(&project), old_version);
     assert_eq!(
