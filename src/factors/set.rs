@@ -16,6 +16,8 @@ pub struct FactorSet {
     base: BTreeMap<String, String>,
     overlay: BTreeMap<String, (String, String)>,
     version: String,
+    /// By table: the hash of its text and its overlay.
+    digests: BTreeMap<String, [u8; 32]>,
     read: Mutex<BTreeMap<String, Arc<MemTable>>>,
 }
 
@@ -73,7 +75,16 @@ impl FactorSet {
             .take(6)
             .map(|b| format!("{b:02x}"))
             .collect();
+        let digests = base.iter().map(|(name, text)| {
+            let mut hash = Sha256::new();
+            hash.update(text);
+            if let Some((_, text)) = overlay.get(name) {
+                hash.update(format!("overlay\n{text}"));
+            }
+            (name.clone(), hash.finalize().into())
+        });
         FactorSet {
+            digests: digests.collect(),
             base,
             overlay,
             version: format!("fs-{digest}"),
@@ -88,13 +99,8 @@ impl FactorSet {
 
     /// The hash of one table's text and its overlay: what reads only this table depends on nothing else of the set. `None`
     /// when there is no such table.
-    pub fn digest(&self, name: &str) -> Option<[u8; 32]> {
-        let mut hash = Sha256::new();
-        hash.update(self.base.get(name)?);
-        if let Some((_, text)) = self.overlay.get(name) {
-            hash.update(format!("overlay\n{text}"));
-        }
-        Some(hash.finalize().into())
+    pub fn digest(&self, name: &str) -> Option<&[u8; 32]> {
+        self.digests.get(name)
     }
 
     /// The names of the tables.

@@ -106,13 +106,11 @@ impl Tables {
         name: &str,
         filter: Option<FileFilter<'_>>,
     ) -> Result<()> {
-        let reference = TableReference::parse_str(name);
-        ensure_schema(context, reference.schema().unwrap_or("public"))?;
-        if context.table_exist(reference.clone())? {
+        let Some(place) = free_place(context, name)? else {
             return Ok(());
-        }
+        };
         let provider = self.provider(context, name, filter).await?;
-        context.register_table(reference, provider)?;
+        context.register_table(place, provider)?;
         Ok(())
     }
 
@@ -205,10 +203,8 @@ impl Tables {
     /// # Errors
     /// Internal: a session without a catalog.
     pub fn put(&self, context: &SessionContext, name: &str, table: Arc<dyn TableProvider>) -> Result<()> {
-        let reference = TableReference::parse_str(name);
-        ensure_schema(context, reference.schema().unwrap_or("public"))?;
-        if !context.table_exist(reference.clone())? {
-            context.register_table(reference, table)?;
+        if let Some(place) = free_place(context, name)? {
+            context.register_table(place, table)?;
         }
         Ok(())
     }
@@ -236,6 +232,13 @@ impl Tables {
         fields.extend(provenance_fields());
         fields
     }
+}
+
+/// Where a table of that name is to be registered, its schema made; `None` when there is one already.
+fn free_place(context: &SessionContext, name: &str) -> Result<Option<TableReference>> {
+    let place = TableReference::parse_str(name);
+    ensure_schema(context, place.schema().unwrap_or("public"))?;
+    Ok((!context.table_exist(place.clone())?).then_some(place))
 }
 
 /// The table; one without files as a plan that the optimizer knows to be empty, with all that is made of it.
