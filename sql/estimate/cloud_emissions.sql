@@ -17,18 +17,14 @@ audits    = ["coverage_reported()",
 */
 -- Energy and emissions of every usage row (method points 3 to 16). f64 per row, rounded to exact decimals before any sum.
 -- The small tables stand on the left of right joins, where a hash join builds; the rollup streams past them.
-WITH usage_rows AS (
-    SELECT
-        r.*,
-        CAST(r.usage_quantity AS DOUBLE) AS quantity,
-        CAST(extract(YEAR FROM r.charge_date) AS BIGINT) AS usage_year,
-        concat_ws(chr(31), r.tenant, r.provider_name, COALESCE(r.service_name, chr(30)),
-            COALESCE(r.service_code, chr(30)), COALESCE(r.usage_type, chr(30)), COALESCE(r.operation, chr(30)),
-            COALESCE(r.sku_meter, chr(30)), COALESCE(r.instance_type, chr(30)),
-            COALESCE(CAST(r.vcpus AS VARCHAR), chr(30)), COALESCE(r.usage_unit, chr(30)),
-            CAST(r.usage_quantity IS NOT NULL AS VARCHAR)) AS meter_key
-    FROM rollup.usage_daily AS r
-    WHERE r.is_usage
+WITH factors AS (
+    -- The set that was in force; periods that a later set changes nothing of keep its name.
+    SELECT f.*, t.factor_set_version
+    FROM estimate.applied_usage_factors AS f
+    LEFT JOIN settings.tenant AS t ON t.tenant = f.tenant
+),
+usage_rows AS (
+    SELECT *, CAST(usage_quantity AS DOUBLE) AS quantity FROM estimate.usage_row
 ),
 estimated AS (
     SELECT
@@ -67,9 +63,18 @@ estimated AS (
             WHEN f.component = 'network_internet' THEN greatest(f.quality_rank, p.grid_quality_rank)
             ELSE greatest(f.quality_rank, p.pue_quality_rank, p.grid_quality_rank)
         END AS quality_rank
-    FROM estimate.place_factors AS p
-    RIGHT JOIN (estimate.usage_factors AS f RIGHT JOIN usage_rows AS u ON u.meter_key = f.meter_key)
-      ON (p.provider_name IS NOT DISTINCT FROM u.provider_name)
+    FROM estimate.applied_place_factors AS p
+    RIGHT JOIN (
+        factors AS f
+        RIGHT JOIN usage_rows AS u
+          ON u.tenant = f.tenant AND u.source = f.source AND u.export = f.export AND u.period = f.period
+         AND u.meter_key = f.meter_key
+    )
+      ON (p.tenant IS NOT DISTINCT FROM u.tenant)
+     AND (p.source IS NOT DISTINCT FROM u.source)
+     AND (p.export IS NOT DISTINCT FROM u.export)
+     AND (p.period IS NOT DISTINCT FROM u.period)
+     AND (p.provider_name IS NOT DISTINCT FROM u.provider_name)
      AND (p.region_id IS NOT DISTINCT FROM u.region_id)
      AND (p.usage_year IS NOT DISTINCT FROM u.usage_year)
 ),

@@ -70,7 +70,7 @@ cloud_sums AS (
 ),
 places AS (
     SELECT provider_name, region_id, max(country_iso3) AS country_iso3
-    FROM estimate.place_factors
+    FROM estimate.applied_place_factors
     GROUP BY provider_name, region_id
 ),
 cloud_rows AS (

@@ -8,11 +8,10 @@ WITH places AS (
     SELECT DISTINCT
         provider_name,
         region_id,
-        CAST(extract(YEAR FROM charge_date) AS BIGINT) AS usage_year,
+        usage_year,
         CASE provider_name WHEN 'AWS' THEN 'aws' WHEN 'Microsoft' THEN 'azure' WHEN 'Google Cloud' THEN 'gcp' END
             AS provider
-    FROM rollup.usage_daily
-    WHERE is_usage
+    FROM estimate.usage_row
 ),
 pue AS (
     SELECT *, CASE WHEN match_kind = 'regex' THEN concat('^(', region, ')$') END AS region_pattern

@@ -81,7 +81,6 @@ offered AS (
         CASE WHEN c.factor_gco2e_per_kwh IS NOT NULL THEN concat('claim:', c.evidence) END AS market_claim_id,
         v.claimed_gco2e_per_kwh AS provider_claim_gco2e_per_kwh,
         t.method_version,
-        t.factor_set_version,
         k.component,
         k.component_order,
         m.memory_kwh_per_gb_hour,
@@ -207,6 +206,5 @@ SELECT
     claimed_market_gco2e_per_kwh,
     market_claim_id,
     provider_claim_gco2e_per_kwh,
-    method_version,
-    factor_set_version
+    method_version
 FROM estimated

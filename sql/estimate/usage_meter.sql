@@ -16,9 +16,9 @@ WITH meters AS (
         instance_type,
         vcpus,
         usage_unit,
-        usage_quantity IS NOT NULL AS has_quantity
-    FROM rollup.usage_daily
-    WHERE is_usage
+        usage_quantity IS NOT NULL AS has_quantity,
+        meter_key
+    FROM estimate.usage_row
 ),
 texts AS (
     SELECT
@@ -29,10 +29,7 @@ texts AS (
         -- AWS names what is metered in the usage type, Azure and Google in the meter (SKU) name.
         CASE WHEN provider_name = 'AWS' THEN lower(COALESCE(usage_type, sku_meter, ''))
              ELSE lower(COALESCE(sku_meter, usage_type, '')) END AS meter_text,
-        lower(trim(instance_type)) AS instance_text,
-        concat_ws(chr(31), tenant, provider_name, COALESCE(service_name, chr(30)), COALESCE(service_code, chr(30)),
-            COALESCE(usage_type, chr(30)), COALESCE(operation, chr(30)), COALESCE(sku_meter, chr(30)), COALESCE(instance_type, chr(30)),
-            COALESCE(CAST(vcpus AS VARCHAR), chr(30)), COALESCE(usage_unit, chr(30)), CAST(has_quantity AS VARCHAR)) AS meter_key
+        lower(trim(instance_type)) AS instance_text
     FROM meters
 ),
 -- Google sells the cores of a machine as a SKU of their own.

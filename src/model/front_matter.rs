@@ -39,6 +39,8 @@ struct FrontMatter {
     day: Option<String>,
     #[serde(default)]
     few_rows: bool,
+    #[serde(default)]
+    keeps_equal: bool,
 }
 
 /// One SQL model.
@@ -58,6 +60,8 @@ pub struct Model {
     pub day: Option<String>,
     /// Of a view: it has few rows whatever the bill's size, so it is computed once where it is read.
     pub few_rows: bool,
+    /// Of a kept result: a partition that comes out as it was keeps its files, so that what reads it stays as it is.
+    pub keeps_equal: bool,
     /// Audits run on the staged rows.
     pub audits: Vec<AuditCall>,
     /// The SELECT, with its placeholders.
@@ -105,6 +109,7 @@ impl Model {
             partition,
             day: front.day,
             few_rows: front.few_rows,
+            keeps_equal: front.keeps_equal,
             audits,
             sql: sql.trim().trim_end_matches(';').to_string(),
             reads: Vec::new(),

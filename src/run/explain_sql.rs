@@ -243,7 +243,7 @@ JOIN (
 const INVENTORY: &str = "
 WITH places AS (
     SELECT p.provider_name, p.region_id, max(n.country_iso2) AS country
-    FROM estimate.place_factors AS p
+    FROM estimate.applied_place_factors AS p
     LEFT JOIN reference.countries AS n ON n.country_iso3 = p.country_iso3
     GROUP BY p.provider_name, p.region_id
 ),

@@ -1,5 +1,7 @@
 //! What a run would do, and why; nothing is written.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Request;
 use super::arrivals::{Action, plan_landing};
 use super::staleness::staleness;
@@ -7,7 +9,8 @@ use super::upkeep::TableUpkeep;
 use super::workspace::Workspace;
 use crate::error::Result;
 use crate::model::Kind;
-use crate::transform::partitions::key_text;
+use crate::transform::OutputKey;
+use crate::transform::partitions::{contributes, key_of, key_text};
 use serde::Serialize;
 
 /// One line of a plan.
@@ -137,8 +140,11 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
         .filter(|m| m.kind != Kind::View)
         .cloned()
         .collect();
-    let mut touched: std::collections::BTreeSet<String> =
-        plan.steps.iter().map(|s| s.table.clone()).collect();
+    let mut touched: BTreeMap<String, BTreeSet<OutputKey>> = plan
+        .steps
+        .iter()
+        .map(|s| (s.table.clone(), BTreeSet::new()))
+        .collect();
     for model in models.iter().filter(|m| selected.contains(&m.name)) {
         let state = staleness(workspace, &workspace.tables, model, request.full_refresh).await?;
         let parents: Vec<String> = workspace
@@ -146,8 +152,9 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
             .graph
             .kept_inputs(&model.name)
             .into_iter()
-            .filter(|i| touched.contains(i))
+            .filter(|i| touched.contains_key(i))
             .collect();
+        let mut changing: BTreeSet<OutputKey> = state.stale.iter().map(|(key, _)| key.clone()).collect();
         let mut steps: Vec<Step> = state
             .stale
             .iter()
@@ -171,16 +178,26 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
         let mut current = state.current;
         if !parents.is_empty() {
             // Partitions whose parents will change, as far as the tables of today tell.
-            let changes = |key: &Vec<String>| affected(workspace, model, key, &arriving);
+            let changes = |key: &OutputKey| {
+                affected(workspace, model, key, &arriving) || follows(workspace, model, key, &touched)
+            };
             let (behind, kept): (Vec<_>, Vec<_>) = current.into_iter().partition(changes);
+            // What comes out as it was leaves its readers as they are; that is seen once it is built.
+            let keeps_equal = |name: &String| workspace.tables.graph.get(name).is_some_and(|m| m.keeps_equal);
+            let will = if parents.iter().all(keeps_equal) {
+                "may"
+            } else {
+                "will"
+            };
             steps.extend(behind.iter().map(|key| {
                 step(
                     model,
                     key_text(&model.partition, key),
                     "build",
-                    format!("{} will change", parents.join(", ")),
+                    format!("{} {will} change", parents.join(", ")),
                 )
             }));
+            changing.extend(behind);
             current = kept;
             for (tenant, source, export, period) in &arriving {
                 let key = arriving_key(model, tenant, source, export, period);
@@ -198,7 +215,7 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
             }
         }
         if !steps.is_empty() {
-            touched.insert(model.name.clone());
+            touched.insert(model.name.clone(), changing);
         }
         plan.current += current.len() as u64;
         plan.steps.extend(steps);
@@ -214,6 +231,25 @@ fn step(model: &crate::model::Model, partition: String, action: &str, reason: St
         action: action.into(),
         reason,
     }
+}
+
+/// Whether a partition is made from one of those in `touched`.
+fn follows(
+    workspace: &Workspace,
+    model: &crate::model::Model,
+    key: &OutputKey,
+    touched: &BTreeMap<String, BTreeSet<OutputKey>>,
+) -> bool {
+    let tables = &workspace.tables;
+    let inputs = tables.graph.kept_inputs(&model.name);
+    inputs.iter().any(|input| {
+        let (Some(changing), Some(parent)) = (touched.get(input), tables.graph.get(input)) else {
+            return false;
+        };
+        let snapshot = tables.snapshots.get(input);
+        let mut files = snapshot.iter().flat_map(|table| table.files());
+        files.any(|file| contributes(model, key, file) && changing.contains(&key_of(parent, file)))
+    })
 }
 
 /// Whether a partition holds rows of an arriving slice.

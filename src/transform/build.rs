@@ -1,5 +1,6 @@
 //! Builds a batch of partitions: query, stage, audit, one commit.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,6 +19,7 @@ use super::partitions::{Expected, OutputKey, contributes, key_text};
 use super::session::Engine;
 use super::small_views::{self, SharedFilter};
 use super::tables::{FileFilter, Tables};
+use super::unchanged::unchanged;
 use crate::error::{Error, Result};
 use crate::land::transaction_version;
 use crate::model::Model;
@@ -99,13 +101,21 @@ impl Batch {
             }
         };
         let model = &self.model;
+        let same = self.unchanged(&computed).await?;
+        let same: Vec<PartitionValues> = same.iter().map(|key| partition_values(model, key)).collect();
         let keys = self.partitions.iter().map(|(key, _)| key).chain(&self.orphaned);
+        let replaced = keys.map(|key| partition_values(model, key));
+        let (dropped, added): (Vec<StagedFile>, _) = computed
+            .staged
+            .into_iter()
+            .partition(|file| same.contains(&file.partition));
+        Stager::discard(&self.warehouse.table_location(&model.name), &dropped).await;
         let commit = Commit {
             table: model.name.clone(),
             schema: computed.schema,
             partition_columns: model.partition.clone(),
-            replaced: Replaced::Partitions(keys.map(|key| partition_values(model, key)).collect()),
-            added: computed.staged,
+            replaced: Replaced::Partitions(replaced.filter(|values| !same.contains(values)).collect()),
+            added,
             transactions: self
                 .partitions
                 .iter()
@@ -124,6 +134,26 @@ impl Batch {
             rows: computed.rows,
             audits: computed.audits,
         })
+    }
+
+    /// The partitions whose files stay, because the rows came out as they were.
+    async fn unchanged(&self, computed: &Computed) -> Result<BTreeSet<OutputKey>> {
+        match self.tables.snapshots.get(&self.model.name) {
+            Some(table) if self.model.keeps_equal => {
+                let (context, keys) = (self.engine.session(), self.partitions.iter());
+                let keys = keys.map(|(key, _)| key.clone());
+                unchanged(
+                    &context,
+                    &self.model,
+                    keys,
+                    table,
+                    &computed.schema,
+                    &computed.staged,
+                )
+                .await
+            }
+            _ => Ok(BTreeSet::new()),
+        }
     }
 
     /// On a task of its own, so that models which do not read each other have a core each.

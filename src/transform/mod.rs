@@ -11,6 +11,7 @@ pub mod session;
 pub mod settings;
 mod small_views;
 pub mod tables;
+mod unchanged;
 
 pub use build::{Batch, Built};
 pub use partitions::{ModelPlan, OutputKey};

@@ -60,6 +60,14 @@ pub fn contributes(model: &Model, key: &OutputKey, file: &DataFile) -> bool {
         .all(|(have, want)| have.as_ref().is_none_or(|have| have == want))
 }
 
+/// The partition of a model's own table that a file lies in.
+pub fn key_of(model: &Model, file: &DataFile) -> OutputKey {
+    let values = model.partition.iter().map(|column| file.partition.get(column));
+    values
+        .map(|value| value.cloned().flatten().unwrap_or_default())
+        .collect()
+}
+
 /// The files of kept inputs that a model reads.
 fn input_files<'a>(tables: &'a Tables, model: &Model) -> Vec<(String, &'a DataFile)> {
     let mut files = Vec::new();
@@ -134,22 +142,12 @@ impl ModelPlan {
                 )
             })
             .collect();
-        let existing = tables
-            .snapshots
-            .get(&model.name)
-            .map(|table| table.partitions())
-            .unwrap_or_default();
+        let existing = tables.snapshots.get(&model.name);
+        let existing = existing.iter().flat_map(|table| table.files());
         let orphaned = existing
-            .into_iter()
-            .map(|values| {
-                model
-                    .partition
-                    .iter()
-                    .map(|c| values.get(c).cloned().flatten().unwrap_or_default())
-                    .collect()
-            })
-            .filter(|key| !keys.contains(key))
-            .collect();
+            .map(|file| key_of(model, file))
+            .filter(|key| !keys.contains(key));
+        let orphaned = orphaned.collect();
         ModelPlan { expected, orphaned }
     }
 }

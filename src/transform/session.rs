@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::execution::SessionStateBuilder;
+#[cfg(feature = "cluster")]
+use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -85,7 +87,7 @@ impl Engine {
             .with_config(config)
             .with_runtime_env(self.runtime.clone())
             .with_default_features()
-            .with_optimizer_rules(rules(gives_way))
+            .with_optimizer_rules(rules(Arc::new(GroupByCodes { gives_way })))
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
@@ -162,8 +164,22 @@ impl Engine {
     }
 }
 
-/// The engine's own rules behind ours, which wants plans as they were written, but with filters where they belong.
-fn rules(gives_way: bool) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+/// A session of this process for one part of a query of the cluster: one thread, with the memory, spill and stores of the task.
+#[cfg(feature = "cluster")]
+pub fn session_of_task(task: &TaskContext) -> SessionContext {
+    let state = SessionStateBuilder::new()
+        .with_config(configured(SessionConfig::new().with_target_partitions(1)))
+        .with_runtime_env(task.runtime_env())
+        .with_default_features()
+        .with_optimizer_rules(rules(Arc::new(GroupByCodes { gives_way: true })))
+        .build();
+    let context = SessionContext::new_with_state(state);
+    functions::register(&context);
+    context
+}
+
+/// The engine's own rules behind ours. `grouping` wants plans as they were written, but with filters where they belong.
+pub fn rules(grouping: Arc<dyn OptimizerRule + Send + Sync>) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         // A subquery in a condition is a join, and no condition that a scan could take.
         Arc::new(DecorrelatePredicateSubquery::new()),
@@ -172,7 +188,7 @@ fn rules(gives_way: bool) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         // Most of what models could read has never been delivered: it goes before any other rule looks at it.
         Arc::new(PropagateEmptyRelation::new()),
         Arc::new(PushDownFilter::new()),
-        Arc::new(GroupByCodes { gives_way }),
+        grouping,
     ];
     rules.extend(Optimizer::new().rules);
     rules

@@ -62,7 +62,7 @@ pub fn settings_tables(config: &Config, factor_set_version: &str) -> Result<BTre
                 text(tenants.iter().map(|_| Some(METHOD_VERSION))),
             ),
             (
-                "factor_set_version",
+                FACTOR_SET_VERSION,
                 text(tenants.iter().map(|_| Some(factor_set_version))),
             ),
         ])?,
@@ -264,15 +264,19 @@ pub fn tag_columns(config: &Config) -> Vec<TagColumn> {
         .collect()
 }
 
+/// The name of the factor set in force. It decides no figure: the factors do, and they are compared themselves.
+const FACTOR_SET_VERSION: &str = "factor_set_version";
+
 /// The rows of a settings table that concern a tenant, as text for a fingerprint.
 pub fn tenant_text(table: &RecordBatch, tenant: &str) -> String {
     let own = table
         .column_by_name("tenant")
         .and_then(|c| c.as_string_opt::<i32>().cloned());
-    let formatters: Vec<ArrayFormatter<'_>> = table
-        .columns()
-        .iter()
-        .filter_map(|column| {
+    let schema = table.schema();
+    let deciding = schema.fields().iter().zip(table.columns());
+    let formatters: Vec<ArrayFormatter<'_>> = deciding
+        .filter(|(field, _)| field.name() != FACTOR_SET_VERSION)
+        .filter_map(|(_, column)| {
             ArrayFormatter::try_new(column.as_ref(), &FormatOptions::default().with_null("∅")).ok()
         })
         .collect();

@@ -44,6 +44,9 @@ impl Replaced {
         let Replaced::Partitions(partitions) = self else {
             return None;
         };
+        if partitions.is_empty() {
+            return None;
+        }
         let one = |values: &PartitionValues| {
             let parts: Vec<String> = values
                 .iter()

@@ -22,7 +22,6 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::coded_columns::{CodedColumn, Leaf, TagColumn};
-use super::scan::WAREHOUSE_STORE;
 use crate::error::{Error, Result};
 
 /// The bytes of a file in the warehouse's store.
@@ -70,17 +69,19 @@ pub struct RowGroups {
 }
 
 impl RowGroups {
-    /// Opens the file at `location` of the warehouse's store, as the engine knows it; text (or maps of text) of the columns in `coded` is given as dictionary arrays.
+    /// Opens the file at `location` of a store that the engine knows by its URL; text (or maps of text) of the columns in
+    /// `coded` is given as dictionary arrays.
     ///
     /// # Errors
     /// External when the file is gone or is no Parquet.
     pub async fn open(
         runtime: &RuntimeEnv,
+        store: &str,
         location: &str,
         size: u64,
         coded: &BTreeSet<String>,
     ) -> Result<RowGroups> {
-        let store = runtime.object_store(&ObjectStoreUrl::parse(WAREHOUSE_STORE)?)?;
+        let store = runtime.object_store(&ObjectStoreUrl::parse(store)?)?;
         let path = Path::parse(location).map_err(|e| Error::internal("a path is not valid").because(e))?;
         let mut reader = StoredFile { store, path, size };
         let place = |e| Error::from(e).at(location.to_string());

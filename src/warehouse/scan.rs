@@ -139,6 +139,19 @@ impl SnapshotTable {
         &self.files
     }
 
+    /// The URL of the store, as the engine knows it.
+    pub fn store(&self) -> &str {
+        &self.store
+    }
+
+    /// The same table with those files alone of which `chosen` holds.
+    #[cfg(feature = "cluster")]
+    pub fn among(&self, chosen: impl Fn(&DataFile) -> bool) -> Self {
+        let mut part = self.clone();
+        part.files.retain(chosen);
+        part
+    }
+
     /// Where a file lies in the warehouse's store.
     pub fn location_of(&self, file: &DataFile) -> String {
         format!("{}/{}", self.prefix, file.path)

@@ -11,7 +11,7 @@ use crate::support::s3::{ACCESS_KEY, S3, SECRET_KEY};
 use crate::support::{Outcome, Project};
 
 /// Everything that models wrote, and what a query over it gives.
-const CONTENTS: [&str; 8] = [
+const CONTENTS: [&str; 9] = [
     "select period, count(*), sum(money(line_item_unblended_cost)) from raw.aws_cur2 group by 1 order by 1",
     "select * from rollup.usage_daily",
     "select * from estimate.cloud_emissions",
@@ -20,6 +20,7 @@ const CONTENTS: [&str; 8] = [
     "select * from publish.cost_and_carbon",
     "select * from publish.inventory",
     "select * from publish.coverage",
+    "select * from publish.usage_meters",
 ];
 
 /// A debug build on a busy machine takes its time.
@@ -115,6 +116,10 @@ fn a_cluster_gives_what_one_process_gives() {
     assert!(wanted.iter().all(|rows| !rows.is_empty()), "{wanted:?}");
     assert_eq!(contents(&shared), wanted);
     assert!(shared.plan().is_empty(), "a second run has nothing to do");
+    // Executors group by codes too, each the files that are its part.
+    let plan =
+        shared.rows("explain select service_name, sum(billed_cost) from rollup.usage_daily group by 1");
+    assert!(format!("{plan:?}").contains("PartExec: parts=2"), "{plan:?}");
     // The tables hold the same for whoever reads them without a cluster.
     let tables = shared.env("OFFGRIDFLOW_ENGINE_URL", "local");
     assert_eq!(contents(&tables), wanted);

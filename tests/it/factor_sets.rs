@@ -136,6 +136,95 @@ fn an_older_version_gives_the_older_figures_to_the_last_digit_and_back() {
     );
 }
 
+/// Of the estimates' table: billing period and the set that its rows name.
+fn sets_of_periods(project: &Project) -> Vec<Vec<String>> {
+    project.rows("select distinct period, factor_set_version from estimate.cloud_emissions order by 1")
+}
+
+/// The figures, and no word about the set.
+fn sums(project: &Project) -> Vec<Vec<String>> {
+    project.rows(
+        "select period, charge_date, component, grid_factor_id, location_gco2e, market_gco2e, embodied_gco2e, high_gco2e \
+         from estimate.cloud_emissions order by period, charge_date, component, location_gco2e",
+    )
+}
+
+/// What a run built, by its own report.
+fn built(project: &Project) -> Vec<String> {
+    let outcome = project.call(&["run", "--output", "json"]);
+    outcome.expect(0);
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let models = report["models"].as_array().unwrap().iter();
+    let built = models.filter(|m| m["partitions_built"] != 0);
+    built.map(|m| m["name"].as_str().unwrap().to_string()).collect()
+}
+
+#[test]
+fn a_changed_factor_makes_those_periods_again_that_use_it() {
+    let project = project();
+    let in_europe = Line {
+        region: "eu-central-1",
+        ..Line::instance("2025-02-03", 720)
+    };
+    let bill = cur2_csv("2025-02", &[in_europe]);
+    deliver_cur2(&project, "bills", "2025-02", "first", &[bill]);
+    project.run().expect(0);
+    let (first, before) = (newest_version(&project), sums(&project));
+    assert_eq!(
+        sets_of_periods(&project),
+        [["2025-01", &first], ["2025-02", &first]]
+    );
+
+    // A place without any usage: what is applied is looked up again and found to be the same.
+    let overlay = std::fs::read_to_string(project.path("factors/grid_intensity.csv")).unwrap();
+    let elsewhere = overlay
+        .replace("us-east-1", "af-south-1")
+        .replace("own/grid", "own/far");
+    let elsewhere = elsewhere.lines().nth(1).unwrap();
+    project.write("factors/grid_intensity.csv", format!("{overlay}{elsewhere}\n"));
+    let planned = project.call(&["plan"]);
+    planned.expect(0);
+    let told = |table: &str, reason: &str| {
+        let mut lines = planned.stdout.lines();
+        lines.any(|line| line.contains(table) && line.contains(reason))
+    };
+    assert!(told("estimate.applied_place_factors", "factors"), "{planned:?}");
+    assert!(
+        told(
+            "estimate.cloud_emissions",
+            "estimate.applied_place_factors may change"
+        ),
+        "{planned:?}"
+    );
+    assert_eq!(built(&project), ["estimate.applied_place_factors"]);
+    assert_ne!(newest_version(&project), first, "the run names the new set");
+    assert_eq!((sums(&project), project.plan().len()), (before.clone(), 0));
+    assert_eq!(
+        sets_of_periods(&project),
+        [["2025-01", &first], ["2025-02", &first]]
+    );
+
+    // A place of the first period alone.
+    grid(&project, "17.5");
+    let again = built(&project);
+    assert!(again.contains(&"publish.inventory".to_string()), "{again:?}");
+    let third = newest_version(&project);
+    assert_eq!(
+        sets_of_periods(&project),
+        [["2025-01", &third], ["2025-02", &first]]
+    );
+    let (after, in_second) = (sums(&project), |row: &&Vec<String>| row[0] == "2025-02");
+    assert_ne!(after, before);
+    assert!(after.iter().filter(in_second).eq(before.iter().filter(in_second)));
+    // It is what a build from nothing gives.
+    project.call(&["run", "--full-refresh"]).expect(0);
+    assert_eq!(sums(&project), after);
+    assert_eq!(
+        sets_of_periods(&project),
+        [["2025-01", &third], ["2025-02", &third]]
+    );
+}
+
 #[test]
 fn a_version_that_is_not_kept_is_refused_and_those_that_are_kept_are_named() {
     let project = project();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ballista_core::config::{BALLISTA_ADAPTIVE_PLANNER_ENABLED, BallistaConfig};
 use ballista_core::execution_plans::DistributedQueryExec;
 use ballista_core::extension::SessionConfigExt;
-use ballista_core::optimizer::ballista_default_optimizer_rules;
+use ballista_core::optimizer::with_ballista_optimizer_rules;
 use ballista_core::planner::BallistaQueryPlanner;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::execution::context::QueryPlanner;
@@ -22,9 +22,11 @@ use futures::TryStreamExt;
 use super::MAX_MESSAGE_BYTES;
 use super::codec::ClusterCodec;
 use super::failure;
+use super::part_rule::GroupInParts;
 use super::query::ClusterPlanner;
 use crate::error::{Error, Result};
 use crate::transform::functions;
+use crate::transform::session::rules;
 use crate::warehouse::Location;
 use crate::warehouse::scan::wire::warehouse_name;
 
@@ -96,7 +98,7 @@ impl Cluster {
             .with_config(config)
             .with_runtime_env(runtime)
             .with_query_planner(planner)
-            .with_optimizer_rules(ballista_default_optimizer_rules())
+            .with_optimizer_rules(with_ballista_optimizer_rules(&rules(Arc::new(GroupInParts))))
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);

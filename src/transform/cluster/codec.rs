@@ -14,7 +14,8 @@ use datafusion_proto::logical_plan::{AsLogicalPlan, LogicalExtensionCodec};
 use datafusion_proto::protobuf::LogicalPlanNode;
 
 use super::memory_table;
-use super::parcel::Parcel;
+use super::parcel::{Parcel, packed, unpacked};
+use super::part_table::PartTable;
 use crate::error::Error;
 use crate::warehouse::SnapshotTable;
 
@@ -22,6 +23,8 @@ use crate::warehouse::SnapshotTable;
 const SNAPSHOT: u8 = b'S';
 /// Rows that travel inside the plan: factors, settings, the ledger.
 const MEMORY: u8 = b'M';
+/// An aggregate in parts.
+const PARTS: u8 = b'A';
 
 /// A deep part of a plan.
 const PARCEL: u8 = b'P';
@@ -40,6 +43,24 @@ impl ClusterCodec {
             ballista: BallistaLogicalExtensionCodec::default(),
             warehouse,
         }
+    }
+
+    /// A plan as bytes.
+    ///
+    /// # Errors
+    /// What the engine says of a node that cannot be written.
+    pub fn bytes(&self, plan: &LogicalPlan) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        LogicalPlanNode::try_from_logical_plan(&packed(plan.clone())?, self)?.try_encode(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The plan that [`ClusterCodec::bytes`] wrote.
+    ///
+    /// # Errors
+    /// What the engine says of bytes that are no plan.
+    pub fn plan(&self, bytes: &[u8], ctx: &TaskContext) -> Result<LogicalPlan> {
+        unpacked(LogicalPlanNode::try_decode(bytes)?.try_into_logical_plan(ctx, self)?)
     }
 }
 
@@ -74,6 +95,7 @@ impl LogicalExtensionCodec for ClusterCodec {
             Some((&SNAPSHOT, rest)) => Ok(Arc::new(
                 SnapshotTable::from_bytes(rest, &self.warehouse).map_err(place)?,
             )),
+            Some((&PARTS, rest)) => Ok(Arc::new(PartTable::new(self.plan(rest, ctx)?))),
             Some((&MEMORY, rest)) => Ok(Arc::new(memory_table::from_bytes(rest)?)),
             _ => self.ballista.try_decode_table_provider(buf, table, schema, ctx),
         }
@@ -91,6 +113,9 @@ impl LogicalExtensionCodec for ClusterCodec {
         } else if let Some(rows) = provider.downcast_ref::<MemTable>() {
             buf.push(MEMORY);
             buf.extend(memory_table::to_bytes(rows)?);
+        } else if let Some(parts) = provider.downcast_ref::<PartTable>() {
+            buf.push(PARTS);
+            buf.extend(self.bytes(&parts.plan)?);
         } else {
             return self.ballista.try_encode_table_provider(table, provider, buf);
         }
@@ -116,7 +141,7 @@ mod tests {
     use datafusion::optimizer::analyzer::AnalyzerRule;
     use datafusion::prelude::SessionContext;
 
-    use super::super::parcel::{Unpack, packed};
+    use super::super::parcel::Unpack;
     use crate::transform::functions;
 
     fn context() -> SessionContext {

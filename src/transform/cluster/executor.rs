@@ -76,6 +76,7 @@ pub async fn run_executor(config: &Config, options: &ExecutorOptions) -> Result<
         override_runtime_producer: Some(Arc::new(move |_: &SessionConfig| Ok(runtime.clone()))),
         override_config_producer: Some(Arc::new(Node::session_config)),
         override_logical_codec: Some(node.codec()),
+        override_physical_codec: Some(node.stage_codec()),
         ..ExecutorProcessConfig::default()
     };
     start_executor_process(Arc::new(settings)).await.map_err(|e| {

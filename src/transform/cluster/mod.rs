@@ -11,9 +11,14 @@ mod failure;
 mod memory_table;
 mod node;
 mod parcel;
+mod part_exec;
+mod part_rule;
+mod part_table;
+mod physical_codec;
 mod query;
 mod scheduler;
 mod stages;
+mod union_branches;
 
 pub use client::Cluster;
 pub use executor::{ExecutorOptions, run_executor};

@@ -17,6 +17,8 @@ use url::Url;
 use super::MAX_MESSAGE_BYTES;
 use super::codec::ClusterCodec;
 use super::parcel::Unpack;
+use super::physical_codec::StageCodec;
+use super::union_branches::PartUnionBranches;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::transform::functions;
@@ -61,6 +63,11 @@ impl Node {
         Arc::new(ClusterCodec::new(self.warehouse.clone()))
     }
 
+    /// The codec of stages.
+    pub fn stage_codec(&self) -> Arc<StageCodec> {
+        Arc::new(StageCodec::new(self.codec()))
+    }
+
     /// The settings before those that a driver sends.
     pub fn session_config() -> SessionConfig {
         SessionConfig::new_with_ballista()
@@ -75,6 +82,7 @@ impl Node {
             .with_runtime_env(self.runtime())
             .with_analyzer_rules(analyzer_rules())
             .with_optimizer_rules(ballista_default_optimizer_rules())
+            .with_physical_optimizer_rule(Arc::new(PartUnionBranches))
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);

@@ -91,22 +91,30 @@ fn pack(plan: LogicalPlan) -> Result<(LogicalPlan, usize)> {
     Ok((packed.data, height))
 }
 
+/// The plan with what is in its parcels in their place.
+///
+/// # Errors
+/// What the engine says of a plan that is none.
+pub fn unpacked(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let unpacked = plan.transform_down(|node| {
+        Ok(match &node {
+            LogicalPlan::Extension(extension) => match Parcel::of(extension) {
+                Some(parcel) => Transformed::yes(parcel.plan.clone()),
+                None => Transformed::no(node),
+            },
+            _ => Transformed::no(node),
+        })
+    })?;
+    Ok(unpacked.data)
+}
+
 /// Takes the parcels out, before anything else is done with a plan.
 #[derive(Debug)]
 pub struct Unpack;
 
 impl AnalyzerRule for Unpack {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let unpacked = plan.transform_down(|node| {
-            Ok(match &node {
-                LogicalPlan::Extension(extension) => match Parcel::of(extension) {
-                    Some(parcel) => Transformed::yes(parcel.plan.clone()),
-                    None => Transformed::no(node),
-                },
-                _ => Transformed::no(node),
-            })
-        })?;
-        Ok(unpacked.data)
+        unpacked(plan)
     }
 
     fn name(&self) -> &str {

@@ -56,6 +56,7 @@ pub async fn run_scheduler(
             Ok(of_sessions.session_state(config))
         })),
         override_logical_codec: Some(node.codec()),
+        override_physical_codec: Some(node.stage_codec()),
         ..SchedulerConfig::default()
     };
     let failed = |e: ballista_core::error::BallistaError| {

@@ -240,7 +240,7 @@ async fn units(plan: &ScanPlan, context: &TaskContext) -> Result<Units> {
     let mut units = VecDeque::new();
     for file in &plan.files {
         let location = plan.table.location_of(file);
-        let opened = RowGroups::open(&runtime, &location, file.size, &plan.coded).await?;
+        let opened = RowGroups::open(&runtime, plan.table.store(), &location, file.size, &plan.coded).await?;
         let (opened, partition) = (Arc::new(opened), Arc::new(file.partition.clone()));
         units.extend((0..opened.count()).map(|row_group| Unit {
             file: opened.clone(),

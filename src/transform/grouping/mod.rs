@@ -24,4 +24,5 @@ mod totals;
 mod tuples;
 
 pub use exec::is_exhausted;
-pub use rule::GroupByCodes;
+pub use rule::{GroupByCodes, in_place_of};
+pub use sums::Fold;

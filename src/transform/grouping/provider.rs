@@ -16,6 +16,7 @@ use super::branch::Branch;
 use super::exec::GroupByCodesExec;
 use super::rule::{Aggregated, RULE};
 use super::scan::ScanPlan;
+use super::sums::Fold;
 
 /// One branch and what is computed of it.
 #[derive(Debug)]
@@ -49,7 +50,19 @@ impl GroupedTable {
             .build())
     }
 
-    fn plain_plan(&self, projection: Option<&Vec<usize>>) -> Result<LogicalPlan> {
+    /// What each aggregate does with its values.
+    pub fn folds(&self) -> impl Iterator<Item = Fold> {
+        self.branches
+            .first()
+            .into_iter()
+            .flat_map(|branch| branch.aggregates.iter().map(|a| a.fold))
+    }
+
+    /// The aggregate as it was written, its columns (or those that `projection` chooses) named as the table's.
+    ///
+    /// # Errors
+    /// A projection of columns that are not there.
+    pub fn plain_plan(&self, projection: Option<&Vec<usize>>) -> Result<LogicalPlan> {
         let columns = self.written.schema().columns();
         let chosen: Vec<usize> = match projection {
             Some(projection) => projection.clone(),

@@ -57,11 +57,27 @@ impl OptimizerRule for GroupByCodes {
         let LogicalPlan::Aggregate(aggregate) = &plan else {
             return Ok(Transformed::no(plan));
         };
-        Ok(match self.grouped(aggregate)? {
-            Some(grouped) => Transformed::yes(grouped),
-            None => Transformed::no(plan),
-        })
+        let Some(table) = self.table(aggregate)? else {
+            return Ok(Transformed::no(plan));
+        };
+        let groups = LogicalPlanBuilder::scan(RULE, provider_as_source(Arc::new(table)), None)?;
+        Ok(Transformed::yes(in_place_of(aggregate, groups)?))
     }
+}
+
+/// Rows with a column for each of the aggregate's, under its names and in its types.
+///
+/// # Errors
+/// What the engine says of a plan that is none.
+pub fn in_place_of(aggregate: &Aggregate, rows: LogicalPlanBuilder) -> Result<LogicalPlan> {
+    let columns = rows.schema().columns();
+    let named = columns.into_iter().zip(aggregate.schema.iter());
+    let named = named.map(|(column, (qualifier, field))| {
+        let value = typed(Expr::Column(column), field.data_type(), rows.schema())?;
+        Ok(value.alias_qualified(qualifier.cloned(), field.name()))
+    });
+    let named = named.collect::<Result<Vec<_>>>()?;
+    rows.project(named)?.build()
 }
 
 /// Fold and argument of an aggregate expression, if it is one that can be computed.
@@ -97,7 +113,12 @@ fn typed(expr: Expr, declared: &DataType, schema: &DFSchema) -> Result<Expr> {
 }
 
 impl GroupByCodes {
-    fn grouped(&self, aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
+    /// The table of the aggregate's groups; `None` when its input is not made row by row of warehouse tables, or when it
+    /// asks for what codes cannot tell.
+    ///
+    /// # Errors
+    /// What the engine says of an expression.
+    pub fn table(&self, aggregate: &Aggregate) -> Result<Option<GroupedTable>> {
         let has_sets = aggregate
             .group_expr
             .iter()
@@ -137,19 +158,12 @@ impl GroupByCodes {
         }
         let fields = types.iter().enumerate();
         let fields = fields.map(|(n, data_type)| Field::new(output_name(n), data_type.clone(), true));
-        let table = GroupedTable {
+        Ok(Some(GroupedTable {
             schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
             branches: parts,
             written: LogicalPlan::Aggregate(aggregate.clone()),
             gives_way: self.gives_way,
-        };
-        let scan = LogicalPlanBuilder::scan(RULE, provider_as_source(Arc::new(table)), None)?.build()?;
-        let columns = scan.schema().columns();
-        let named = columns.into_iter().zip(aggregate.schema.iter());
-        let named = named.map(|(column, (qualifier, field))| {
-            Expr::Column(column).alias_qualified(qualifier.cloned(), field.name())
-        });
-        Ok(Some(LogicalPlanBuilder::from(scan).project(named)?.build()?))
+        }))
     }
 }
 
