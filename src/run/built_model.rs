@@ -122,7 +122,7 @@ impl Surroundings<'_> {
             Some(_) => WIDE_ROWS_PER_BATCH,
             None => ROWS_PER_BATCH,
         };
-        let mut work = batches(&staleness.stale, rows);
+        let mut work = batches(&staleness.stale, rows * self.workspace.engine.tasks());
         if work.is_empty() && !staleness.orphaned.is_empty() {
             work.push(Vec::new());
         }

@@ -158,6 +158,15 @@ impl Engine {
         self.threads
     }
 
+    /// How many tasks share the rows of one query, each within a memory limit of its own: in one process there is one.
+    pub fn tasks(&self) -> u64 {
+        #[cfg(feature = "cluster")]
+        if let Some((_, partitions)) = &self.cluster {
+            return Cluster::partitions(*partitions) as u64;
+        }
+        1
+    }
+
     /// How many partitions a plan has.
     pub fn threads(&self) -> usize {
         self.threads

@@ -15,7 +15,7 @@ use datafusion::parquet::arrow::async_reader::{
     AsyncFileReader, ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder,
 };
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::path::Path;
@@ -106,9 +106,18 @@ impl RowGroups {
         })
     }
 
-    /// How many row groups the file has.
-    pub fn count(&self) -> usize {
-        self.metadata.metadata().num_row_groups()
+    /// The file's row groups, or those of them that begin in a range of bytes, as the engine's own scan counts them.
+    pub fn within(&self, bytes: Option<Range<u64>>) -> Vec<usize> {
+        let groups = self.metadata.metadata().row_groups().iter().enumerate();
+        let begins_there = |group: &RowGroupMetaData| {
+            let first = group.columns().first();
+            let begin = first.map_or(0, |c| c.dictionary_page_offset().unwrap_or(c.data_page_offset()));
+            bytes.as_ref().is_none_or(|bytes| bytes.contains(&(begin as u64)))
+        };
+        groups
+            .filter(|(_, group)| begins_there(group))
+            .map(|(place, _)| place)
+            .collect()
     }
 
     /// Those of the named columns of one row group that can be read as codes.

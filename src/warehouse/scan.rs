@@ -3,6 +3,8 @@
 #[cfg(feature = "cluster")]
 pub mod wire;
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -38,6 +40,8 @@ pub struct SnapshotTable {
     file_schema: SchemaRef,
     partition_columns: Vec<String>,
     files: Vec<DataFile>,
+    /// By where a file lies, if it is not read as a whole.
+    pieces: BTreeMap<String, Range<u64>>,
 }
 
 impl SnapshotTable {
@@ -121,6 +125,7 @@ impl SnapshotTable {
             file_schema,
             partition_columns,
             files,
+            pieces: BTreeMap::new(),
         }
     }
 
@@ -144,12 +149,19 @@ impl SnapshotTable {
         &self.store
     }
 
-    /// The same table with those files alone of which `chosen` holds.
+    /// The files that `pieces` names by where they lie, and of each only the row groups that begin in its range of bytes.
     #[cfg(feature = "cluster")]
-    pub fn among(&self, chosen: impl Fn(&DataFile) -> bool) -> Self {
+    pub fn part(&self, pieces: &BTreeMap<String, Range<u64>>) -> Self {
         let mut part = self.clone();
-        part.files.retain(chosen);
+        part.files
+            .retain(|file| pieces.contains_key(&self.location_of(file)));
+        part.pieces = pieces.clone();
         part
+    }
+
+    /// The bytes of a file of which the row groups that begin there are read; `None` for the whole file.
+    pub fn piece(&self, location: &str) -> Option<Range<u64>> {
+        self.pieces.get(location).cloned()
     }
 
     /// Where a file lies in the warehouse's store.
@@ -217,10 +229,16 @@ impl SnapshotTable {
             .collect();
         // Delta's bounds are cut or converted: only the row count is passed on as a fact.
         let mut statistics = Statistics::new_unknown(&self.schema);
-        statistics.num_rows = Precision::Exact(file.rows as usize);
-        PartitionedFile::new(self.location_of(file), file.size)
-            .with_partition_values(values)
-            .with_statistics(Arc::new(statistics))
+        let location = self.location_of(file);
+        let piece = self.piece(&location);
+        let read = PartitionedFile::new(location, file.size).with_partition_values(values);
+        match piece {
+            Some(piece) => read.with_range(piece.start as i64, piece.end as i64),
+            None => {
+                statistics.num_rows = Precision::Exact(file.rows as usize);
+                read.with_statistics(Arc::new(statistics))
+            }
+        }
     }
 }
 
@@ -287,7 +305,10 @@ impl TableProvider for SnapshotTable {
         }
         let rows = files.iter().map(|f| f.rows as usize).sum();
         let mut statistics = Statistics::new_unknown(&self.schema);
-        statistics.num_rows = Precision::Exact(rows);
+        statistics.num_rows = match self.pieces.is_empty() {
+            true => Precision::Exact(rows),
+            false => Precision::Inexact(rows),
+        };
         let groups = share_out(
             files.iter().map(|f| self.partitioned_file(f)).collect(),
             state.config().target_partitions(),

@@ -71,11 +71,15 @@ impl Cluster {
         })
     }
 
+    /// Partitions of a plan, where `[engine] threads` says so many.
+    pub fn partitions(threads: usize) -> usize {
+        if threads == 0 { PARTITIONS } else { threads }
+    }
+
     /// What a session of this cluster starts from: what Ballista forces, `threads` partitions, no secret.
     pub fn session_config(threads: usize) -> SessionConfig {
-        let partitions = if threads == 0 { PARTITIONS } else { threads };
         SessionConfig::new_with_ballista()
-            .with_target_partitions(partitions)
+            .with_target_partitions(Self::partitions(threads))
             .with_ballista_grpc_client_max_message_size(MAX_MESSAGE_BYTES as usize)
             // The adaptive planner gives up stages that run and cannot cancel them yet; a plan made once is the same on every run.
             .set_bool(BALLISTA_ADAPTIVE_PLANNER_ENABLED, false)

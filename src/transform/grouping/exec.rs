@@ -242,7 +242,8 @@ async fn units(plan: &ScanPlan, context: &TaskContext) -> Result<Units> {
         let location = plan.table.location_of(file);
         let opened = RowGroups::open(&runtime, plan.table.store(), &location, file.size, &plan.coded).await?;
         let (opened, partition) = (Arc::new(opened), Arc::new(file.partition.clone()));
-        units.extend((0..opened.count()).map(|row_group| Unit {
+        let row_groups = opened.within(plan.table.piece(&location)).into_iter();
+        units.extend(row_groups.map(|row_group| Unit {
             file: opened.clone(),
             partition: partition.clone(),
             row_group,
