@@ -259,6 +259,11 @@ impl From<object_store::Error> for Error {
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
+        // A store that is written like a file wraps what it says.
+        let error = match error.downcast::<object_store::Error>() {
+            Ok(of_store) => return of_store.into(),
+            Err(error) => error,
+        };
         let base = Error::external("a file could not be read or written").because(&error);
         match error.kind() {
             std::io::ErrorKind::StorageFull => {

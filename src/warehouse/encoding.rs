@@ -6,14 +6,16 @@ use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::{max, min};
 use datafusion::arrow::datatypes::{Date32Type, SchemaRef};
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::parquet::arrow::AsyncArrowWriter;
-use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
+use datafusion::parquet::arrow::ArrowSchemaConverter;
+use datafusion::parquet::file::writer::SerializedFileWriter;
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::identity::Identity;
-use super::stage::{ROW_GROUP_BYTES, StagedFile, TARGET_FILE_BYTES, file_properties};
+use super::row_group_rows::RowGroupRows;
+use super::stage::{StagedFile, TARGET_FILE_BYTES, file_properties};
 use super::staged_sink::StagedNames;
 use super::statistics::of_footer;
 use super::store::Location;
@@ -89,7 +91,7 @@ async fn encode(
             None => OpenFile::create(&mut kind)?,
         };
         file.write(&rows, kind.charge_date).await?;
-        if file.writer.bytes_written() > TARGET_FILE_BYTES {
+        if file.file.bytes_written() > TARGET_FILE_BYTES {
             finished.push(file.close(&kind).await?);
         } else {
             open = Some(file);
@@ -103,7 +105,9 @@ async fn encode(
 
 struct OpenFile {
     path: String,
-    writer: AsyncArrowWriter<BufWriter>,
+    target: BufWriter,
+    file: SerializedFileWriter<Vec<u8>>,
+    group: RowGroupRows,
     rows: u64,
     charge_dates: Option<(i32, i32)>,
 }
@@ -117,21 +121,30 @@ impl OpenFile {
             .unwrap_or_default();
         let path = kind.names.path(&kind.partition, &mark);
         let target = Path::from(format!("{}/{path}", kind.location.prefix));
-        let sink = BufWriter::new(kind.location.store.clone(), target);
         // Without the Arrow schema in the footer a file has plain Parquet types, the same for every reader.
-        let options = ArrowWriterOptions::new()
-            .with_properties(file_properties().build())
-            .with_skip_arrow_metadata(true);
+        let types = ArrowSchemaConverter::new().convert(&kind.schema)?;
+        let properties = Arc::new(file_properties().build());
+        let file = SerializedFileWriter::new(Vec::new(), types.root_schema_ptr(), properties)?;
         Ok(OpenFile {
             path,
-            writer: AsyncArrowWriter::try_new_with_options(sink, Arc::clone(&kind.schema), options)?,
+            target: BufWriter::new(kind.location.store.clone(), target),
+            group: RowGroupRows::begin(&file, &kind.schema)?,
+            file,
             rows: 0,
             charge_dates: None,
         })
     }
 
     async fn write(&mut self, rows: &RecordBatch, charge_date: Option<usize>) -> Result<()> {
-        self.writer.write(rows).await?;
+        let mut start = 0;
+        while start < rows.num_rows() {
+            let count = self.group.room().min(rows.num_rows() - start);
+            self.group.push(&rows.slice(start, count))?;
+            start += count;
+            if self.group.is_full() {
+                self.flush().await?;
+            }
+        }
         self.rows += rows.num_rows() as u64;
         if let Some(index) = charge_date {
             let dates = rows.column(index).as_primitive::<Date32Type>();
@@ -140,20 +153,31 @@ impl OpenFile {
                 self.charge_dates = Some((first.min(low), last.max(high)));
             }
         }
-        if self.writer.in_progress_size() > ROW_GROUP_BYTES {
-            self.writer.flush().await?;
-        }
         Ok(())
     }
 
+    async fn flush(&mut self) -> Result<()> {
+        self.group.write(&mut self.file)?;
+        self.send().await
+    }
+
+    /// Hands what has been written to the store.
+    async fn send(&mut self) -> Result<()> {
+        let bytes = std::mem::take(self.file.inner_mut());
+        let sent = self.target.put(bytes.into()).await;
+        sent.map_err(|e| Error::from(e).at(self.path.clone()))
+    }
+
     async fn close(mut self, kind: &Kind) -> Result<StagedFile> {
-        let footer = self
-            .writer
-            .finish()
-            .await
-            .map_err(|e| unwrap_store_error(e).at(self.path.clone()))?;
+        if !self.group.is_empty() {
+            self.flush().await?;
+        }
+        let footer = self.file.finish()?;
+        self.send().await?;
+        let closed = self.target.shutdown().await;
+        closed.map_err(|e| Error::from(e).at(self.path.clone()))?;
         Ok(StagedFile {
-            size: self.writer.bytes_written() as u64,
+            size: self.file.bytes_written() as u64,
             path: self.path,
             rows: self.rows,
             partition: kind.partition.clone(),
@@ -161,14 +185,4 @@ impl OpenFile {
             bounds: of_footer(&footer),
         })
     }
-}
-
-fn unwrap_store_error(error: datafusion::parquet::errors::ParquetError) -> Error {
-    let text = error.to_string();
-    if text.contains("os error 28") || text.contains("No space left") {
-        return Error::external("there is no space left to write to")
-            .because(text)
-            .hint("free space where the warehouse lies, then run again");
-    }
-    Error::from(error)
 }

@@ -4,6 +4,7 @@
 pub mod aws;
 mod checkpoint;
 pub mod coded_columns;
+pub mod column_encoders;
 pub mod commit;
 pub mod compaction;
 mod encoding;
@@ -11,6 +12,7 @@ pub mod identity;
 pub mod maintenance;
 mod pruning;
 pub mod publishing;
+mod row_group_rows;
 pub mod row_groups;
 pub mod scan;
 mod small_files;
@@ -20,6 +22,7 @@ mod staged_sink;
 pub mod statistics;
 pub mod store;
 pub mod table;
+pub mod text_chunks;
 mod window;
 
 pub use commit::{Commit, Replaced};

@@ -192,12 +192,7 @@ impl StoreObject {
 
     fn close(&mut self) -> Result<()> {
         self.send()?;
-        let closed = self.runtime.block_on(self.writer.shutdown());
-        // What the store said comes wrapped.
-        closed.map_err(|error| match error.downcast::<object_store::Error>() {
-            Ok(error) => error.into(),
-            Err(error) => error.into(),
-        })
+        Ok(self.runtime.block_on(self.writer.shutdown())?)
     }
 }
 

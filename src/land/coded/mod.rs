@@ -3,10 +3,7 @@
 //! Most columns of a bill repeat few texts. Looking each cell up once, where it is read, spares a copy of it, and hashing
 //! and comparing it again when Parquet is written. One thread decompresses, one reads and checks rows, one makes pages.
 
-mod chunk;
-mod dictionary;
 mod row_group;
-mod text_column;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +12,6 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowSchemaConverter;
 
-use chunk::ChunkEncoder;
 use row_group::RowGroup;
 
 use super::checks::Checks;
@@ -29,6 +25,7 @@ use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
 use crate::extract::{Format, SourceFile};
+use crate::warehouse::text_chunks::ChunkEncoder;
 use crate::warehouse::{StagedFile, StagedSinks};
 
 /// Smaller files are put together with their neighbours instead.

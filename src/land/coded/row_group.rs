@@ -3,11 +3,11 @@
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::schema::types::ColumnDescPtr;
 
-use super::chunk::ChunkEncoder;
-use super::text_column::TextColumn;
 use crate::error::Result;
-use crate::land::new_files::{Constant, Encoders, FileWriter, ROW_NUMBER, append_provenance};
+use crate::land::new_files::{Constant, FileWriter, ROW_NUMBER, append_provenance, write_row_numbers};
+use crate::warehouse::column_encoders::ColumnEncoders;
 use crate::warehouse::stage::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
+use crate::warehouse::text_chunks::{ChunkEncoder, TextColumn};
 
 /// The codes of a row group: files of very many columns get smaller ones.
 const MOST_CODE_BYTES: usize = 32 << 20;
@@ -38,11 +38,11 @@ impl RowGroup {
         self.row_numbers.len() >= self.most_rows || self.text_bytes > ROW_GROUP_BYTES
     }
 
-    /// Adds a row; trailing cells may be missing.
+    /// Adds a row; an empty cell is null, and trailing ones may be missing.
     pub fn push(&mut self, number: i64, record: &csv::ByteRecord) {
         let missing = std::iter::repeat(&b""[..]);
         for (column, cell) in self.columns.iter_mut().zip(record.iter().chain(missing)) {
-            self.text_bytes += column.push(cell);
+            self.text_bytes += column.push((!cell.is_empty()).then_some(cell));
         }
         self.row_numbers.push(number);
     }
@@ -81,11 +81,11 @@ impl RowGroup {
     ) -> Result<()> {
         let rows = self.row_numbers.len();
         let columns: Vec<ColumnDescPtr> = writer.schema_descr().columns().to_vec();
-        let mut encoders = Encoders::new(writer, schema)?;
+        let mut encoders = ColumnEncoders::new(writer, schema)?;
         let first = self.columns.len();
         let numbers = columns.iter().position(|column| column.name() == ROW_NUMBER);
         if let Some(leaf) = numbers {
-            encoders.write_row_numbers(leaf, schema, self.row_numbers.iter().copied())?;
+            write_row_numbers(&mut encoders, leaf, schema, self.row_numbers.iter().copied())?;
         }
         let mut out = writer.next_row_group()?;
         for (texts, column) in self.columns.iter().zip(&columns) {

@@ -9,6 +9,8 @@ use datafusion::parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats
 use datafusion::parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use datafusion::parquet::schema::types::ColumnDescPtr;
 
+use crate::warehouse::text_chunks::run;
+
 /// What stands in every row of an optional column.
 #[derive(Debug, Clone)]
 pub(in crate::land) enum Constant {
@@ -110,18 +112,6 @@ impl Constant {
         };
         Ok((bytes, close))
     }
-}
-
-/// The header of a run that repeats its value.
-pub(in crate::land) fn run(count: u32) -> Vec<u8> {
-    let mut left = u64::from(count) << 1;
-    let mut bytes = Vec::new();
-    while left >= 0x80 {
-        bytes.push(left as u8 | 0x80);
-        left >>= 7;
-    }
-    bytes.push(left as u8);
-    bytes
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! Parquet files that landing puts together itself, column chunk by column chunk, on their way into the warehouse.
 
 mod constant;
-mod encoders;
-mod page_kinds;
 mod provenance;
 
 use std::sync::Arc;
@@ -12,10 +10,8 @@ use datafusion::parquet::file::properties::WriterPropertiesPtr;
 use datafusion::parquet::file::writer::SerializedFileWriter;
 use datafusion::parquet::schema::types::{ColumnPath, TypePtr};
 
-pub(super) use constant::{Constant, run};
-pub(super) use encoders::Encoders;
-pub(super) use page_kinds::count_page;
-pub(super) use provenance::{Provenance, append_provenance};
+pub(super) use constant::Constant;
+pub(super) use provenance::{Provenance, append_provenance, write_row_numbers};
 
 use crate::error::{Error, Result};
 use crate::warehouse::stage::{TARGET_FILE_BYTES, file_properties};

@@ -1,11 +1,16 @@
 //! What landing adds to every row of a file.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Int64Array};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::file::writer::SerializedRowGroupWriter;
 use datafusion::parquet::schema::types::ColumnDescPtr;
 
-use super::{Constant, Encoders};
+use super::{Constant, ROW_NUMBER};
 use crate::error::Result;
 use crate::warehouse::StagedSink;
+use crate::warehouse::column_encoders::ColumnEncoders;
 
 /// The values that all rows of a delivered file have in common; the row's number is beside them.
 #[derive(Debug, Clone)]
@@ -31,13 +36,27 @@ impl Provenance {
     }
 }
 
+/// Encodes the row numbers, whose column is `leaf`.
+///
+/// # Errors
+/// Internal: there is no such column.
+pub(in crate::land) fn write_row_numbers(
+    encoders: &mut ColumnEncoders,
+    leaf: usize,
+    columns: &SchemaRef,
+    numbers: impl Iterator<Item = i64>,
+) -> Result<()> {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(numbers));
+    encoders.write(leaf, columns.field_with_name(ROW_NUMBER)?, &numbers)
+}
+
 /// Appends the provenance columns: those of one value, and the encoded row numbers.
 pub(in crate::land) fn append_provenance(
     constants: &[(&'static str, Constant)],
     columns: &[ColumnDescPtr],
     first: usize,
     rows: usize,
-    encoders: &mut Encoders,
+    encoders: &mut ColumnEncoders,
     out: &mut SerializedRowGroupWriter<'_, StagedSink>,
 ) -> Result<()> {
     for (leaf, column) in columns.iter().enumerate().skip(first) {

@@ -17,8 +17,11 @@ use super::pages::look_through;
 use super::plan::{Plan, Way};
 use super::scan::{DateBounds, statistics};
 use crate::error::{Error, Result};
-use crate::land::new_files::{Constant, Encoders, FileWriter, NewFiles, ROW_NUMBER, append_provenance};
+use crate::land::new_files::{
+    Constant, FileWriter, NewFiles, ROW_NUMBER, append_provenance, write_row_numbers,
+};
 use crate::land::parquet_rows::lossless;
+use crate::warehouse::column_encoders::ColumnEncoders;
 use crate::warehouse::{StagedFile, StagedSink, StagedSinks};
 
 /// Rows that are decoded at once, of columns that are written anew.
@@ -116,7 +119,7 @@ impl Delivered<'_> {
     ) -> Result<(), Stop> {
         let plan = self.plan;
         let rows = row_numbers.clone().count();
-        let mut encoders = Encoders::new(writer, &plan.columns)?;
+        let mut encoders = ColumnEncoders::new(writer, &plan.columns)?;
         self.encode(group, &mut encoders)?;
         let columns: Vec<ColumnDescPtr> = writer.schema_descr().columns().to_vec();
         let first = plan.delivered_leaves();
@@ -126,7 +129,7 @@ impl Delivered<'_> {
             .skip(first)
             .filter(|(_, c)| c.name() == ROW_NUMBER)
         {
-            encoders.write_row_numbers(leaf, &plan.columns, row_numbers.clone())?;
+            write_row_numbers(&mut encoders, leaf, &plan.columns, row_numbers.clone())?;
         }
         let mut out = writer.next_row_group().map_err(Error::from)?;
         for (index, way) in plan.ways.iter().enumerate() {
@@ -148,7 +151,7 @@ impl Delivered<'_> {
     }
 
     /// Reads the columns that are written anew.
-    fn encode(&self, group: usize, encoders: &mut Encoders) -> Result<(), Stop> {
+    fn encode(&self, group: usize, encoders: &mut ColumnEncoders) -> Result<(), Stop> {
         let plan = self.plan;
         let encoded = plan.encoded();
         if encoded.is_empty() {

@@ -36,19 +36,17 @@ impl Groups {
     /// Values that cannot be told apart.
     pub fn new(schema: &Schema, plans: &[Arc<ScanPlan>]) -> Result<Groups> {
         let width = plans.first().map_or(0, |plan| plan.groups.len());
-        let folds: Vec<Fold> = plans
-            .first()
-            .map_or(Vec::new(), |p| p.sums.iter().map(|s| s.fold).collect());
         let codes = |fields: &[Arc<datafusion::arrow::datatypes::Field>]| {
             fields
                 .iter()
                 .map(|f| Codes::new(f.data_type().clone()))
                 .collect::<Result<Vec<_>>>()
         };
+        let folds = plans.iter().take(1).flat_map(|plan| &plan.sums);
         Ok(Groups {
             columns: codes(&schema.fields()[..width])?,
             tuples: Tuples::new(width),
-            totals: Totals::new(folds),
+            totals: Totals::new(folds.map(|sum| (sum.fold, true))),
             best: codes(&schema.fields()[width..])?,
         })
     }

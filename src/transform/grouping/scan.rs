@@ -49,6 +49,13 @@ pub struct SumPlan {
     pub compared: Option<usize>,
 }
 
+impl SumPlan {
+    /// Whether a row of the branch may add to it.
+    pub fn has_values(&self) -> bool {
+        self.fold == Fold::Count || self.compared.is_some() || self.leaves.iter().any(Option::is_some)
+    }
+}
+
 /// Everything that a branch's threads share.
 pub struct ScanPlan {
     pub table: SnapshotTable,

@@ -52,7 +52,7 @@ impl State {
             filters: plan.filters.iter().map(Answers::new).collect::<Result<_>>()?,
             given: given.collect::<Result<_>>()?,
             places: vec![Vec::new(); plan.sums.len()],
-            totals: Totals::new(plan.sums.iter().map(|s| s.fold).collect()),
+            totals: Totals::new(plan.sums.iter().map(|sum| (sum.fold, sum.has_values()))),
             inputs: Vec::new(),
         })
     }
@@ -109,7 +109,7 @@ impl State {
         self.totals.grow(self.tuples.len());
         for (aggregate, sum) in plan.sums.iter().enumerate() {
             if sum.fold == Fold::Count {
-                self.totals.add_ones(aggregate, &groups);
+                self.totals.add_ones(aggregate, &groups)?;
             }
         }
         self.compare_fresh(plan, known);

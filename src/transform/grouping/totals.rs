@@ -11,8 +11,8 @@ use super::sums::Fold;
 /// The aggregates' values, side by side for each group.
 pub struct Totals {
     folds: Vec<Fold>,
-    /// By aggregate: its place among the sums, or among the counts.
-    places: Vec<usize>,
+    /// By aggregate: its place among those of its kind; none where it never has a value.
+    places: Vec<Option<usize>>,
     /// By group and sum.
     sums: Vec<i128>,
     sum_width: usize,
@@ -20,33 +20,34 @@ pub struct Totals {
     counts: Vec<Vec<u64>>,
     /// By group: which aggregates have had a value, one bit each.
     any: Vec<u64>,
-    /// By group and aggregate: of maxima and minima the code of the best value.
+    /// By group and maximum or minimum: the code of the best value.
     best: Vec<u32>,
-    has_best: bool,
+    best_width: usize,
 }
 
 impl Totals {
-    /// No group yet.
-    pub fn new(folds: Vec<Fold>) -> Totals {
-        let (mut sum_width, mut count_width) = (0, 0);
-        let mut place = |fold: &Fold| {
+    /// No group yet; there is room for those aggregates alone that may have a value.
+    pub fn new(aggregates: impl Iterator<Item = (Fold, bool)>) -> Totals {
+        let (mut sum_width, mut count_width, mut best_width) = (0, 0, 0);
+        let mut place = |(fold, has_values): (Fold, bool)| {
             let width = match fold {
                 Fold::Count => &mut count_width,
-                _ => &mut sum_width,
+                Fold::Sum => &mut sum_width,
+                Fold::Max | Fold::Min => &mut best_width,
             };
-            *width += 1;
-            *width - 1
+            *width += usize::from(has_values);
+            (fold, has_values.then(|| *width - 1))
         };
-        let places = folds.iter().map(&mut place).collect();
+        let (folds, places) = aggregates.map(&mut place).unzip();
         Totals {
-            has_best: folds.iter().any(|f| matches!(f, Fold::Max | Fold::Min)),
+            folds,
             places,
+            sums: Vec::new(),
             sum_width,
             counts: vec![Vec::new(); count_width],
-            folds,
-            sums: Vec::new(),
             any: Vec::new(),
             best: Vec::new(),
+            best_width,
         }
     }
 
@@ -55,13 +56,14 @@ impl Totals {
         self.sums.resize(groups * self.sum_width, 0);
         self.counts.iter_mut().for_each(|counts| counts.resize(groups, 0));
         self.any.resize(groups, 0);
-        if self.has_best {
-            self.best.resize(groups * self.folds.len(), NULL_CODE);
-        }
+        self.best.resize(groups * self.best_width, NULL_CODE);
     }
 
-    fn place(&self, group: u32, aggregate: usize) -> usize {
-        group as usize * self.folds.len() + aggregate
+    fn place(&self, aggregate: usize) -> Result<usize> {
+        match self.places[aggregate] {
+            Some(place) => Ok(place),
+            None => internal_err!("an aggregate has a value that was not planned"),
+        }
     }
 
     /// Adds to a group's sum or count.
@@ -72,7 +74,8 @@ impl Totals {
         if self.folds[aggregate] != Fold::Count {
             return self.add_all(aggregate, std::iter::once((group, value)));
         }
-        let count = &mut self.counts[self.places[aggregate]][group as usize];
+        let place = self.place(aggregate)?;
+        let count = &mut self.counts[place][group as usize];
         match u64::try_from(value)
             .ok()
             .and_then(|value| count.checked_add(value))
@@ -84,7 +87,7 @@ impl Totals {
     }
 
     fn add_all(&mut self, aggregate: usize, values: impl Iterator<Item = (u32, i128)>) -> Result<()> {
-        let (width, place) = (self.sum_width, self.places[aggregate]);
+        let (width, place) = (self.sum_width, self.place(aggregate)?);
         let mut is_too_large = false;
         for (group, value) in values {
             let total = &mut self.sums[group as usize * width + place];
@@ -100,9 +103,14 @@ impl Totals {
     }
 
     /// Counts rows by their groups.
-    pub fn add_ones(&mut self, aggregate: usize, groups: &[u32]) {
-        let counts = &mut self.counts[self.places[aggregate]];
+    ///
+    /// # Errors
+    /// Internal: an aggregate that was planned without values.
+    pub fn add_ones(&mut self, aggregate: usize, groups: &[u32]) -> Result<()> {
+        let place = self.place(aggregate)?;
+        let counts = &mut self.counts[place];
         groups.iter().for_each(|group| counts[*group as usize] += 1);
+        Ok(())
     }
 
     /// Adds values to the sums of their rows' groups; `rows` pairs a row of `groups` with a place among the values.
@@ -151,7 +159,7 @@ impl Totals {
 
     /// A group's sum or count, if it has had a value; a count always has.
     pub fn sum(&self, group: u32, aggregate: usize) -> Option<i128> {
-        let place = self.places[aggregate];
+        let place = self.places[aggregate]?;
         match self.folds[aggregate] {
             Fold::Count => Some(i128::from(self.counts[place][group as usize])),
             _ => {
@@ -163,7 +171,10 @@ impl Totals {
 
     /// Takes a value into a group's maximum or minimum; null is neither.
     pub fn compare(&mut self, group: u32, aggregate: usize, code: u32, values: &Codes) {
-        let place = self.place(group, aggregate);
+        let Some(place) = self.places[aggregate] else {
+            return;
+        };
+        let place = group as usize * self.best_width + place;
         let best = self.best[place];
         let is_better = match (best, code) {
             (_, NULL_CODE) => false,
@@ -180,7 +191,10 @@ impl Totals {
 
     /// The code of a group's maximum or minimum.
     pub fn best(&self, group: u32, aggregate: usize) -> u32 {
-        self.best[self.place(group, aggregate)]
+        match self.places[aggregate] {
+            Some(place) => self.best[group as usize * self.best_width + place],
+            None => NULL_CODE,
+        }
     }
 
     /// How an aggregate folds.

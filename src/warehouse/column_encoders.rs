@@ -1,31 +1,29 @@
 //! Columns whose values are encoded one by one, beside those that are copied or put together.
 
-use std::sync::Arc;
+use std::io::Write;
 
-use datafusion::arrow::array::{ArrayRef, Int64Array};
+use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{Field, SchemaRef};
 use datafusion::parquet::arrow::arrow_writer::{
     ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
 };
-use datafusion::parquet::file::writer::SerializedRowGroupWriter;
+use datafusion::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 
-use super::{FileWriter, ROW_NUMBER};
 use crate::error::{Error, Result};
-use crate::warehouse::StagedSink;
 
 /// By leaf: what encodes the columns that are neither copied nor put together by hand.
-pub(in crate::land) struct Encoders(Vec<Option<ArrowColumnWriter>>);
+pub struct ColumnEncoders(Vec<Option<ArrowColumnWriter>>);
 
-impl Encoders {
+impl ColumnEncoders {
     /// For the next row group of a file with these columns.
     ///
     /// # Errors
     /// Internal: the columns do not fit the file.
-    pub fn new(writer: &FileWriter, columns: &SchemaRef) -> Result<Self> {
+    pub fn new<W: Write + Send>(writer: &SerializedFileWriter<W>, columns: &SchemaRef) -> Result<Self> {
         let group = writer.flushed_row_groups().len();
         let writers =
             ArrowRowGroupWriterFactory::new(writer, columns.clone()).create_column_writers(group)?;
-        Ok(Encoders(writers.into_iter().map(Some).collect()))
+        Ok(ColumnEncoders(writers.into_iter().map(Some).collect()))
     }
 
     /// Adds values of a column whose first leaf is `leaf`.
@@ -42,25 +40,21 @@ impl Encoders {
         Ok(())
     }
 
-    /// Adds the row numbers.
-    ///
-    /// # Errors
-    /// Internal: there is no such column.
-    pub fn write_row_numbers(
-        &mut self,
-        leaf: usize,
-        columns: &SchemaRef,
-        numbers: impl Iterator<Item = i64>,
-    ) -> Result<()> {
-        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(numbers));
-        self.write(leaf, columns.field_with_name(ROW_NUMBER)?, &numbers)
+    /// Bytes of what is encoded so far, about.
+    pub fn size(&self) -> usize {
+        let encoders = self.0.iter().flatten();
+        encoders.map(ArrowColumnWriter::get_estimated_total_bytes).sum()
     }
 
     /// Appends an encoded column.
     ///
     /// # Errors
     /// External when the store refuses the bytes.
-    pub fn append(&mut self, leaf: usize, out: &mut SerializedRowGroupWriter<'_, StagedSink>) -> Result<()> {
+    pub fn append<W: Write + Send>(
+        &mut self,
+        leaf: usize,
+        out: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<()> {
         let encoder = self.0[leaf]
             .take()
             .ok_or_else(|| Error::internal("a column was written twice"))?;

@@ -76,6 +76,11 @@ impl Dictionary {
         self.places.len()
     }
 
+    /// The texts.
+    pub fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.places.len() as u32).map(|code| self.text(code))
+    }
+
     /// The texts, each with its length before it.
     pub fn plain(&self) -> &[u8] {
         &self.plain

@@ -1,8 +1,10 @@
 //! One column of text gathered for a row group: codes of a dictionary while it pays, the texts themselves behind it.
 
+use datafusion::arrow::array::{Array, StringViewArray};
+
 use super::dictionary::Dictionary;
 
-/// The code of an empty cell.
+/// The code of a null.
 pub(super) const NULL: u32 = u32::MAX;
 /// A dictionary beyond this is given up for the rest of the file, as Parquet writers do.
 const MOST_DICTIONARY_BYTES: usize = 1 << 20;
@@ -11,6 +13,10 @@ const ENTRY_BYTES: usize = 64;
 /// Rows and bytes of a page, so that readers need little memory.
 pub(super) const PAGE_ROWS: usize = 20_000;
 const PAGE_BYTES: usize = 1 << 20;
+/// Views whose codes are remembered within a batch, and how a view finds its place among them.
+const KNOWN_VIEWS: usize = 256;
+const SPREADING: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+const SPREAD_BITS: u32 = 120;
 
 /// Texts one behind the other, each with its length before it, as Parquet's plain encoding has them.
 #[derive(Default)]
@@ -23,12 +29,12 @@ pub(super) struct PlainPage {
 }
 
 impl PlainPage {
-    fn push(&mut self, cell: &[u8]) {
+    fn push(&mut self, text: Option<&[u8]>) {
         if self.rows.is_multiple_of(8) {
             self.present.push(0);
         }
-        if !cell.is_empty() {
-            append(&mut self.values, cell);
+        if let Some(text) = text {
+            append(&mut self.values, text);
             self.texts += 1;
             if let Some(last) = self.present.last_mut() {
                 *last |= 1 << (self.rows % 8);
@@ -44,9 +50,9 @@ impl PlainPage {
     }
 }
 
-/// The cells of one column of one row group; the memory is used again for the next.
+/// The texts of one column of one row group; the memory is used again for the next.
 #[derive(Default)]
-pub(super) struct TextColumn {
+pub struct TextColumn {
     /// The codes of the first rows.
     codes: Vec<u32>,
     dictionary: Dictionary,
@@ -56,29 +62,65 @@ pub(super) struct TextColumn {
     used: usize,
 }
 
-fn append(values: &mut Vec<u8>, cell: &[u8]) {
-    values.extend_from_slice(&(cell.len() as u32).to_le_bytes());
-    values.extend_from_slice(cell);
+fn append(values: &mut Vec<u8>, text: &[u8]) {
+    values.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    values.extend_from_slice(text);
 }
 
 impl TextColumn {
-    /// Adds the cell of the next row; an empty one is null. Returns the bytes that no code spared.
-    pub fn push(&mut self, cell: &[u8]) -> usize {
-        if self.given_up {
-            self.page().push(cell);
-            return cell.len();
-        }
-        if cell.is_empty() {
-            self.codes.push(NULL);
-            return 0;
-        }
+    /// Adds the text of the next row, or null. Returns the bytes that no code spared.
+    pub fn push(&mut self, text: Option<&[u8]>) -> usize {
+        let Some(found) = text.filter(|_| !self.given_up) else {
+            return self.push_plainly(text);
+        };
         let before = self.dictionary.len();
-        self.codes.push(self.dictionary.code(cell));
+        self.codes.push(self.dictionary.code(found));
+        self.weigh(before, found)
+    }
+
+    /// Adds the texts of the next rows. Returns the bytes that no code spared.
+    pub fn extend(&mut self, texts: &StringViewArray) -> usize {
+        let (views, nulls) = (
+            texts.views(),
+            texts.nulls().filter(|nulls| nulls.null_count() > 0),
+        );
+        // Rows share what they were joined to: equal views are equal texts, whose code is known without a look at them.
+        let mut known = [(0, 0); KNOWN_VIEWS];
+        let mut unspared = 0;
+        for (row, view) in views.iter().enumerate() {
+            if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+                unspared += self.push(None);
+                continue;
+            }
+            let place = &mut known[(view.wrapping_mul(SPREADING) >> SPREAD_BITS) as usize];
+            if place.0 == *view && place.1 > 0 && !self.given_up {
+                self.codes.push(place.1 - 1);
+                continue;
+            }
+            unspared += self.push(Some(texts.value(row).as_bytes()));
+            if let (Some(code), false) = (self.codes.last(), self.given_up) {
+                *place = (*view, code + 1);
+            }
+        }
+        unspared
+    }
+
+    fn push_plainly(&mut self, text: Option<&[u8]>) -> usize {
+        if self.given_up {
+            self.page().push(text);
+            return text.map_or(0, <[u8]>::len);
+        }
+        self.codes.push(NULL);
+        0
+    }
+
+    /// What a text costs that had no code `before`.
+    fn weigh(&mut self, before: usize, text: &[u8]) -> usize {
         if self.dictionary.len() == before {
             return 0;
         }
         self.given_up = self.dictionary.plain().len() > MOST_DICTIONARY_BYTES;
-        cell.len() + ENTRY_BYTES
+        text.len() + ENTRY_BYTES
     }
 
     fn page(&mut self) -> &mut PlainPage {
@@ -93,17 +135,17 @@ impl TextColumn {
     }
 
     /// The codes of the first rows.
-    pub fn codes(&self) -> &[u32] {
+    pub(super) fn codes(&self) -> &[u32] {
         &self.codes
     }
 
     /// What the codes stand for.
-    pub fn dictionary(&self) -> &Dictionary {
+    pub(super) fn dictionary(&self) -> &Dictionary {
         &self.dictionary
     }
 
     /// The pages of the rows behind those with codes.
-    pub fn plain_pages(&self) -> &[PlainPage] {
+    pub(super) fn plain_pages(&self) -> &[PlainPage] {
         &self.pages[..self.used]
     }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringViewArray, UInt64Array};
+use datafusion::arrow::compute::take;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::file::writer::SerializedFileWriter;
 use datafusion::parquet::schema::parser::parse_message_type;
@@ -37,7 +38,7 @@ fn check(cells: &[String]) -> TextColumn {
     for _ in 0..2 {
         column.clear();
         for cell in cells {
-            column.push(cell.as_bytes());
+            column.push(Some(cell.as_bytes()).filter(|cell| !cell.is_empty()));
         }
         let wanted: Vec<Option<String>> = cells
             .iter()
@@ -82,7 +83,59 @@ fn a_dictionary_that_grows_too_large_is_followed_by_texts() {
     assert!(column.given_up());
     assert_eq!(column.dictionary().len(), 0, "it is not tried again");
     column.clear();
-    column.push("späť".as_bytes());
-    column.push(b"");
+    column.push(Some("späť".as_bytes()));
+    column.push(None);
     assert_eq!(read_back(&column, 2), [Some("späť".to_string()), None]);
+}
+
+/// Texts as a batch of the engine has them.
+fn views(texts: &[Option<String>]) -> StringViewArray {
+    texts.iter().map(Option::as_deref).collect()
+}
+
+#[test]
+fn texts_of_arrays_read_back_with_nulls_and_empty_texts_told_apart() {
+    for distinct in [1, 2, 300, 70_000] {
+        let text = |row: usize| match row % 5 {
+            0 => None,
+            1 => Some(String::new()),
+            2 => Some(format!("{}", row * 31 % distinct)),
+            _ => Some(format!(
+                "longer than a view holds in itself {}",
+                row * 17 % distinct
+            )),
+        };
+        let texts: Vec<Option<String>> = (0..50_000).map(text).collect();
+        let mut column = TextColumn::default();
+        for part in texts.chunks(8_192) {
+            // Rows that share a buffer, as a join leaves them, and others of one's own.
+            let array = views(part);
+            let order: UInt64Array = (0..array.len() as u64).collect();
+            column.extend(take(&array, &order, None).unwrap().as_string_view());
+        }
+        assert_eq!(read_back(&column, texts.len()), texts, "{distinct}");
+    }
+}
+
+#[test]
+fn a_column_of_codes_tells_its_bounds_and_one_with_long_texts_none() {
+    let bounds = |texts: &[Option<&str>]| {
+        let mut column = TextColumn::default();
+        column.extend(&texts.iter().copied().collect());
+        statistics(&column).map(|bounds| {
+            let text = |bytes: Option<&[u8]>| bytes.map(|b| String::from_utf8(b.to_vec()).unwrap());
+            (
+                text(bounds.min_bytes_opt()),
+                text(bounds.max_bytes_opt()),
+                bounds.null_count_opt(),
+            )
+        })
+    };
+    let (low, high) = (Some("a".to_string()), Some("c".to_string()));
+    assert_eq!(
+        bounds(&[Some("c"), None, Some("a"), Some("b")]),
+        Some((low, high, Some(1)))
+    );
+    assert_eq!(bounds(&[None, None]), Some((None, None, Some(2))));
+    assert_eq!(bounds(&[Some("a"), Some(&"z".repeat(65))]), None);
 }

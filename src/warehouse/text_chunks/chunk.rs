@@ -4,18 +4,23 @@ use bytes::Bytes;
 use datafusion::parquet::basic::{Compression, Encoding};
 use datafusion::parquet::column::page::{CompressedPage, Page, PageWriter};
 use datafusion::parquet::column::writer::ColumnCloseResult;
+use datafusion::parquet::data_type::ByteArray;
 use datafusion::parquet::errors::{ParquetError, Result};
 use datafusion::parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
+use datafusion::parquet::file::statistics::Statistics;
 use datafusion::parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use datafusion::parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::compress_bound;
 
+use super::page_kinds::count_page;
 use super::text_column::{NULL, PAGE_ROWS, PlainPage, TextColumn};
-use crate::land::new_files::{count_page, run};
+
+/// The longest text that is written as a bound of its column.
+const MOST_BOUND_BYTES: usize = 64;
 
 /// Encodes columns one after another.
-pub(super) struct ChunkEncoder {
+pub struct ChunkEncoder {
     compressor: Compressor<'static>,
     page: Vec<u8>,
     packed: Vec<u8>,
@@ -86,7 +91,11 @@ impl ChunkEncoder {
         let bytes = Bytes::from(sink.into_inner()?);
         let mut encodings: Vec<Encoding> = kinds.iter().map(|kind| kind.encoding).collect();
         encodings.push(Encoding::RLE);
-        let metadata = ColumnChunkMetaData::builder(column.clone())
+        let mut metadata = ColumnChunkMetaData::builder(column.clone());
+        if let Some(statistics) = statistics(texts) {
+            metadata = metadata.set_statistics(statistics);
+        }
+        let metadata = metadata
             .set_compression(Compression::ZSTD(Default::default()))
             .set_encodings(encodings)
             .set_page_encoding_stats(kinds)
@@ -194,6 +203,31 @@ impl Pages<'_> {
         self.uncompressed += written.uncompressed_size;
         Ok(written.offset)
     }
+}
+
+/// The bounds of a column whose texts are all in its dictionary; no reader wants long ones.
+fn statistics(texts: &TextColumn) -> Option<Statistics> {
+    if !texts.plain_pages().is_empty() {
+        return None;
+    }
+    let nulls = texts.codes().iter().filter(|code| **code == NULL).count();
+    let bound = |text: Option<&[u8]>| text.map(|text| ByteArray::from(text.to_vec()));
+    let (least, greatest) = (texts.dictionary().texts().min(), texts.dictionary().texts().max());
+    let is_short = |text: Option<&[u8]>| text.is_none_or(|text| text.len() <= MOST_BOUND_BYTES);
+    (is_short(least) && is_short(greatest))
+        .then(|| Statistics::byte_array(bound(least), bound(greatest), None, Some(nulls as u64), false))
+}
+
+/// The header of a run that repeats its value.
+pub fn run(count: u32) -> Vec<u8> {
+    let mut left = u64::from(count) << 1;
+    let mut bytes = Vec::new();
+    while left >= 0x80 {
+        bytes.push(left as u8 | 0x80);
+        left >>= 7;
+    }
+    bytes.push(left as u8);
+    bytes
 }
 
 /// Levels with their length before them.

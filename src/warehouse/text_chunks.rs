@@ -1,0 +1,11 @@
+//! Columns of text as Parquet column chunks, made from codes: each text is looked up once, where its row is added, and never
+//! hashed or compared again when the chunk is written.
+
+mod chunk;
+mod dictionary;
+mod page_kinds;
+mod text_column;
+
+pub use chunk::{ChunkEncoder, run};
+pub use page_kinds::count_page;
+pub use text_column::TextColumn;
