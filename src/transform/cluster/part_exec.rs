@@ -131,16 +131,14 @@ mod tests {
     use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
     use datafusion::arrow::datatypes::{DataType, Field, Schema};
     use datafusion::catalog::TableProvider;
-    use datafusion::execution::object_store::ObjectStoreUrl;
     use datafusion::parquet::arrow::ArrowWriter;
     use datafusion::parquet::file::properties::WriterProperties;
     use datafusion::prelude::SessionContext;
-    use object_store::local::LocalFileSystem;
 
     use super::super::part_table::PartTable;
     use super::*;
-    use crate::warehouse::DataFile;
-    use crate::warehouse::scan::WAREHOUSE_STORE;
+    use crate::warehouse::scan::{WAREHOUSE_STORE, as_data_files};
+    use crate::warehouse::{DataFile, Location, StagedFile};
 
     /// Rows of the file, in row groups of a thousand.
     const ROWS: i64 = 20_000;
@@ -177,14 +175,15 @@ mod tests {
             .unwrap();
         writer.close().unwrap();
         let size = std::fs::metadata(folder.join("a.parquet")).unwrap().len();
-        let file = DataFile {
-            path: object_store::path::Path::from("a.parquet"),
+        let staged = StagedFile {
+            path: "a.parquet".to_string(),
             size,
             rows: ROWS as u64,
             partition: Default::default(),
-            month: None,
-            stats: None,
+            charge_dates: None,
+            bounds: Default::default(),
         };
+        let file = as_data_files(&[staged]).unwrap().remove(0);
         (schema.as_ref().clone(), file)
     }
 
@@ -195,10 +194,14 @@ mod tests {
         assert!(file.size > 10_000_000, "{}", file.size);
         let config = datafusion::prelude::SessionConfig::new().with_target_partitions(4);
         let context = SessionContext::new_with_config(config);
-        let store = LocalFileSystem::new_with_prefix(folder.path()).unwrap();
-        let url = ObjectStoreUrl::parse(WAREHOUSE_STORE).unwrap();
-        context.register_object_store(url.as_ref(), Arc::new(store));
-        let table = SnapshotTable::staged(String::new(), &schema, &[], vec![file]);
+        let profile = crate::config::Profile {
+            name: String::new(),
+            values: Default::default(),
+        };
+        let location = Location::open(".", folder.path(), &profile).unwrap();
+        let url = url::Url::parse(WAREHOUSE_STORE).unwrap();
+        context.register_object_store(&url, location.store.clone());
+        let table = SnapshotTable::staged(location.prefix.to_string(), &schema, &[], vec![file]);
         context.register_table("lines", Arc::new(table)).unwrap();
         let plan = context.sql(sql).await.unwrap().into_unoptimized_plan();
         let parts = PartTable::new(plan)
