@@ -17,6 +17,7 @@ mod part_table;
 mod physical_codec;
 mod query;
 mod scheduler;
+mod slots;
 mod stages;
 mod union_branches;
 

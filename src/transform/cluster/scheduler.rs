@@ -13,6 +13,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::MAX_MESSAGE_BYTES;
 use super::node::Node;
+use super::slots::Slots;
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -68,6 +69,8 @@ pub async fn run_scheduler(
     let cluster = BallistaCluster::new_from_config(&settings)
         .await
         .map_err(failed)?;
+    let slots = Slots::of(cluster.cluster_state());
+    let cluster = BallistaCluster::new(Arc::new(slots), cluster.job_state());
     tokio::select! {
         ended = start_server(cluster, options.address, Arc::new(settings)) => ended.map_err(failed),
         () = stop => Ok(()),
