@@ -3,6 +3,7 @@
 #[cfg(feature = "aws-api")]
 pub mod aws;
 mod checkpoint;
+pub mod closed_chunk;
 pub mod coded_columns;
 pub mod column_encoders;
 pub mod commit;

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::parquet::arrow::ArrowSchemaConverter;
 use datafusion::parquet::arrow::async_reader::MetadataFetch;
-use datafusion::parquet::column::writer::ColumnCloseResult;
 use datafusion::parquet::data_type::{ByteArray, ByteArrayType};
 use datafusion::parquet::errors::{ParquetError, Result as ParquetResult};
 use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
@@ -20,6 +19,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::Handle;
 
+use super::closed_chunk::closed_chunk;
 use super::stage::{StagedFile, Stager, TARGET_FILE_BYTES, file_properties};
 use super::staged_sink::{StagedSink, StagedSinks};
 use super::store::Location;
@@ -179,14 +179,7 @@ fn append(
         match origin {
             Origin::Chunk(place) => {
                 let chunk = row_group.column(*place);
-                let close = ColumnCloseResult {
-                    bytes_written: chunk.compressed_size() as u64,
-                    rows_written: rows as u64,
-                    metadata: chunk.clone(),
-                    bloom_filter: None,
-                    column_index: None,
-                    offset_index: None,
-                };
+                let close = closed_chunk(chunk.clone(), chunk.compressed_size() as u64, rows as u64);
                 out.append_column(held, close)?;
             }
             Origin::Partition(name) => {

@@ -9,6 +9,7 @@ use datafusion::parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats
 use datafusion::parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use datafusion::parquet::schema::types::ColumnDescPtr;
 
+use crate::warehouse::closed_chunk::closed_chunk;
 use crate::warehouse::text_chunks::run;
 
 /// What stands in every row of an optional column.
@@ -102,14 +103,7 @@ impl Constant {
             .set_dictionary_page_offset(dictionary.map(|offset| offset as i64))
             .set_data_page_offset(data as i64)
             .build()?;
-        let close = ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
-            rows_written: rows as u64,
-            metadata,
-            bloom_filter: None,
-            column_index: None,
-            offset_index: None,
-        };
+        let close = closed_chunk(metadata, bytes.len() as u64, rows as u64);
         Ok((bytes, close))
     }
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 use bytes::{Bytes, BytesMut};
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::parquet::column::writer::ColumnCloseResult;
 use datafusion::parquet::file::metadata::ColumnChunkMetaData;
 use datafusion::parquet::file::statistics::Statistics;
 use datafusion::parquet::file::writer::SerializedRowGroupWriter;
@@ -21,6 +20,7 @@ use crate::land::new_files::{
     Constant, FileWriter, NewFiles, ROW_NUMBER, append_provenance, write_row_numbers,
 };
 use crate::land::parquet_rows::lossless;
+use crate::warehouse::closed_chunk::closed_chunk;
 use crate::warehouse::column_encoders::ColumnEncoders;
 use crate::warehouse::{StagedFile, StagedSink, StagedSinks};
 
@@ -205,14 +205,7 @@ impl Delivered<'_> {
         let bytes = held.slice(..length as usize);
         let kinds = look_through(&bytes, &metadata, rows as usize).ok_or(Stop::Unfit)?;
         let metadata = metadata.into_builder().set_page_encoding_stats(kinds);
-        let close = ColumnCloseResult {
-            bytes_written: length,
-            rows_written: rows as u64,
-            metadata: metadata.build().map_err(Error::from)?,
-            bloom_filter: None,
-            column_index: None,
-            offset_index: None,
-        };
+        let close = closed_chunk(metadata.build().map_err(Error::from)?, length, rows as u64);
         out.append_column(&bytes, close).map_err(Error::from)?;
         drop(bytes);
         self.buffer = held.try_into_mut().unwrap_or_default();

@@ -15,6 +15,7 @@ use zstd::zstd_safe::compress_bound;
 
 use super::page_kinds::count_page;
 use super::text_column::{NULL, PAGE_ROWS, PlainPage, TextColumn};
+use crate::warehouse::closed_chunk::closed_chunk;
 
 /// The longest text that is written as a bound of its column.
 const MOST_BOUND_BYTES: usize = 64;
@@ -105,14 +106,7 @@ impl ChunkEncoder {
             .set_dictionary_page_offset((entries > 0).then_some(0))
             .set_data_page_offset(first_data.unwrap_or_default() as i64)
             .build()?;
-        let close = ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
-            rows_written: rows as u64,
-            metadata,
-            bloom_filter: None,
-            column_index: None,
-            offset_index: None,
-        };
+        let close = closed_chunk(metadata, bytes.len() as u64, rows as u64);
         Ok((bytes, close))
     }
 }
