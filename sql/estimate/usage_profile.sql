@@ -130,6 +130,9 @@ SELECT
         -- Gigabytes scanned or ingested are not moved.
         WHEN usage_unit = 'gb' AND (meter_text LIKE '%transfer%' OR meter_text LIKE '%egress%' OR meter_text LIKE '%ingress%'
             OR meter_text LIKE '%bytes%' OR meter_text LIKE '%download%') THEN 'no_transfer_class'
+        -- Memory held while something runs is not stored.
+        WHEN usage_unit IN ('gb_hour', 'gb_second') AND (meter_text LIKE '%memory%' OR meter_text LIKE '%execution%'
+            OR meter_text LIKE '%duration%') THEN 'no_factor'
         WHEN usage_unit IN ('gb_hour', 'gb_second') THEN 'no_storage_class'
         ELSE 'no_factor'
     END AS uncovered_reason,

@@ -23,7 +23,7 @@ pub enum Kind {
     GcpBillingFiles,
     /// GCP carbon footprint export.
     GcpCarbon,
-    /// FOCUS 1.0 to 1.2 of any provider.
+    /// FOCUS 1.0 to 1.4 of any provider.
     Focus,
     /// Activity data: electricity, fuels, travel, …
     Activity,

@@ -1,6 +1,6 @@
 //! The checks of a row against its contract, on cells as text.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use super::contract::{Contract, Nested, Provider, plain};
 use super::cost_basis::CostBasis;
@@ -19,6 +19,9 @@ pub const MAX_CELL_BYTES: usize = 1 << 20;
 /// A thousand TiB in 10⁹ bytes at [`QUANTITY_SCALE`]: with the hours of a month the largest conversion of a bill's unit.
 /// Larger ones are units of activity data, whose quantities are kept as they are.
 const WORST_MULTIPLIER: i128 = 1_099_511_627_776_000_000_000;
+
+/// From 1990-01-01 until 2101-01-01, in UTC microseconds.
+const USUAL_TIMES: std::ops::Range<i64> = 631_152_000_000_000..4_133_980_800_000_000;
 
 /// A month of hours and what comes with it; more are forgotten and read again.
 const MOST_KNOWN_DATES: usize = 4096;
@@ -60,10 +63,16 @@ pub struct Checks {
     charge_type: Option<usize>,
     blank_rows: bool,
     blanks: u64,
-    provider: Option<usize>,
+    provider: Vec<usize>,
     fixed_provider: Option<&'static str>,
     default_currency: bool,
     doubles: bool,
+    /// Columns of doubles: digits beyond 24 places are noise of the type.
+    double_columns: BTreeSet<usize>,
+    /// Pairs of date columns of which the second is not before the first.
+    ordered_dates: Vec<(usize, usize)>,
+    /// Usual columns that the file has not.
+    missing_columns: BTreeSet<&'static str>,
     /// Units that `reference.units` knows, lower case; only for activity data.
     units: Option<(usize, std::sync::Arc<BTreeSet<String>>)>,
     country: Option<usize>,
@@ -92,11 +101,8 @@ impl Checks {
         default_currency: Option<&str>,
         units: Option<std::sync::Arc<BTreeSet<String>>>,
     ) -> Result<Checks> {
-        let mut positions: HashMap<String, usize> = HashMap::new();
-        for (index, header) in headers.iter().enumerate() {
-            positions.entry(contract.role_name(header)).or_insert(index);
-        }
-        let find = |name: &str| positions.get(name).copied();
+        let columns = contract.headers(headers, false)?;
+        let find = |name: &str| columns.place(name);
         let first = |names: &[&str]| names.iter().find_map(|name| find(name));
         if !contract.cost.is_empty() && first(contract.cost).is_none() {
             return Err(Error::data("the file has no cost column")
@@ -143,10 +149,14 @@ impl Checks {
         for (name, number) in contract.nested {
             add(&[*name], Role::Nested(*number));
         }
-        let provider = match contract.provider {
-            Provider::Column(name) => find(name),
-            _ => None,
-        };
+        let provider: Vec<usize> = contract
+            .provider
+            .columns()
+            .iter()
+            .filter_map(|name| find(name))
+            .collect();
+        let absent = |spellings: &&&[&str]| spellings.iter().all(|name| find(&plain(name)).is_none());
+        let missing_columns = contract.expected.iter().filter(absent);
         Ok(Checks {
             roles,
             period: contract.period.iter().filter_map(|name| find(name)).collect(),
@@ -166,11 +176,20 @@ impl Checks {
             provider,
             fixed_provider: match contract.provider {
                 Provider::Fixed(name) => Some(name),
-                Provider::Column(_) => Some(""),
+                Provider::Columns(_) => Some(""),
                 Provider::None => None,
             },
             default_currency: default_currency.is_some(),
             doubles: contract.doubles,
+            double_columns: BTreeSet::new(),
+            ordered_dates: contract
+                .ordered_dates
+                .iter()
+                .filter_map(|(first, second)| Some((find(first)?, find(second)?)))
+                .collect(),
+            missing_columns: missing_columns
+                .filter_map(|spellings| spellings.first().copied())
+                .collect(),
             units: units.zip(find("unit")).map(|(units, index)| (index, units)),
             country: find("country").filter(|_| !contract.is_bill()),
             measures: contract
@@ -208,6 +227,16 @@ impl Checks {
             .collect()
     }
 
+    /// Says which columns hold doubles.
+    pub fn note_doubles(&mut self, columns: BTreeSet<usize>) {
+        self.double_columns = columns;
+    }
+
+    /// Columns that the kind's exports usually have and the file has not.
+    pub fn missing_columns(&self) -> &BTreeSet<&'static str> {
+        &self.missing_columns
+    }
+
     /// Columns whose cells are checked at all.
     pub fn checked_columns(&self) -> BTreeSet<usize> {
         let roles = self.roles.iter().map(|(index, ..)| *index);
@@ -238,8 +267,21 @@ impl Checks {
                 continue;
             }
             let text = cell(index);
-            if let Err(reason) = self.check(text, role, order) {
+            if let Err(reason) = self.check(index, text, role, order) {
                 return Err((self.roles[position].1.clone(), reason));
+            }
+        }
+        for (first, second) in &self.ordered_dates {
+            let date = |index: &usize| parse_timestamp(cell(*index), order);
+            if let (Some(start), Some(end)) = (date(first), date(second))
+                && end < start
+            {
+                let reason = format!("`{}` is before `{}`", shown(cell(*second)), shown(cell(*first)));
+                let column = self.roles.iter().find(|(index, ..)| index == second);
+                return Err((
+                    column.map(|(_, name, _)| name.clone()).unwrap_or_default(),
+                    reason,
+                ));
             }
         }
         if let Some((index, units)) = &self.units {
@@ -291,7 +333,13 @@ impl Checks {
         amounts.all(|(index, ..)| is_null_text(cell(*index).as_bytes()))
     }
 
-    fn check(&mut self, text: &str, role: Role, order: Option<DateOrder>) -> Result<(), String> {
+    fn check(
+        &mut self,
+        index: usize,
+        text: &str,
+        role: Role,
+        order: Option<DateOrder>,
+    ) -> Result<(), String> {
         let null = is_null_text(text.as_bytes());
         match role {
             Role::Cost | Role::NotNull | Role::RequiredDate if null => Err("the cell is empty".into()),
@@ -301,10 +349,12 @@ impl Checks {
             },
             _ if null => Ok(()),
             Role::Cost | Role::Money | Role::Quantity if is_short_number(text.as_bytes()) => Ok(()),
-            Role::Cost | Role::Money if self.doubles => parse_written(text.as_bytes())
-                .and_then(double_money)
-                .map(|_| ())
-                .map_err(|e| format!("`{}` is {e}", shown(text))),
+            Role::Cost | Role::Money if self.doubles || self.double_columns.contains(&index) => {
+                parse_written(text.as_bytes())
+                    .and_then(double_money)
+                    .map(|_| ())
+                    .map_err(|e| format!("`{}` is {e}", shown(text)))
+            }
             Role::Nested(number) => nested(text, number).map_err(|e| format!("`{}`: {e}", shown(text))),
             Role::Cost | Role::Money => money(text.as_bytes())
                 .map(|_| ())
@@ -320,6 +370,10 @@ impl Checks {
                 }
                 match is_date {
                     true => Ok(()),
+                    false if parse_timestamp(text, order).is_some() => Err(format!(
+                        "the year of `{}` is not within 1990 to 2100",
+                        shown(text)
+                    )),
                     false => Err(format!("`{}` is no date of a known form", shown(text))),
                 }
             }
@@ -331,7 +385,7 @@ impl Checks {
                 if code.len() > 10 {
                     return Err(format!("`{}` is no currency", shown(text)));
                 }
-                if !is_iso_4217(code) && !self.unknown_currencies.contains(code) {
+                if !is_iso_4217(&code.to_ascii_uppercase()) && !self.unknown_currencies.contains(code) {
                     self.unknown_currencies.insert(code.to_string());
                 }
                 self.last_currency = text.to_string();
@@ -345,7 +399,7 @@ impl Checks {
         if let Some(is_date) = self.known_dates.get(text) {
             return *is_date;
         }
-        let is_date = parse_timestamp(text, order).is_some();
+        let is_date = parse_timestamp(text, order).is_some_and(is_usual_year);
         if self.known_dates.len() >= MOST_KNOWN_DATES {
             self.known_dates.clear();
         }
@@ -360,7 +414,7 @@ impl Checks {
             .find(|text| !is_null_text(text.as_bytes()))
             .and_then(|text| {
                 invoice_month(text).or_else(|| {
-                    let micros = parse_timestamp(text, order)?;
+                    let micros = parse_timestamp(text, order).filter(|micros| is_usual_year(*micros))?;
                     Period::of_epoch_day(micros.div_euclid(86_400_000_000) as i32)
                 })
             })
@@ -379,7 +433,9 @@ impl Checks {
     /// The columns that tell the bill of a row.
     pub(super) fn bill_columns(&self) -> impl Iterator<Item = usize> {
         let accounts = self.account.iter().chain(&self.sub_account).copied();
-        accounts.chain(self.charge_type).chain(self.provider)
+        accounts
+            .chain(self.charge_type)
+            .chain(self.provider.iter().copied())
     }
 
     fn note_bill<'a>(&mut self, cell: &impl Fn(usize) -> &'a str, period: Period) {
@@ -398,9 +454,9 @@ impl Checks {
             }
         }
         let (account, sub_account) = (clean(&self.account), clean(&self.sub_account));
-        let provider = match self.provider {
-            Some(index) => clean(&[index]),
-            None => fixed,
+        let provider = match self.provider.is_empty() {
+            false => clean(&self.provider),
+            true => fixed,
         };
         if let Some((last, last_period)) = &self.last_bill
             && last.provider == provider
@@ -444,6 +500,12 @@ impl Checks {
     pub fn unknown_currencies(&self) -> &BTreeSet<String> {
         &self.unknown_currencies
     }
+}
+
+/// Whether a time, in UTC microseconds, is of a year that a bill or activity can be of: 1990 to 2100. A spreadsheet's zero is
+/// 1899, an open end 9999.
+pub(super) fn is_usual_year(micros: i64) -> bool {
+    USUAL_TIMES.contains(&micros)
 }
 
 /// Whether a text is a number that every money and quantity column holds: at most 12 digits before the point, 15 behind.

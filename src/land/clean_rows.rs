@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray};
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, Field, Float64Type, Int32Type};
+use datafusion::arrow::compute::{max, min};
+use datafusion::arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Field, Float64Type, Int32Type, TimestampMicrosecondType,
+};
 
-use super::checks::{Checks, Role};
+use super::checks::{Checks, Role, is_usual_year};
 use super::currency::is_iso_4217;
 use crate::domain::decimal::QUANTITY_SCALE;
 use crate::domain::period::Period;
@@ -58,9 +61,12 @@ pub(super) fn is_clean<'a>(checks: &Checks, column: impl Fn(usize) -> &'a ArrayR
             let column = column(*index);
             (column.null_count() == 0 || *role != Role::Cost) && are_small(column)
         }
-        Role::RequiredDate => column(*index).null_count() == 0,
+        Role::RequiredDate => {
+            let column = column(*index);
+            column.null_count() == 0 && are_usual_dates(column)
+        }
         Role::Date => true,
-        Role::Currency => all_texts(column(*index), is_iso_4217),
+        Role::Currency => all_texts(column(*index), |code| is_iso_4217(&code.to_ascii_uppercase())),
         Role::NotNull => all_texts(column(*index), |text| !is_null_text(text.as_bytes())),
         Role::Nested(_) => false,
     })
@@ -81,6 +87,23 @@ fn are_small(column: &ArrayRef) -> bool {
         .iter()
         .flatten()
         .all(|number| number.unsigned_abs() < bound)
+}
+
+fn are_usual_dates(column: &ArrayRef) -> bool {
+    if let Some(days) = column.as_primitive_opt::<Date32Type>() {
+        let micros = |day: i32| i64::from(day) * 86_400_000_000;
+        return [min(days), max(days)]
+            .iter()
+            .flatten()
+            .all(|day| is_usual_year(micros(*day)));
+    }
+    let times = column.as_primitive_opt::<TimestampMicrosecondType>();
+    times.is_some_and(|times| {
+        [min(times), max(times)]
+            .iter()
+            .flatten()
+            .all(|time| is_usual_year(*time))
+    })
 }
 
 /// Whether there is a text in every row and all pass; of a dictionary each entry is looked at once.

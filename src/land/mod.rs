@@ -3,12 +3,14 @@
 pub mod checks;
 mod clean_rows;
 mod coded;
+pub mod column_types;
 pub mod contract;
 pub mod cost_basis;
 pub mod csv_rows;
 pub mod currency;
 pub mod dates;
 pub mod json_rows;
+mod lossless;
 mod nested_cells;
 mod new_files;
 mod overlap;
@@ -22,6 +24,7 @@ mod slice_key;
 mod staging;
 mod verbatim;
 
+pub use column_types::AgreedColumns;
 pub use contract::Contract;
 pub use quarantine::Rejection;
 pub use slice::{Landed, SliceRequest, land_slice};

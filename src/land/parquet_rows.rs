@@ -4,22 +4,20 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
-use datafusion::arrow::compute::{cast, filter_record_batch};
-use datafusion::arrow::datatypes::{
-    DataType, Field, Float64Type, Schema, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
-};
+use datafusion::arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch};
+use datafusion::arrow::compute::filter_record_batch;
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::checks::Checks;
 use super::clean_rows::{can_be_clean, is_clean, note_bills};
-use super::nested_cells::{as_json, is_nested};
+use super::column_types::is_float;
+use super::lossless::lossless;
 use super::quarantine::{Quarantine, Rejection, row_text};
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
 use crate::extract::SourceFile;
-use crate::transform::functions::map_type;
 
 /// A batch of accepted rows in the table's types.
 pub struct NativeBatch {
@@ -37,40 +35,6 @@ pub struct ParquetFile<'a> {
     pub path: &'a Path,
     /// What was delivered.
     pub source: &'a SourceFile,
-    /// Lists and objects become JSON text, so that their fields may grow.
-    pub nested_as_text: bool,
-}
-
-/// The type a delivered column has in the raw table.
-pub(super) fn landed_type(delivered: &DataType) -> DataType {
-    match delivered {
-        DataType::Utf8View | DataType::LargeUtf8 | DataType::Null => DataType::Utf8,
-        DataType::Dictionary(_, value) => landed_type(value),
-        DataType::Timestamp(..) | DataType::Date64 => {
-            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
-        }
-        DataType::Float16 | DataType::Float32 => DataType::Float64,
-        DataType::Int8
-        | DataType::Int16
-        | DataType::Int32
-        | DataType::UInt8
-        | DataType::UInt16
-        | DataType::UInt32
-        | DataType::UInt64 => DataType::Int64,
-        DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) => DataType::Binary,
-        DataType::Map(entries, _) if is_text_map(entries) => map_type(),
-        other => other.clone(),
-    }
-}
-
-fn is_text_map(entries: &Field) -> bool {
-    let text = |f: &Arc<Field>| {
-        matches!(
-            f.data_type(),
-            DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8
-        )
-    };
-    matches!(entries.data_type(), DataType::Struct(fields) if fields.len() == 2 && fields.iter().all(text))
 }
 
 impl ParquetFile<'_> {
@@ -84,20 +48,15 @@ impl ParquetFile<'_> {
         })
     }
 
-    /// Delivered names and the types the raw table gives them.
+    /// Delivered names and types.
     ///
     /// # Errors
     /// Data: no Parquet, or a truncated file.
     pub fn columns(&self) -> Result<Vec<(String, DataType)>> {
         let builder = self.open()?;
-        Ok(builder
-            .schema()
-            .fields()
-            .iter()
-            .map(|f| match self.nested_as_text && is_nested(f.data_type()) {
-                true => (f.name().clone(), DataType::Utf8),
-                false => (f.name().clone(), landed_type(f.data_type())),
-            })
+        let fields = builder.schema().fields().iter();
+        Ok(fields
+            .map(|f| (f.name().clone(), f.data_type().clone()))
             .collect())
     }
 
@@ -112,8 +71,11 @@ impl ParquetFile<'_> {
         fixed: Option<Period>,
         mut sink: impl FnMut(NativeBatch) -> Result<()>,
     ) -> Result<Quarantine> {
-        let reader = self
-            .open()?
+        let builder = self.open()?;
+        let delivered = builder.schema().fields().iter().enumerate();
+        let doubles = delivered.filter(|(_, field)| is_float(field.data_type()));
+        checks.note_doubles(doubles.map(|(index, _)| index).collect());
+        let reader = builder
             .with_batch_size(8192)
             .build()
             .map_err(|e| Error::from(e).at(self.source.uri.clone()))?;
@@ -237,51 +199,4 @@ impl CheckedTexts {
             .map(|c| c[row].as_str())
             .unwrap_or("")
     }
-}
-
-/// The column in the table's type, refused when a value would change.
-pub(super) fn lossless(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
-    if column.data_type() == field.data_type() {
-        return Ok(column.clone());
-    }
-    if let (
-        DataType::Timestamp(TimeUnit::Microsecond, None),
-        DataType::Timestamp(TimeUnit::Microsecond, Some(zone)),
-    ) = (column.data_type(), field.data_type())
-        && zone.as_ref() == "UTC"
-    {
-        // Local times are read as UTC: the numbers stay, only the type says more.
-        let times = column.as_primitive::<TimestampMicrosecondType>().clone();
-        return Ok(Arc::new(times.with_timezone(zone.clone())));
-    }
-    if is_nested(column.data_type()) && field.data_type() == &DataType::Utf8 {
-        return as_json(column).map_err(|e| e.at(format!("column {}", field.name())));
-    }
-    let refuse = |why: String| {
-        Error::data("a column's type differs from the table's and its values do not fit")
-            .at(format!("column {}", field.name()))
-            .because(why)
-            .hint("land this export under a source id of its own")
-    };
-    if let DataType::Timestamp(TimeUnit::Nanosecond, _) = column.data_type() {
-        let nanos = column.as_primitive::<TimestampNanosecondType>();
-        if nanos.iter().flatten().any(|n| n % 1000 != 0) {
-            return Err(refuse("timestamps finer than a microsecond".to_string()));
-        }
-    }
-    let cast_to = cast(column, field.data_type()).map_err(|e| refuse(e.to_string()))?;
-    let reversible = matches!(
-        column.data_type(),
-        DataType::Timestamp(..) | DataType::Dictionary(..) | DataType::Map(..) | DataType::Null
-    ) || matches!(
-        (column.data_type(), field.data_type()),
-        (DataType::Utf8View | DataType::LargeUtf8, DataType::Utf8)
-    );
-    if !reversible {
-        let back = cast(&cast_to, column.data_type()).map_err(|e| refuse(e.to_string()))?;
-        if back.to_data() != column.to_data() {
-            return Err(refuse(format!("{} to {}", column.data_type(), field.data_type())));
-        }
-    }
-    Ok(cast_to)
 }

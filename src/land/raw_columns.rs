@@ -12,12 +12,13 @@ pub const DELIVERED_NAME: &str = "delivered_name";
 
 /// The name of each delivered column in the raw table.
 ///
-/// A column the models or the table know in another case takes that spelling; characters that Delta
-/// refuses become `_`; two headers that differ only by case or by such characters stay apart by a
-/// number behind the second.
+/// A column of the contract takes the spelling of the models, whatever its case and punctuation; one that the table knows
+/// in another case takes that spelling. A name that landing itself uses gets `__delivered` behind it, and a column without
+/// a name its number. Characters that Delta refuses become `_`; two headers that differ only by case or by such characters
+/// stay apart by a number behind the second.
 ///
 /// # Errors
-/// Data: two headers with exactly the same text.
+/// Data: two headers with exactly the same text, or two spellings of a column that is checked.
 pub fn raw_names(
     headers: &[String],
     contract: &Contract,
@@ -25,7 +26,11 @@ pub fn raw_names(
     parquet: bool,
 ) -> Result<Vec<String>> {
     let mut exact: HashMap<&str, usize> = HashMap::new();
-    for (index, header) in headers.iter().enumerate() {
+    for (index, header) in headers
+        .iter()
+        .enumerate()
+        .filter(|(_, header)| !header.trim().is_empty())
+    {
         if let Some(first) = exact.insert(header, index) {
             return Err(Error::data("two columns have the same name")
                 .at(format!("columns {} and {}", first + 1, index + 1))
@@ -35,25 +40,33 @@ pub fn raw_names(
                 ));
         }
     }
+    let columns = contract.headers(headers, parquet)?;
     let mut taken: HashSet<String> = HashSet::new();
-    let mut names = Vec::with_capacity(headers.len());
-    for (index, header) in headers.iter().enumerate() {
-        let safe: String = match header.trim() {
+    let mut names = vec![String::new(); headers.len()];
+    // Columns of the contract first: no other spelling takes their place.
+    let of_contract = |index: &usize| columns.known(*index).is_none();
+    let mut order: Vec<usize> = (0..headers.len()).collect();
+    order.sort_by_key(of_contract);
+    for index in order {
+        let safe: String = match headers[index].trim() {
             "" => format!("column_{}", index + 1),
             text => text
                 .chars()
                 .map(|c| if " ,;{}()\n\t\r=".contains(c) { '_' } else { c })
                 .collect(),
         };
-        let in_table = table.and_then(|t| {
-            t.fields()
-                .iter()
-                .map(|f| f.name())
-                .find(|n| n.eq_ignore_ascii_case(&safe))
-        });
-        let base = match contract.known_spelling(header.trim(), parquet) {
+        let in_table = || {
+            table.and_then(|t| {
+                t.fields()
+                    .iter()
+                    .map(|f| f.name())
+                    .find(|n| n.eq_ignore_ascii_case(&safe))
+            })
+        };
+        let base = match columns.known(index) {
             Some(known) => known.to_string(),
-            None => in_table.cloned().unwrap_or(safe),
+            None if is_reserved(&safe) => format!("{safe}__delivered"),
+            None => in_table().cloned().unwrap_or(safe),
         };
         let mut name = base.clone();
         let mut number = 2;
@@ -61,7 +74,7 @@ pub fn raw_names(
             name = format!("{base}__{number}");
             number += 1;
         }
-        names.push(name);
+        names[index] = name;
     }
     Ok(names)
 }
@@ -98,10 +111,12 @@ pub fn partition_columns() -> Vec<String> {
         .to_vec()
 }
 
-/// Whether a delivered column of this name takes the place of a column that landing adds.
+/// Whether landing adds a column of this name, in any case: what a delivery says there is never taken for it.
 pub fn is_reserved(name: &str) -> bool {
-    provenance_fields().iter().any(|field| field.name() == name)
-        || partition_columns().iter().any(|n| n == name)
+    provenance_fields()
+        .iter()
+        .any(|field| field.name().eq_ignore_ascii_case(name))
+        || partition_columns().iter().any(|n| n.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -121,6 +136,18 @@ mod tests {
                 "resourceTags/user:Cost_Center",
                 "Region",
                 "region__2"
+            ]
+        );
+        let ours = ["tenant", "Period", "", "_row_number", "BILLED COST", " "].map(String::from);
+        assert_eq!(
+            raw_names(&ours, &contract, None, false).unwrap(),
+            [
+                "tenant__delivered",
+                "Period__delivered",
+                "column_3",
+                "_row_number__delivered",
+                "BilledCost",
+                "column_6"
             ]
         );
         let twice = ["a", "b", "a"].map(String::from);

@@ -43,7 +43,6 @@ pub(super) async fn rewrite(
     let (fixed, path, read_file) = (key.period, path.to_path_buf(), file.clone());
     let fields = columns.fields.clone();
     let delivered = columns.delivered;
-    let nested_as_text = !contract.nested.is_empty();
     let reader = tokio::task::spawn_blocking(move || -> Result<(Checks, Quarantine)> {
         let mut checks = checks;
         let file = LocalFile {
@@ -51,7 +50,6 @@ pub(super) async fn rewrite(
             source: &read_file,
             delivered: &delivered,
             fields: &fields,
-            nested_as_text,
         };
         let quarantine = file.read(&mut checks, fixed, |rows| {
             let rows = match &repeated {

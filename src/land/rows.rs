@@ -51,8 +51,6 @@ pub(super) struct LocalFile<'a> {
     pub source: &'a SourceFile,
     pub delivered: &'a [String],
     pub fields: &'a [Field],
-    /// Nested Parquet columns become JSON text.
-    pub nested_as_text: bool,
 }
 
 impl LocalFile<'_> {
@@ -91,12 +89,7 @@ impl LocalFile<'_> {
                 batch(b.columns, b.row_numbers, b.periods, None)
             }),
             Format::Parquet => {
-                let file = ParquetFile {
-                    path,
-                    source,
-                    nested_as_text: self.nested_as_text,
-                };
-                file.read(&Schema::new(self.fields.to_vec()), checks, fixed, |b| {
+                ParquetFile { path, source }.read(&Schema::new(self.fields.to_vec()), checks, fixed, |b| {
                     batch(b.batch.columns().to_vec(), b.row_numbers, b.periods, None)
                 })
             }

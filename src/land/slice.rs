@@ -7,6 +7,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::SchemaRef;
 
 use super::checks::Bill;
+use super::column_types::AgreedColumns;
 use super::cost_basis::CostBasis;
 use super::quarantine::Quarantine;
 use super::raw_columns::partition_columns;
@@ -27,6 +28,8 @@ pub struct SliceRequest<'a> {
     pub run_id: &'a str,
     /// Where remote files are spooled.
     pub spool: PathBuf,
+    /// The columns of the raw tables, agreed on by all slices of the run.
+    pub columns: &'a AgreedColumns,
     /// Slices whose rows may be written at the same time.
     pub writers: &'a tokio::sync::Semaphore,
     /// What is held already is written again.
@@ -56,6 +59,8 @@ pub struct Landed {
     pub bills: BTreeSet<(Bill, Period)>,
     /// What its amounts are, of kinds whose exports differ in it.
     pub cost_basis: Option<CostBasis>,
+    /// Columns that the kind's exports usually have and some of the files have not.
+    pub missing_columns: BTreeSet<&'static str>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }

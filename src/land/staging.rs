@@ -6,14 +6,15 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::checks::Checks;
 use super::coded::CodedFile;
-use super::contract::Contract;
+use super::column_types::{DeliveredColumn, table_fields};
+use super::contract::{Contract, refuse_other_kind};
 use super::csv_rows::CsvFile;
 use super::json_rows::JsonFile;
 use super::new_files::Provenance;
 use super::overlap::{Repeated, RowHashes};
 use super::parquet_rows::ParquetFile;
 use super::quarantine::Quarantine;
-use super::raw_columns::{partition_columns, provenance_fields, raw_field, raw_names};
+use super::raw_columns::{partition_columns, provenance_fields, raw_names};
 use super::rewriting::rewrite;
 use super::rows::LocalFile;
 use super::slice::{Landed, SliceRequest};
@@ -44,15 +45,12 @@ pub(super) async fn stage_files(
     landed: &mut Landed,
 ) -> Result<(SchemaRef, Vec<StagedFile>)> {
     let existing = request.warehouse.open(table, None).await?;
-    let existing_schema = existing
-        .as_ref()
-        .map(|t| Schema::new(t.schema().fields().clone()));
+    let existing_fields: Vec<Field> = existing
+        .iter()
+        .flat_map(|t| t.schema().fields().iter().map(|f| f.as_ref().clone()))
+        .collect();
     let contract = Contract::of(key.kind);
     let mut fetched = Vec::with_capacity(files.len());
-    let mut all_fields: Vec<Field> = existing_schema
-        .iter()
-        .flat_map(|s| s.fields().iter().map(|f| f.as_ref().clone()))
-        .collect();
     let mut columns = Vec::with_capacity(files.len());
     // Parts of one delivery may differ in their columns: the table's schema is known before a row is written.
     for file in files {
@@ -61,18 +59,25 @@ pub(super) async fn stage_files(
             (None, Origin::Store(location)) => location.fetch(&file.object, &request.spool).await?,
             (None, Origin::Api(_)) => return Err(Error::internal("an answer has two files")),
         };
-        let file_columns = match read_columns(&local.path, file, &contract, &all_fields).await {
-            Ok(file_columns) => file_columns,
-            Err(error) => return Err(truer(error, origin, file).await),
+        let chosen = match delivered_columns(&local.path, file, key.kind, &contract).await {
+            Ok((delivered, types)) => agree(
+                request,
+                table,
+                &existing_fields,
+                file,
+                &contract,
+                delivered,
+                types,
+            ),
+            Err(error) => Err(error),
         };
-        for field in &file_columns.fields {
-            if !all_fields.iter().any(|f| f.name() == field.name()) {
-                all_fields.push(field.clone());
-            }
+        match chosen {
+            Ok(file_columns) => columns.push(file_columns),
+            Err(error) => return Err(truer(error, origin, file).await),
         }
-        columns.push(file_columns);
         fetched.push(local);
     }
+    let ((), mut all_fields) = request.columns.agree(table, &existing_fields, |_| ());
     for field in provenance_fields().into_iter().chain(
         partition_columns()
             .iter()
@@ -222,6 +227,7 @@ pub(super) async fn stage_files(
                 file.uri
             ));
         }
+        landed.missing_columns.extend(checks.missing_columns());
         landed.bills.extend(checks.bills());
         landed.cost_basis = landed.cost_basis.max(checks.cost_basis());
         landed.quarantine.extend(quarantine);
@@ -236,66 +242,65 @@ async fn truer(error: Error, origin: &Origin, file: &SourceFile) -> Error {
     changed.err().unwrap_or(error)
 }
 
-async fn read_columns(
-    path: &std::path::Path,
+/// The fields that a file's columns have in the table; new ones are agreed on with all that land beside it.
+fn agree(
+    request: &SliceRequest<'_>,
+    table: &str,
+    existing: &[Field],
     file: &SourceFile,
     contract: &Contract,
-    table: &[Field],
+    delivered: Vec<String>,
+    types: Vec<DataType>,
 ) -> Result<FileColumns> {
-    let (path, file, contract, table) = (
-        path.to_path_buf(),
-        file.clone(),
-        *contract,
-        Schema::new(table.to_vec()),
-    );
-    blocking(move || {
-        let table = (!table.fields().is_empty()).then_some(&table);
-        let (delivered, types): (Vec<String>, Vec<DataType>) = match file.format {
-            Format::Csv => {
-                let headers = CsvFile {
-                    path: &path,
-                    source: &file,
-                }
-                .headers()?;
-                let types = vec![DataType::Utf8; headers.len()];
-                (headers, types)
-            }
-            Format::Json => {
-                let mut headers = JsonFile {
-                    path: &path,
-                    source: &file,
-                }
-                .headers()?;
-                // An answer without rows names no columns: it is a valid empty delivery all the same.
-                if headers.is_empty() {
-                    headers = contract.columns.iter().map(|name| name.to_string()).collect();
-                }
-                let types = vec![DataType::Utf8; headers.len()];
-                (headers, types)
-            }
-            Format::Parquet => ParquetFile {
-                path: &path,
-                source: &file,
-                nested_as_text: !contract.nested.is_empty(),
-            }
-            .columns()?
-            .into_iter()
-            .unzip(),
-        };
-        let names = raw_names(&delivered, &contract, table, file.format.is_typed())
-            .map_err(|e| e.at(file.uri.clone()))?;
-        let fields = names
+    let (fields, _) = request.columns.agree(table, existing, |agreed| {
+        let known = Schema::new(agreed.clone());
+        let names = raw_names(&delivered, contract, Some(&known), file.format.is_typed())?;
+        let columns: Vec<DeliveredColumn> = delivered
             .iter()
-            .zip(&delivered)
+            .zip(names)
             .zip(types)
-            .map(
-                |((name, delivered), data_type)| match table.and_then(|t| t.field_with_name(name).ok()) {
-                    Some(field) => field.clone(),
-                    None => raw_field(name, delivered, data_type),
-                },
-            )
+            .map(|((header, name), data_type)| DeliveredColumn {
+                header: header.clone(),
+                name,
+                data_type,
+            })
             .collect();
-        Ok(FileColumns { delivered, fields })
+        Ok(table_fields(&columns, contract, agreed))
+    });
+    let fields = fields.map_err(|e: Error| e.at(file.uri.clone()))?;
+    Ok(FileColumns { delivered, fields })
+}
+
+/// The headers of a file and the types of its columns; text of formats without types.
+async fn delivered_columns(
+    path: &std::path::Path,
+    file: &SourceFile,
+    kind: Kind,
+    contract: &Contract,
+) -> Result<(Vec<String>, Vec<DataType>)> {
+    let (path, file, contract) = (path.to_path_buf(), file.clone(), *contract);
+    blocking(move || {
+        let (path, source) = (path.as_path(), &file);
+        let headers = match file.format {
+            Format::Csv => CsvFile { path, source }.headers()?,
+            Format::Json => {
+                let headers = JsonFile { path, source }.headers()?;
+                // An answer without rows names no columns: it is a valid empty delivery all the same.
+                match headers.is_empty() {
+                    true => contract.columns.iter().map(|name| name.to_string()).collect(),
+                    false => headers,
+                }
+            }
+            Format::Parquet => {
+                let (headers, types): (Vec<String>, _) =
+                    ParquetFile { path, source }.columns()?.into_iter().unzip();
+                refuse_other_kind(kind, &headers).map_err(|e| e.at(file.uri.clone()))?;
+                return Ok((headers, types));
+            }
+        };
+        refuse_other_kind(kind, &headers).map_err(|e| e.at(file.uri.clone()))?;
+        let types = vec![DataType::Utf8; headers.len()];
+        Ok((headers, types))
     })
     .await
 }
@@ -317,14 +322,12 @@ async fn repeated_rows(
             .map_err(|e| e.at(file.uri.clone()))?;
         let (path, file) = (local.path.clone(), (*file).clone());
         let (delivered, fields) = (columns.delivered.clone(), columns.fields.clone());
-        let nested_as_text = !contract.nested.is_empty();
         hashes = blocking(move || {
             let file = LocalFile {
                 path: &path,
                 source: &file,
                 delivered: &delivered,
                 fields: &fields,
-                nested_as_text,
             };
             file.read(&mut checks, None, |rows| hashes.add(index, &fields, &rows))?;
             Ok(hashes)

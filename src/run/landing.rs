@@ -1,6 +1,6 @@
 //! Extract and land: reads what arrived, side by side, and records what became of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -12,9 +12,10 @@ use super::looks::note_looks;
 use super::observer::Observer;
 use super::report::RunReport;
 use super::workspace::Workspace;
+use crate::config::Kind;
 use crate::error::{Error, Result};
 use crate::extract::{Format, Origin};
-use crate::land::{Landed, SliceRequest, land_slice};
+use crate::land::{AgreedColumns, Landed, SliceRequest, land_slice};
 use crate::ledger::{Bill, QuarantineRow, SliceAction, SliceRecord};
 
 /// Slices whose rows are written side by side.
@@ -88,11 +89,13 @@ pub async fn land_all(
         PARALLEL_WRITERS
     };
     let outcomes: Mutex<Vec<Outcome>> = Mutex::default();
+    let columns = AgreedColumns::default();
     {
         let landing = SliceRequest {
             warehouse: &workspace.warehouse,
             run_id,
             spool,
+            columns: &columns,
             writers: &writers,
             land_again: request.full_refresh || request.land_again,
             max_rejected: workspace.config.landing.max_rejected,
@@ -116,6 +119,7 @@ pub async fn land_all(
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     outcomes.sort_by(|a, b| a.slice.key.cmp(&b.slice.key));
+    warn_of_missing_columns(&outcomes, observer, report);
     for outcome in outcomes {
         record(workspace, run_id, observer, report, outcome).await?;
     }
@@ -131,6 +135,25 @@ struct Outcome {
     id: String,
     slice: PlannedSlice,
     result: std::result::Result<Landed, (Error, crate::land::quarantine::Quarantine)>,
+}
+
+/// Says once per source which usual columns its new files lack: what the models read there is null.
+fn warn_of_missing_columns(outcomes: &[Outcome], observer: &dyn Observer, report: &mut RunReport) {
+    let mut missing: BTreeMap<(&str, Kind), BTreeSet<&str>> = BTreeMap::new();
+    for Outcome { id, slice, result } in outcomes {
+        let columns = result.iter().flat_map(|landed| &landed.missing_columns);
+        let of_source = missing.entry((id, slice.key.kind)).or_default();
+        of_source.extend(columns);
+    }
+    for ((id, kind), columns) in missing.into_iter().filter(|(_, columns)| !columns.is_empty()) {
+        let columns: Vec<&str> = columns.into_iter().collect();
+        let warning = format!(
+            "{id}: files lack columns that kind `{kind}` usually has, and these read as null: {}",
+            columns.join(", ")
+        );
+        observer.warn(&warning);
+        report.warnings.push(warning);
+    }
 }
 
 async fn record(

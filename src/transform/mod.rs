@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod functions;
 pub mod grouping;
 pub mod partitions;
+mod raw_types;
 pub mod session;
 pub mod settings;
 mod small_views;

@@ -12,6 +12,7 @@ use datafusion::datasource::{MemTable, TableProvider, ViewTable};
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::SessionContext;
 
+use super::raw_types::{is_beside_another, one_type_per_column};
 use super::small_views::SmallViews;
 use crate::config::Kind as SourceKind;
 use crate::error::{Error, Result};
@@ -139,7 +140,8 @@ impl Tables {
                 .filter(|f| filter.is_none_or(|keep| keep(name, f)))
                 .cloned()
                 .collect();
-            return unless_empty(name, SnapshotTable::of_files(snapshot, &expected, files));
+            let table = unless_empty(name, SnapshotTable::of_files(snapshot, &expected, files))?;
+            return one_type_per_column(name, table);
         }
         if schema == "raw" {
             let table = SnapshotTable::absent(&self.expected_fields(name), &partition_columns());
@@ -280,6 +282,7 @@ fn ensure_schema(context: &SessionContext, schema: &str) -> Result<()> {
 fn raw_columns(table: &Table) -> Vec<(String, String)> {
     let fields = table.schema().fields().iter();
     fields
+        .filter(|f| !is_beside_another(f.name(), table.schema()))
         .map(|f| {
             (
                 f.name().clone(),

@@ -8,6 +8,9 @@ use super::*;
 use crate::config::Kind;
 use crate::land::contract::Contract;
 
+/// 2026-09-01 in microseconds.
+const START: i64 = 1_788_220_800_000_000;
+
 const HEADERS: [&str; 6] = [
     "BilledCost",
     "ChargePeriodStart",
@@ -37,7 +40,7 @@ fn coded(cells: &[Option<&str>]) -> ArrayRef {
 fn columns(make: impl Fn(&[Option<&str>]) -> ArrayRef) -> Vec<ArrayRef> {
     vec![
         Arc::new(Float64Array::from(vec![1.5, -2.0, 0.0])),
-        Arc::new(TimestampMicrosecondArray::from(vec![1, 2, 3]).with_timezone("UTC")),
+        Arc::new(TimestampMicrosecondArray::from(vec![START, START + 1, START + 2]).with_timezone("UTC")),
         make(&[Some("USD"), Some("EUR"), Some("USD")]),
         make(&[Some("AWS"), Some("Microsoft"), Some("AWS")]),
         make(&[Some("1"), Some("2"), Some("1")]),

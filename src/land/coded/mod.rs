@@ -18,7 +18,7 @@ use super::checks::Checks;
 use super::csv_rows::CsvFile;
 use super::new_files::{Constant, NewFiles, Provenance};
 use super::quarantine::Quarantine;
-use super::raw_columns::{is_reserved, provenance_fields};
+use super::raw_columns::provenance_fields;
 use super::slice::SliceRequest;
 use super::staging::blocking;
 use crate::domain::period::Period;
@@ -50,9 +50,7 @@ impl CodedFile {
     pub fn is_fit(source: &SourceFile, fields: &[Field]) -> bool {
         source.format == Format::Csv
             && source.object.size >= LEAST_FILE_BYTES
-            && fields
-                .iter()
-                .all(|field| field.data_type() == &DataType::Utf8 && !is_reserved(field.name()))
+            && fields.iter().all(|field| field.data_type() == &DataType::Utf8)
     }
 
     /// [`CodedFile::land`] on a blocking thread, with the request told of its progress.

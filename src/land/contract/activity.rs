@@ -23,6 +23,7 @@ pub(super) const ACTIVITY: Contract = Contract {
     provider: Provider::None,
     nested: &[],
     doubles: false,
+    ordered_dates: &[("periodstart", "periodend")],
     not_null: &["activity", "quantity", "unit", "country"],
     columns: &[
         "site",
@@ -64,6 +65,7 @@ pub(super) const INSTRUMENTS: Contract = Contract {
     quantities: &["energykwh", "factorkgco2eperkwh"],
     required_dates: &["validfrom", "validto"],
     period: &["validfrom"],
+    ordered_dates: &[("validfrom", "validto")],
     not_null: &["kind", "market", "energykwh"],
     columns: &[
         "kind",

@@ -28,6 +28,17 @@ pub(super) const AWS_CUR: Contract = Contract {
     period: &["billbillingperiodstartdate", "lineitemusagestartdate"],
     account: &["billpayeraccountid"],
     provider: Provider::Fixed("AWS"),
+    expected: &[
+        &["bill/PayerAccountId"],
+        &["lineItem/UsageAccountId"],
+        &["lineItem/LineItemType"],
+        &["lineItem/ProductCode"],
+        &["lineItem/UsageType"],
+        &["lineItem/Operation"],
+        &["lineItem/UsageAmount"],
+        &["product/region", "product/regionCode"],
+        &["pricing/unit"],
+    ],
     nested: &[],
     doubles: false,
     not_null: &[],
@@ -165,6 +176,18 @@ pub(super) const AWS_CUR: Contract = Contract {
 };
 
 pub(super) const AWS_CUR2: Contract = Contract {
+    expected: &[
+        &["bill_payer_account_id"],
+        &["line_item_usage_account_id"],
+        &["line_item_line_item_type"],
+        &["line_item_product_code"],
+        &["line_item_usage_type"],
+        &["line_item_operation"],
+        &["line_item_usage_amount"],
+        &["product_region_code", "product"],
+        &["pricing_unit"],
+        &["resource_tags", "tags"],
+    ],
     columns: &[
         "bill_payer_account_id",
         "bill_invoice_id",

@@ -1,9 +1,9 @@
-//! FOCUS 1.0 to 1.2.
+//! FOCUS 1.0 to 1.4.
 
 use super::ParquetType::{Double, Text, Timestamp};
 use super::{Contract, Provider};
 
-/// The columns of FOCUS 1.2 and the provider columns the models read.
+/// The columns of FOCUS 1.2, those that took their place in 1.3 and 1.4, and the provider columns the models read.
 pub(super) const FOCUS: Contract = Contract {
     required: &["chargeperiodstart", "chargecategory"],
     cost: &["billedcost"],
@@ -19,9 +19,28 @@ pub(super) const FOCUS: Contract = Contract {
     period: &["billingperiodstart", "chargeperiodstart"],
     account: &["billingaccountid"],
     sub_account: &["subaccountid"],
-    provider: Provider::Column("providername"),
+    provider: Provider::Columns(&[
+        "providername",
+        "serviceprovidername",
+        "hostprovidername",
+        "invoiceissuername",
+    ]),
     nested: &[],
     doubles: false,
+    expected: &[
+        &["ProviderName", "ServiceProviderName"],
+        &["BillingAccountId"],
+        &["SubAccountId"],
+        &["ChargePeriodEnd"],
+        &["EffectiveCost"],
+        &["ServiceName"],
+        &["RegionId", "RegionName"],
+        &["ResourceId"],
+        &["SkuId", "SkuMeter", "x_SkuMeterName"],
+        &["ConsumedQuantity"],
+        &["ConsumedUnit"],
+        &["Tags", "x_Labels"],
+    ],
     not_null: &["chargecategory"],
     columns: &[
         "AvailabilityZone",

@@ -5,8 +5,13 @@ mod aws;
 mod azure;
 mod focus;
 mod gcp;
+mod headers;
+mod likeness;
 
 use datafusion::arrow::datatypes::{DataType, Field};
+
+pub use headers::Headers;
+pub use likeness::refuse_other_kind;
 
 use crate::config::Kind;
 
@@ -15,10 +20,20 @@ use crate::config::Kind;
 pub enum Provider {
     /// The kind says it.
     Fixed(&'static str),
-    /// A column says it.
-    Column(&'static str),
+    /// Columns say it: the first that a row has.
+    Columns(&'static [&'static str]),
     /// Rows that are no bill.
     None,
+}
+
+impl Provider {
+    /// The [`plain`] names of the columns that say it.
+    pub fn columns(self) -> &'static [&'static str] {
+        match self {
+            Provider::Columns(names) => names,
+            _ => &[],
+        }
+    }
 }
 
 /// What is checked of a column that holds a list or an object as text. A path is `amount` or `scope2.location_based`.
@@ -70,6 +85,11 @@ pub struct Contract {
     pub nested: &'static [(&'static str, Nested)],
     /// Amounts are doubles where they come from: as text, too, their digits beyond 24 places are noise.
     pub doubles: bool,
+    /// Pairs of dates of which the second is not before the first.
+    pub ordered_dates: &'static [(&'static str, &'static str)],
+    /// Columns that every export of the kind usually has, in the spelling of CSV files, each with the columns that may stand
+    /// in its place: a file without them lands, and the run says so.
+    pub expected: &'static [&'static [&'static str]],
     /// Columns that may not be null.
     pub not_null: &'static [&'static str],
     /// Columns the SQL models read, in the spelling of CSV files; they read as null where a file has none.
@@ -137,6 +157,8 @@ impl Contract {
         provider: Provider::None,
         nested: &[],
         doubles: false,
+        ordered_dates: &[],
+        expected: &[],
         not_null: &[],
         columns: &[],
         parquet_columns: &[],
@@ -176,32 +198,19 @@ impl Contract {
             .collect()
     }
 
-    /// The spelling the models use for a delivered header, if they know the column.
-    pub fn known_spelling(&self, delivered: &str, parquet: bool) -> Option<&'static str> {
-        let find = |same: &dyn Fn(&str) -> bool| match parquet {
-            true => self
-                .parquet_columns
-                .iter()
-                .map(|(name, _)| *name)
-                .find(|name| same(name)),
-            false => self.columns.iter().copied().find(|name| same(name)),
-        };
-        find(&|name| name.eq_ignore_ascii_case(delivered)).or_else(|| {
-            let role = self.translated.then(|| self.role_name(delivered))?;
-            find(&|name| plain(name) == role)
-        })
+    /// The type that a column of Parquet files has for the models.
+    pub fn declared_type(&self, name: &str) -> Option<DataType> {
+        let declared = self.parquet_columns.iter().find(|(column, _)| *column == name);
+        declared.map(|(_, data_type)| data_type.arrow())
     }
 
-    /// The [`plain`] name by which a delivered header has its role.
-    pub fn role_name(&self, header: &str) -> String {
-        let original = header
-            .trim()
-            .strip_suffix(')')
-            .and_then(|text| text.rsplit_once('('));
-        match original.filter(|_| self.translated).map(|(_, name)| plain(name)) {
-            Some(name) if self.columns.iter().any(|column| plain(column) == name) => name,
-            _ => plain(header),
-        }
+    /// The names of the columns that the models read, in the spelling of the format.
+    fn names(&self, parquet: bool) -> impl Iterator<Item = &'static str> + Clone + use<> {
+        let (text, typed) = match parquet {
+            true => (&[][..], self.parquet_columns),
+            false => (self.columns, &[][..]),
+        };
+        text.iter().copied().chain(typed.iter().map(|(name, _)| *name))
     }
 
     /// Whether rows are a bill and carry money.
@@ -213,34 +222,6 @@ impl Contract {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_spelling_is_one_column() {
-        assert_eq!(plain("lineItem/UnblendedCost"), plain("line_item_unblended_cost"));
-        assert_eq!(
-            focus::FOCUS.known_spelling("billedcost", false),
-            Some("BilledCost")
-        );
-    }
-
-    #[test]
-    fn translated_headers_are_their_originals() {
-        for header in [
-            "Kosten (PreTaxCost)",
-            "pre tax_cost",
-            "PRETAXCOST",
-            " Preis (netto) (PreTaxCost) ",
-        ] {
-            assert_eq!(
-                azure::AZURE_COST.known_spelling(header, false),
-                Some("PreTaxCost"),
-                "{header}"
-            );
-            assert_eq!(azure::AZURE_COST.role_name(header), "pretaxcost");
-        }
-        assert_eq!(azure::AZURE_COST.known_spelling("Cost (EUR)", false), None);
-        assert_eq!(focus::FOCUS.known_spelling("Kosten (BilledCost)", false), None);
-    }
 
     #[test]
     fn roles_name_known_columns() {

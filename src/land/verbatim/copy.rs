@@ -16,10 +16,10 @@ use super::pages::look_through;
 use super::plan::{Plan, Way};
 use super::scan::{DateBounds, statistics};
 use crate::error::{Error, Result};
+use crate::land::lossless::lossless;
 use crate::land::new_files::{
     Constant, FileWriter, NewFiles, ROW_NUMBER, append_provenance, write_row_numbers,
 };
-use crate::land::parquet_rows::lossless;
 use crate::warehouse::closed_chunk::closed_chunk;
 use crate::warehouse::column_encoders::ColumnEncoders;
 use crate::warehouse::{StagedFile, StagedSink, StagedSinks};

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowSchemaConverter;
 use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use datafusion::parquet::basic::{Compression, Encoding};
@@ -14,8 +14,9 @@ use datafusion::parquet::schema::types::{Type, TypePtr};
 
 use super::types::taken_over;
 use crate::error::Result;
-use crate::land::parquet_rows::landed_type;
-use crate::land::raw_columns::{is_reserved, provenance_fields};
+use crate::land::column_types::landed_type;
+use crate::land::nested_cells::is_nested;
+use crate::land::raw_columns::provenance_fields;
 
 /// Smaller row groups are put together anew: many small ones cost every reader more than one copy here.
 const LEAST_ROWS: i64 = 16 * 1024;
@@ -62,8 +63,12 @@ impl Plan {
             return Ok(None);
         };
         let bytes = file.metadata().map_or(0, |m| m.len());
+        let becomes_text = |(from, to): (&Arc<Field>, &Field)| {
+            is_nested(from.data_type()) && to.data_type() == &DataType::Utf8
+        };
+        // A column of several leaves that becomes one is written row by row.
         if delivered.schema().fields().len() != fields.len()
-            || fields.iter().any(|field| is_reserved(field.name()))
+            || delivered.schema().fields().iter().zip(fields).any(becomes_text)
             || !has_fitting_row_groups(delivered.metadata())
         {
             return Ok(None);

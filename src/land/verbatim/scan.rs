@@ -17,7 +17,8 @@ use datafusion::parquet::file::statistics::Statistics;
 use crate::domain::period::Period;
 use crate::land::checks::{Checks, Role};
 use crate::land::clean_rows::{is_clean, looked_at, note_bills};
-use crate::land::parquet_rows::{landed_type, lossless};
+use crate::land::column_types::is_text;
+use crate::land::lossless::lossless;
 
 const BATCH_ROWS: usize = 32 * 1024;
 
@@ -44,10 +45,8 @@ impl<'a> Scan<'a> {
         let coded = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
         let mut columns: Vec<Field> = Vec::new();
         for (index, field) in delivered.schema().fields().iter().enumerate() {
-            let is_text = fields[index].data_type() == &DataType::Utf8
-                && landed_type(field.data_type()) == DataType::Utf8
-                && field.data_type() != &DataType::Null;
-            columns.push(match is_text && looked_at.contains(&index) {
+            let stays_text = fields[index].data_type() == &DataType::Utf8 && is_text(field.data_type());
+            columns.push(match stays_text && looked_at.contains(&index) {
                 true => field.as_ref().clone().with_data_type(coded.clone()),
                 false => field.as_ref().clone(),
             });

@@ -35,23 +35,23 @@ fn parse(values: &ArrayRef, orders: &ArrayRef) -> Result<ArrayRef> {
     }
     let (texts, orders) = (as_text(values)?, as_text(orders)?);
     let mut output = TimestampMicrosecondBuilder::with_capacity(texts.len());
-    let mut last: (&str, Option<i64>) = ("", None);
+    // Files name day and month in different orders: a text is known for its order alone.
+    let mut last: (&str, Option<DateOrder>, Option<i64>) = ("", None, None);
     for row in 0..texts.len() {
         if texts.is_null(row) || is_null_text(texts.value(row).as_bytes()) {
             output.append_null();
             continue;
         }
         let text = texts.value(row);
-        if text != last.0 {
-            let order = if orders.is_valid(row) {
-                DateOrder::parse(orders.value(row))
-            } else {
-                None
-            };
-            last = (text, parse_timestamp(text, order));
+        let order = match orders.is_valid(row) {
+            true => DateOrder::parse(orders.value(row)),
+            false => None,
+        };
+        if (text, order) != (last.0, last.1) {
+            last = (text, order, parse_timestamp(text, order));
         }
         // Dates that every row needs were checked when the row was landed; others may be no date.
-        output.append_option(last.1);
+        output.append_option(last.2);
     }
     Ok(Arc::new(output.finish().with_timezone("UTC")))
 }
