@@ -1,14 +1,16 @@
 """What scripts/import-factors and its checks share: the tables of the set, their form, and what they cover."""
 import collections, csv, hashlib, pathlib, re, sys, tomllib
 
+from factor_faults import row_faults
+
 METADATA = ["factor_id", "valid_from", "valid_to", "quality", "source", "licence"]
 QUALITIES = {"ok", "undated", "assumed", "fallback"}
 IMPORTED = ["activity_factors", "aws_usage_type_classes", "compute_power", "egrid_subregion", "gpu_instances",
             "gpu_power", "grid_intensity", "grid_intensity_country", "gwp", "instance_types", "memory_coefficients",
             "network_coefficients", "pue", "regions", "serverless_coefficients", "storage_coefficients",
             "us_state_egrid"]
-HAND_WRITTEN = ["countries", "instance_families", "microarchitecture_aliases", "region_aliases", "service_names",
-                "transfer_classes", "uncertainty", "units"]
+HAND_WRITTEN = ["countries", "gas_aliases", "instance_families", "microarchitecture_aliases", "refrigerant_blends",
+                "region_aliases", "service_names", "transfer_classes", "uncertainty", "units"]
 LICENCES = {"Apache-2.0", "CC0", "CC BY 4.0", "OGL v3.0", "US public domain", "published fact"}
 GENERATED_MARK = "# ---- written by scripts/import-factors, do not edit below this line"
 
@@ -45,7 +47,7 @@ def write_hashes(out, shared=None):
 def check(out):
     """Every fault of the set, as text."""
     document = tomllib.loads((out / "SOURCES.toml").read_text("utf-8"))
-    seen, faults = {}, []
+    seen, faults, is_ragged = {}, [], False
     for table, digest in table_hashes(out).items():
         content = (out / f"{table}.csv").read_bytes()
         if b"\r" in content or not content.endswith(b"\n") or content.startswith(b"\xef\xbb\xbf"):
@@ -56,6 +58,7 @@ def check(out):
             where = f"{table}.csv:{number}"
             if None in row or None in row.values():
                 faults.append(f"{where}: number of cells differs from the header")
+                is_ragged = True
                 continue
             if row["factor_id"] in seen or not row["factor_id"]:
                 faults.append(f"{where}: factor_id {row['factor_id']!r} empty or also in {seen.get(row['factor_id'])}")
@@ -69,6 +72,8 @@ def check(out):
     units = {row["unit_raw"] for row in read_csv(out / "units.csv")}
     for unit in sorted({row["unit"].lower() for row in read_csv(out / "activity_factors.csv")} - units):
         faults.append(f"units: no row for the factor unit {unit!r}")
+    if not is_ragged:
+        faults += row_faults({table: read_csv(out / f"{table}.csv") for table in IMPORTED + HAND_WRITTEN}, document)
     total = sum((out / f"{table}.csv").stat().st_size for table in IMPORTED + HAND_WRITTEN)
     return faults, len(seen), total
 

@@ -173,8 +173,9 @@ figures AS (
     SELECT
         p.activity_key, '3', 3, 'activity', p.co2_kg, p.ch4_kg, p.n2o_kg, NULL, p.co2e_kg, NULL, NULL, p.quality_rank,
         p.factor_id, p.gwp_set, NULL, NULL,
-        CASE WHEN p.factor_year < a.activity_year THEN 'earlier_year'
-             WHEN p.factor_year > a.activity_year THEN 'later_year' ELSE '' END,
+        concat_ws(',', p.flag,
+            CASE WHEN p.factor_year < a.activity_year THEN 'earlier_year'
+                 WHEN p.factor_year > a.activity_year THEN 'later_year' END),
         p.upstream
     FROM estimate.activity_upstream AS p
     JOIN estimate.activity_quantity AS a ON a.activity_key = p.activity_key

@@ -1,6 +1,7 @@
 /* model
 grain = "one row per factor of reference.activity_factors that can be multiplied, in comparable form"
 kind  = "view"
+few_rows = true
 */
 -- Emission factors per unit with the chosen GWP sets still open: masses of gases where the source gives masses (EPA),
 -- else the published CO2e total with its own GWP set (method point 15).
@@ -18,6 +19,58 @@ published_gwp AS (
     FROM reference.gwp
     WHERE horizon_years = 100
     GROUP BY assessment_report
+),
+-- One figure per gas and report: the user's own (overlay) before the published one.
+gas AS (
+    SELECT *
+    FROM (
+        SELECT
+            factor_id,
+            species,
+            assessment_report AS gwp_set,
+            gwp_kgco2e_per_kg,
+            CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END AS quality_rank,
+            row_number() OVER (
+                PARTITION BY species, assessment_report ORDER BY starts_with(factor_id, 'own/') DESC, factor_id
+            ) AS choice
+        FROM reference.gwp
+        WHERE horizon_years = 100
+    ) AS ranked
+    WHERE choice = 1
+),
+-- The parts of a blend that count. A blend that the user describes (overlay) is as the user describes it.
+blend_part AS (
+    SELECT
+        factor_id,
+        blend,
+        component,
+        mass_percent,
+        CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END AS quality_rank
+    FROM (
+        SELECT *, bool_or(starts_with(factor_id, 'own/')) OVER (PARTITION BY blend) AS is_described
+        FROM reference.refrigerant_blends
+    ) AS described
+    WHERE lower(counts) = 'yes' AND (starts_with(factor_id, 'own/') OR NOT is_described)
+),
+-- Mass shares times GWP, in exact decimals. Where a part that counts has no GWP in a report, the blend has none either.
+blend AS (
+    SELECT
+        string_agg(concat(p.factor_id, '|', g.factor_id), '|' ORDER BY p.factor_id) AS factor_id,
+        p.blend,
+        s.gwp_set,
+        CAST(sum(CAST(p.mass_percent AS DECIMAL(12, 6)) * CAST(g.gwp_kgco2e_per_kg AS DECIMAL(20, 6))) AS DOUBLE) / 100
+            AS gwp_kgco2e_per_kg,
+        max(greatest(p.quality_rank, g.quality_rank)) AS quality_rank
+    FROM blend_part AS p
+    CROSS JOIN (SELECT DISTINCT gwp_set FROM gas) AS s
+    LEFT JOIN gas AS g ON g.species = p.component AND g.gwp_set = s.gwp_set
+    GROUP BY p.blend, s.gwp_set
+    HAVING count(*) = count(g.factor_id)
+),
+leaked AS (
+    SELECT factor_id, species AS gas_name, gwp_set, gwp_kgco2e_per_kg, quality_rank FROM gas
+    UNION ALL
+    SELECT factor_id, blend, gwp_set, gwp_kgco2e_per_kg, quality_rank FROM blend
 )
 SELECT
     f.factor_id,
@@ -32,7 +85,7 @@ SELECT
     lower(f.subcategory) AS subcategory_text,
     -- Homeworking rows name what they are in the subcategory.
     COALESCE(f.activity, f.subcategory) AS activity,
-    lower(trim(COALESCE(f.activity, f.subcategory))) AS activity_text,
+    COALESCE(n.gas_key, lower(trim(COALESCE(f.activity, f.subcategory)))) AS activity_text,
     -- DESNZ repeats the unit as a variant of electricity and heat.
     CASE WHEN lower(f.variant) <> lower(f.unit) THEN lower(f.variant) END AS variant_text,
     f.unit,
@@ -68,16 +121,20 @@ SELECT
 FROM reference.activity_factors AS f
 LEFT JOIN units AS u ON u.unit_raw = lower(trim(f.unit))
 LEFT JOIN published_gwp AS g ON g.gwp_set = split_part(f.gwp_set, ' ', 1)
+LEFT JOIN estimate.gas_name AS n
+  ON n.name_key = regexp_replace(
+         regexp_replace(lower(COALESCE(f.activity, f.subcategory)), 'refrigerants?|[^a-z0-9]', '', 'g'),
+         '^(r|hfc|hcfc|cfc|pfc|hfo)([0-9])', 'r\2')
 UNION ALL
--- A leaked gas that no table of factors names: its mass times its GWP, in the set that the tenant chose.
+-- A leaked gas or blend: its mass times its GWP, in the set that the tenant chose.
 SELECT
-    factor_id, 'gwp', CAST(NULL AS BIGINT), CAST(NULL AS VARCHAR), '1', false, 'Refrigerant & other', 'GWP',
-    'refrigerant & other', 'gwp', species, lower(species), CAST(NULL AS VARCHAR), 'kg', 'kg', 'kg', 1.0, false,
-    gwp_kgco2e_per_kg, CAST(NULL AS DOUBLE),
-    CASE WHEN species = 'CH4' THEN 1.0 END, CASE WHEN species = 'N2O' THEN 1.0 END,
-    CASE WHEN species NOT IN ('CH4', 'N2O') THEN 1.0 END,
-    CAST(NULL AS DOUBLE), assessment_report,
-    CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END,
-    CAST(NULL AS BIGINT)
-FROM reference.gwp
-WHERE horizon_years = 100
+    l.factor_id, 'gwp', CAST(NULL AS BIGINT), CAST(NULL AS VARCHAR), '1', false, 'Refrigerant & other', 'GWP',
+    'refrigerant & other', 'gwp', l.gas_name, n.gas_key, CAST(NULL AS VARCHAR), 'kg', 'kg', 'kg', 1.0, false,
+    l.gwp_kgco2e_per_kg, CASE WHEN l.gas_name = 'CO2' THEN 1.0 END,
+    CASE WHEN l.gas_name = 'CH4' THEN 1.0 END, CASE WHEN l.gas_name = 'N2O' THEN 1.0 END,
+    CASE WHEN l.gas_name NOT IN ('CO2', 'CH4', 'N2O') THEN 1.0 END,
+    CAST(NULL AS DOUBLE), l.gwp_set, l.quality_rank, CAST(NULL AS BIGINT)
+FROM leaked AS l
+JOIN estimate.gas_name AS n
+  ON n.name_key = regexp_replace(regexp_replace(lower(l.gas_name), 'refrigerants?|[^a-z0-9]', '', 'g'),
+                                 '^(r|hfc|hcfc|cfc|pfc|hfo)([0-9])', 'r\2')

@@ -4,7 +4,8 @@ kind  = "view"
 */
 -- The one factor that an activity row uses (method point 15): activity text without regard to case, narrowed by scope,
 -- category and variant; the country's own factor before another country's (flagged); the year of period_start, else the
--- nearest earlier, else the nearest later (flagged). Only a unit that converts exactly counts.
+-- nearest earlier, else the nearest later (flagged). A leaked gas counts by its GWP in the chosen set, under whatever
+-- name; a hint that names a published variant chooses that. Only a unit that converts exactly counts.
 WITH candidates AS (
     SELECT
         a.activity_key,
@@ -14,7 +15,7 @@ WITH candidates AS (
         (f.activity = trim(a.activity)) AS is_same_spelling,
         -- A GWP is the same everywhere.
         (COALESCE(f.factor_region, a.country_iso2) = a.country_iso2) AS is_own_country,
-        (f.dataset = 'gwp') AS is_bare_gwp,
+        (f.dataset = 'gwp') AS is_gas,
         a.activity_year,
         CASE WHEN f.factor_year = a.activity_year THEN 1 WHEN f.factor_year < a.activity_year THEN 2 ELSE 3 END
             AS year_rank,
@@ -65,8 +66,9 @@ ranked AS (
         *,
         row_number() OVER (
             PARTITION BY activity_key
-            ORDER BY starts_with(factor_id, 'own/') DESC, is_bare_gwp, is_own_country DESC, is_same_spelling DESC, scope_number, variant_rank, year_rank,
-                abs(activity_year - COALESCE(factor_year, 0)), is_same_unit DESC, subcategory, factor_id
+            ORDER BY starts_with(factor_id, 'own/') DESC, is_gas DESC, is_own_country DESC, is_same_spelling DESC,
+                scope_number, variant_rank, year_rank, abs(activity_year - COALESCE(factor_year, 0)),
+                is_same_unit DESC, subcategory, factor_id
         ) AS choice,
         count(DISTINCT CASE WHEN variant_rank = 8 THEN variant_text END) OVER (PARTITION BY activity_key)
             AS open_variants

@@ -8,7 +8,8 @@ SELECT
     -- The row's identity inside a tenant.
     concat_ws(chr(31), a.tenant, a.source, a.source_file, CAST(a.source_row_number AS VARCHAR)) AS activity_key,
     CAST(a.quantity AS DOUBLE) AS amount,
-    lower(trim(a.activity)) AS activity_text,
+    -- One text for all spellings of a gas.
+    COALESCE(n.gas_key, lower(trim(a.activity))) AS activity_text,
     lower(trim(a.unit)) AS unit_text,
     lower(trim(a.category)) AS category_text,
     lower(trim(a.method_hint)) AS hint_text,
@@ -31,3 +32,6 @@ LEFT JOIN (
     WHERE provider = '*' AND dimension <> 'cloud'
     GROUP BY unit_raw
 ) AS u ON u.unit_raw = lower(trim(a.unit))
+LEFT JOIN estimate.gas_name AS n
+  ON n.name_key = regexp_replace(regexp_replace(lower(a.activity), 'refrigerants?|[^a-z0-9]', '', 'g'),
+                                 '^(r|hfc|hcfc|cfc|pfc|hfo)([0-9])', 'r\2')

@@ -19,6 +19,7 @@ WITH fuels AS (
         f.n2o_kg_per_unit,
         f.kgco2e_per_unit,
         greatest(f.quality_rank, m.quality_rank, CASE WHEN m.is_own_country THEN 0 ELSE 2 END) AS quality_rank,
+        CASE WHEN NOT m.is_own_country THEN 'other_country' END AS flag,
         CASE WHEN f.unit_text = a.unit_text THEN 1.0 ELSE a.canonical_multiplier / f.canonical_multiplier END AS unit_ratio,
         f.category AS upstream_category,
         row_number() OVER (
@@ -74,7 +75,7 @@ SELECT
     amount * unit_ratio * co2_kg_per_unit AS co2_kg,
     amount * unit_ratio * ch4_kg_per_unit AS ch4_kg,
     amount * unit_ratio * n2o_kg_per_unit AS n2o_kg,
-    factor_id, factor_year, gwp_set, quality_rank, subcategory AS upstream
+    factor_id, factor_year, gwp_set, quality_rank, flag, subcategory AS upstream
 FROM fuels
 WHERE choice = 1
 UNION ALL
@@ -84,7 +85,7 @@ SELECT
     amount * co2_kg_per_unit,
     amount * ch4_kg_per_unit,
     amount * n2o_kg_per_unit,
-    factor_id, factor_year, gwp_set, quality_rank, subcategory
+    factor_id, factor_year, gwp_set, quality_rank, NULL, subcategory
 FROM electricity
 WHERE choice = 1
 UNION ALL
@@ -93,7 +94,7 @@ SELECT
     a.activity_key,
     a.energy_kwh * e.grid_gross_loss_fraction / (1 - e.grid_gross_loss_fraction) * e.kgco2e_per_kwh,
     NULL, NULL, NULL,
-    e.factor_id, e.factor_year, e.gwp_set, e.quality_rank, 'Grid losses'
+    e.factor_id, e.factor_year, e.gwp_set, e.quality_rank, e.flag, 'Grid losses'
 FROM estimate.activity_quantity AS a
 JOIN estimate.electricity_factor AS e ON e.activity_key = a.activity_key
 WHERE a.scope_number <> '3' AND e.grid_gross_loss_fraction IS NOT NULL

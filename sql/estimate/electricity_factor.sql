@@ -3,31 +3,10 @@ grain = "one row per electricity row of estimate.activity_quantity"
 kind  = "view"
 */
 -- Location-based factor of own electricity (method point 9): eGRID subregion in the US (rev2 wins; the subregion from
--- the activity, else by state, flagged approximate), DESNZ in GB, else Ember, flagged lifecycle. And the residual mix.
+-- the activity, else by state, flagged approximate), DESNZ in GB, else Ember, flagged lifecycle; approximate as well for
+-- a state or subregion that eGRID does not know. And the residual mix.
 WITH bought AS (
     SELECT * FROM estimate.activity_quantity WHERE is_electricity
-),
-state_codes AS (
-    SELECT code, state
-    FROM (VALUES
-        ('AL', 'alabama'), ('AK', 'alaska'), ('AZ', 'arizona'), ('AR', 'arkansas'), ('CA', 'california'),
-        ('CO', 'colorado'), ('CT', 'connecticut'), ('DE', 'delaware'), ('DC', 'district of columbia'),
-        ('FL', 'florida'), ('GA', 'georgia'), ('HI', 'hawaii'), ('ID', 'idaho'), ('IL', 'illinois'),
-        ('IN', 'indiana'), ('IA', 'iowa'), ('KS', 'kansas'), ('KY', 'kentucky'), ('LA', 'louisiana'), ('ME', 'maine'),
-        ('MD', 'maryland'), ('MA', 'massachusetts'), ('MI', 'michigan'), ('MN', 'minnesota'), ('MS', 'mississippi'),
-        ('MO', 'missouri'), ('MT', 'montana'), ('NE', 'nebraska'), ('NV', 'nevada'), ('NH', 'new hampshire'),
-        ('NJ', 'new jersey'), ('NM', 'new mexico'), ('NY', 'new york'), ('NC', 'north carolina'),
-        ('ND', 'north dakota'), ('OH', 'ohio'), ('OK', 'oklahoma'), ('OR', 'oregon'), ('PA', 'pennsylvania'),
-        ('PR', 'puerto rico'), ('RI', 'rhode island'), ('SC', 'south carolina'), ('SD', 'south dakota'),
-        ('TN', 'tennessee'), ('TX', 'texas'), ('UT', 'utah'), ('VT', 'vermont'), ('VA', 'virginia'),
-        ('WA', 'washington'), ('WV', 'west virginia'), ('WI', 'wisconsin'), ('WY', 'wyoming')
-    ) AS listed (code, state)
-),
-state_subregions AS (
-    SELECT lower(e.us_state) AS state, c.code, min(upper(e.egrid_subregion)) AS subregion
-    FROM reference.us_state_egrid AS e
-    LEFT JOIN state_codes AS c ON c.state = lower(e.us_state)
-    GROUP BY lower(e.us_state), c.code
 ),
 subregions AS (
     SELECT
@@ -43,12 +22,20 @@ subregions AS (
         CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END AS quality_rank
     FROM reference.egrid_subregion
 ),
+state_subregions AS (
+    SELECT lower(us_state) AS state, upper(state_code) AS code, min(upper(egrid_subregion)) AS subregion
+    FROM reference.us_state_egrid
+    WHERE upper(egrid_subregion) IN (SELECT subregion FROM subregions)
+    GROUP BY lower(us_state), upper(state_code)
+),
 us_places AS (
     SELECT
         b.activity_key,
         b.activity_year,
         COALESCE(direct.subregion, by_state.subregion) AS subregion,
-        direct.subregion IS NULL AS is_approximate
+        direct.subregion IS NULL AS is_approximate,
+        -- A place is named, and no subregion is known for it: the country's figure stands in.
+        COALESCE(trim(b.region), '') <> '' AND direct.subregion IS NULL AND by_state.subregion IS NULL AS is_unknown
     FROM bought AS b
     LEFT JOIN (SELECT DISTINCT subregion FROM subregions) AS direct ON direct.subregion = upper(trim(b.region))
     LEFT JOIN state_subregions AS by_state
@@ -79,10 +66,15 @@ offered AS (
     SELECT
         b.activity_key, b.activity_year, 2, g.year, g.factor_id, false, 0,
         g.intensity_gco2e_per_kwh / 1000, NULL, NULL, NULL, NULL, NULL,
-        CASE g.quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END, 'lifecycle', NULL
+        greatest(
+            CASE g.quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END,
+            CASE WHEN p.is_unknown THEN 2 ELSE 0 END
+        ),
+        CASE WHEN p.is_unknown THEN 'lifecycle,approximate' ELSE 'lifecycle' END, NULL
     FROM bought AS b
     JOIN reference.countries AS c ON c.country_iso2 = b.country_iso2
     JOIN reference.grid_intensity_country AS g ON g.country_iso3 = c.country_iso3
+    LEFT JOIN us_places AS p ON p.activity_key = b.activity_key
     WHERE g.basis = 'average-production-lifecycle' AND g.accounting_method = 'location'
 ),
 ranked AS (

@@ -16,6 +16,7 @@ mod deliveries;
 mod doctor;
 mod documents;
 mod factor_sets;
+mod factor_tables;
 mod fast_landing;
 mod faults;
 mod gcp;

@@ -1,5 +1,6 @@
 //! sqllogictest files over the real models. `tests/slt/<name>.slt` runs on the fixtures of a source kind; comments at its
-//! head say which (`# kind: focus`, otherwise the file's name) and add configuration (`# config: [method]`).
+//! head say which (`# kind: focus`, otherwise the file's name), name another folder of fixtures (`# fixtures: leaks`) and
+//! add configuration (`# config: [method]`).
 
 use std::path::Path;
 
@@ -68,8 +69,10 @@ fn workspace(file: &Path) -> Project {
     let project = Project::new(&format!(
         "{config}\n[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\nallocation_tags = [\"team\"]\n{sources}"
     ));
+    let fixtures = head("fixtures").pop();
     for kind in kinds {
-        for entry in std::fs::read_dir(root().join("tests/fixtures").join(kind)).unwrap() {
+        let folder = fixtures.as_deref().unwrap_or(kind);
+        for entry in std::fs::read_dir(root().join("tests/fixtures").join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             project.write(&format!("{kind}/{name}"), std::fs::read(&path).unwrap());
@@ -150,4 +153,29 @@ fn instruments() {
 #[test]
 fn gcp_billing_files() {
     check("gcp_billing_files");
+}
+
+#[test]
+fn leaks() {
+    check("leaks");
+}
+
+#[test]
+fn leaks_ar4() {
+    check("leaks_ar4");
+}
+
+#[test]
+fn leaks_ar5() {
+    check("leaks_ar5");
+}
+
+#[test]
+fn places() {
+    check("places");
+}
+
+#[test]
+fn regions() {
+    check("regions");
 }
