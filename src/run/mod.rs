@@ -20,6 +20,7 @@ pub mod query;
 pub mod report;
 pub mod staleness;
 pub mod system;
+pub mod untagged;
 pub mod upkeep;
 pub mod workspace;
 
@@ -116,6 +117,7 @@ async fn build(
     one_bill::check(workspace).await?;
     crate::factors::archive::keep(&workspace.warehouse, &workspace.tables.factors).await?;
     building::build_all(workspace, request, &selected, run_id, observer, report).await?;
+    untagged::warn(workspace, report).await?;
     publish::publish_all(workspace, run_id, observer, report).await?;
     report.coverage = publish::coverage(workspace).await?;
     Ok(())

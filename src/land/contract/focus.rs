@@ -1,9 +1,9 @@
-//! FOCUS 1.0 to 1.2.
+//! FOCUS 1.0 to 1.4.
 
 use super::ParquetType::{Double, Text, Timestamp};
 use super::{Contract, Provider};
 
-/// The columns of FOCUS 1.2 and the provider columns the models read.
+/// The columns of FOCUS 1.2, those that stand in their place in 1.3 and 1.4, and the provider columns the models read.
 pub(super) const FOCUS: Contract = Contract {
     required: &["chargeperiodstart", "chargecategory"],
     cost: &["billedcost"],
@@ -52,6 +52,7 @@ pub(super) const FOCUS: Contract = Contract {
         "ContractedCost",
         "ContractedUnitPrice",
         "EffectiveCost",
+        "HostProviderName",
         "InvoiceId",
         "InvoiceIssuerName",
         "ListCost",
@@ -72,6 +73,7 @@ pub(super) const FOCUS: Contract = Contract {
         "ResourceType",
         "ServiceCategory",
         "ServiceName",
+        "ServiceProviderName",
         "ServiceSubcategory",
         "SkuId",
         "SkuMeter",
@@ -83,10 +85,14 @@ pub(super) const FOCUS: Contract = Contract {
         "Tags",
         "x_InstanceType",
         "x_InvoiceId",
+        "x_Labels",
         "x_Operation",
+        "x_ProjectLabels",
         "x_ServiceCode",
         "x_SkuDetails",
         "x_SkuMeterName",
+        "x_SystemLabels",
+        "x_Tags",
         "x_UsageType",
     ],
     parquet_columns: &[
@@ -118,6 +124,7 @@ pub(super) const FOCUS: Contract = Contract {
         ("ContractedCost", Double),
         ("ContractedUnitPrice", Double),
         ("EffectiveCost", Double),
+        ("HostProviderName", Text),
         ("InvoiceId", Text),
         ("InvoiceIssuerName", Text),
         ("ListCost", Double),
@@ -138,6 +145,7 @@ pub(super) const FOCUS: Contract = Contract {
         ("ResourceType", Text),
         ("ServiceCategory", Text),
         ("ServiceName", Text),
+        ("ServiceProviderName", Text),
         ("ServiceSubcategory", Text),
         ("SkuId", Text),
         ("SkuMeter", Text),
@@ -149,10 +157,14 @@ pub(super) const FOCUS: Contract = Contract {
         ("Tags", Text),
         ("x_InstanceType", Text),
         ("x_InvoiceId", Text),
+        ("x_Labels", Text),
         ("x_Operation", Text),
+        ("x_ProjectLabels", Text),
         ("x_ServiceCode", Text),
         ("x_SkuDetails", Text),
         ("x_SkuMeterName", Text),
+        ("x_SystemLabels", Text),
+        ("x_Tags", Text),
         ("x_UsageType", Text),
     ],
     ..Contract::EMPTY
