@@ -5,6 +5,7 @@ pub mod building;
 mod built_model;
 pub mod diff;
 pub mod explain;
+pub mod explain_equations;
 pub mod explain_sql;
 pub mod factor_row;
 pub mod gaps;

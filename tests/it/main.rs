@@ -14,6 +14,7 @@ mod cluster;
 mod deliveries;
 mod doctor;
 mod documents;
+mod explain;
 mod factor_sets;
 mod fast_landing;
 mod faults;
