@@ -1,11 +1,11 @@
 -- Guards rows and money between landing and the rollup: per slice and currency, every delivered line is
 -- counted once and the sums of the billed cost are equal to the last digit.
 WITH landed AS (
-    SELECT c.tenant, c.source, c.export, c.period, COALESCE(c.currency, s.currency) AS billing_currency,
+    SELECT c.tenant, c.source, c.export, c.period, upper(COALESCE(c.currency, s.currency)) AS billing_currency,
         SUM(c.billed_cost) AS billed_cost, COUNT(*) AS line_count
     FROM {{arg1}} AS c
     JOIN settings.source AS s ON s.tenant = c.tenant AND s.source = c.source AND s.role = 'counts'
-    GROUP BY c.tenant, c.source, c.export, c.period, COALESCE(c.currency, s.currency)
+    GROUP BY c.tenant, c.source, c.export, c.period, upper(COALESCE(c.currency, s.currency))
 ),
 counted AS (
     SELECT tenant, source, export, period, billing_currency, SUM(billed_cost) AS billed_cost, SUM(line_count) AS line_count

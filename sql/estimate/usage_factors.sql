@@ -206,5 +206,28 @@ SELECT
     claimed_market_gco2e_per_kwh,
     market_claim_id,
     provider_claim_gco2e_per_kwh,
-    method_version
+    method_version,
+    -- The numbers of the equations, for who recomputes a figure: each where the component's equation has it.
+    method_kind,
+    CASE WHEN component IN ('compute', 'gpu') OR method_kind IN ('lambda', 'aurora_serverless', 'glue') THEN utilisation END
+        AS utilisation,
+    CASE WHEN method_kind IN ('aurora_serverless', 'glue') THEN average_min_watts_per_vcpu ELSE idle_watts END AS min_watts,
+    CASE WHEN method_kind IN ('aurora_serverless', 'glue') THEN average_max_watts_per_vcpu ELSE full_watts END AS max_watts,
+    CASE WHEN method_kind = 'instance' THEN vcpu_count END AS vcpu_count,
+    CASE WHEN method_kind = 'instance' THEN zone_copies END AS zone_copies,
+    CASE WHEN method_kind = 'instance' AND component IN ('memory', 'gpu') THEN hours_per_unit END AS hours_per_unit,
+    CASE WHEN component IN ('compute', 'embodied') THEN vcpu_hours_per_unit END AS vcpu_hours_per_unit,
+    CASE WHEN component = 'compute' THEN COALESCE(burstable_baseline_pct / 50, 1.0) END AS burstable_ratio,
+    CASE WHEN component = 'memory' THEN memory_gb END AS memory_gb,
+    CASE WHEN component = 'memory' THEN platform_memory_gb END AS platform_memory_gb,
+    CASE WHEN component = 'memory' THEN platform_chips * memory_gb_per_chip_baseline END AS platform_memory_gb_in_watts,
+    CASE WHEN component = 'memory' THEN memory_kwh_per_gb_hour END AS memory_kwh_per_gb_hour,
+    CASE WHEN component = 'gpu' AND method_kind = 'instance' THEN gpu_count END AS gpu_count,
+    CASE WHEN component = 'storage' THEN stored_gb_per_unit END AS stored_gb_per_unit,
+    CASE WHEN component = 'storage' THEN watt_hours_per_tb_hour END AS watt_hours_per_tb_hour,
+    CASE WHEN component = 'storage' THEN replication_ratio END AS replication_ratio,
+    CASE WHEN component IN ('network', 'network_internet') THEN kwh_per_gb END AS kwh_per_gb,
+    CASE WHEN component = 'serverless' THEN serverless_value END AS serverless_value,
+    CASE WHEN component = 'embodied' THEN platform_embodied_kgco2e END AS platform_embodied_kgco2e,
+    CASE WHEN component = 'embodied' THEN embodied_platform_vcpu_count END AS embodied_platform_vcpu_count
 FROM estimated

@@ -3,6 +3,8 @@ description = "CUR 2.0 (Data Exports) lines, CSV with JSON maps and Parquet with
 grain = "one row per delivered line"
 kind = "view"
 */
+-- The column `tags` holds resource tags, account tags, cost categories and user attributes under a prefix each. Resource tags
+-- and account tags are tags by their plain key, and a resource's tag counts before its account's; other keys keep the prefix.
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
     clean_text(bill_payer_account_id) AS payer_account_id,
@@ -44,7 +46,7 @@ SELECT
     money(savings_plan_used_commitment) AS savings_plan_used_commitment,
     line_item_usage_amount AS usage_amount_text,
     CAST(NULL AS DOUBLE) AS usage_amount_number,
-    clean_tags(resource_tags) AS tags
+    clean_tags(resource_tags, aws_tags(tags)) AS tags
 FROM raw.aws_cur2
 UNION ALL
 SELECT
@@ -88,5 +90,5 @@ SELECT
     money(savings_plan_used_commitment) AS savings_plan_used_commitment,
     CAST(NULL AS VARCHAR) AS usage_amount_text,
     CAST(line_item_usage_amount AS DOUBLE) AS usage_amount_number,
-    resource_tags AS tags
+    clean_tags(resource_tags, aws_tags(tags)) AS tags
 FROM raw.aws_cur2_parquet

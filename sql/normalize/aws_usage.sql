@@ -80,7 +80,15 @@ classified AS (
             WHEN line_item_type IN ('Credit', 'Refund') THEN 'credit'
             WHEN line_item_type LIKE '%Discount' OR line_item_type IN ('SavingsPlanNegation', 'RoundingCorrection') THEN 'adjustment'
             ELSE 'unknown_charge_type'
-        END AS exclusion_reason
+        END AS exclusion_reason,
+        -- What was paid once for a commitment and is paid back. The bill often leaves the commitment's columns empty and says
+        -- it in words; a refund of a recurring fee or of a discount is another thing.
+        line_item_type = 'Refund'
+            AND (savings_plan_arn IS NOT NULL OR reservation_arn IS NOT NULL OR usage_type LIKE '%SP:%Upfront'
+                OR regexp_like(lower(description), 'fee for (a |the )?(savings plan|reserv)|sign up charge'))
+            AND (usage_type LIKE '%NoUpfront') IS NOT TRUE
+            AND regexp_like(lower(description), 'recurring|hourly|monthly|discount|private rate|(^|[^a-z])edp([^a-z]|$)') IS NOT TRUE
+            AS returns_one_time_fee
     FROM told
 )
 SELECT
@@ -152,11 +160,13 @@ SELECT
         WHEN 'RIFee' THEN COALESCE(reservation_unused_upfront + reservation_unused_recurring, unblended_cost)
         WHEN 'SavingsPlanNegation' THEN CAST(0 AS DECIMAL(38,24))
         WHEN 'SavingsPlanUpfrontFee' THEN CAST(0 AS DECIMAL(38,24))
+        -- The fee costs nothing where it is bought, its return nothing where it is paid back; recurring fees count both ways.
+        WHEN 'Refund' THEN CASE WHEN returns_one_time_fee THEN CAST(0 AS DECIMAL(38,24)) ELSE unblended_cost END
         WHEN 'Fee' THEN CASE WHEN reservation_arn IS NOT NULL THEN CAST(0 AS DECIMAL(38,24)) ELSE unblended_cost END
         ELSE unblended_cost
     END) AS effective_cost,
     on_demand_cost AS list_cost,
-    currency_code AS billing_currency,
+    upper(currency_code) AS billing_currency,
     invoice_id,
     tags,
     exclusion_reason IS NULL AS is_usage,

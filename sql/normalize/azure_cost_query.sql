@@ -10,7 +10,7 @@ SELECT
     CAST(NULL AS VARCHAR) AS billing_account_name,
     clean_text("SubscriptionId") AS sub_account_id,
     CAST(NULL AS VARCHAR) AS sub_account_name,
-    clean_text("Currency") AS billing_currency,
+    upper(clean_text("Currency")) AS billing_currency,
     usage_timestamp("UsageDate", _date_order) AS charge_date,
     clean_text("ChargeType") AS charge_type,
     clean_text("Frequency") AS frequency,

@@ -3,16 +3,18 @@ description = "FOCUS lines of any provider and version, CSV and Parquet, with nu
 grain = "one row per delivered line"
 kind = "view"
 */
+-- From FOCUS 1.3 on ServiceProviderName and HostProviderName stand in the place of ProviderName and PublisherName. Google's
+-- own export has lists of labels in place of Tags: a resource's label counts before its project's, that before a tag.
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    clean_text("ProviderName") AS provider_name,
-    clean_text("PublisherName") AS publisher_name,
+    COALESCE(clean_text("ProviderName"), clean_text("ServiceProviderName"), clean_text("HostProviderName"), clean_text("InvoiceIssuerName")) AS provider_name,
+    COALESCE(clean_text("PublisherName"), clean_text("HostProviderName"), clean_text("ServiceProviderName")) AS publisher_name,
     clean_text("InvoiceIssuerName") AS invoice_issuer_name,
     clean_text("BillingAccountId") AS billing_account_id,
     clean_text("BillingAccountName") AS billing_account_name,
     clean_text("SubAccountId") AS sub_account_id,
     clean_text("SubAccountName") AS sub_account_name,
-    clean_text("BillingCurrency") AS billing_currency,
+    upper(clean_text("BillingCurrency")) AS billing_currency,
     clean_text("ChargeCategory") AS charge_category,
     clean_text("ChargeClass") AS charge_class,
     clean_text("ChargeDescription") AS charge_description,
@@ -44,22 +46,22 @@ SELECT
     clean_text("x_UsageType") AS usage_type,
     clean_text("x_Operation") AS operation,
     clean_text("x_ServiceCode") AS service_code,
-    COALESCE(json_value("SkuPriceDetails", 'InstanceType'), json_value("x_SkuDetails", 'InstanceType'), json_value("x_SkuDetails", 'ServiceType'), clean_text("x_InstanceType")) AS told_instance_type,
-    COALESCE(json_value("SkuPriceDetails", 'CoreCount'), json_value("x_SkuDetails", 'VCPUs')) AS told_vcpus,
+    COALESCE(json_value("SkuPriceDetails", 'InstanceType'), json_value("x_SkuDetails", 'InstanceType'), json_value("x_SkuDetails", 'ServiceType'), clean_text("x_InstanceType"), tag_value("x_SystemLabels", 'compute.googleapis.com/machine_spec')) AS told_instance_type,
+    COALESCE(json_value("SkuPriceDetails", 'CoreCount'), json_value("x_SkuDetails", 'VCPUs'), tag_value("x_SystemLabels", 'compute.googleapis.com/cores')) AS told_vcpus,
     clean_text(CAST("ConsumedQuantity" AS VARCHAR)) AS usage_quantity_raw,
-    clean_tags("Tags") AS tags
+    clean_tags("Tags", "x_Labels", "x_ProjectLabels", "x_Tags") AS tags
 FROM raw.focus
 UNION ALL
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    clean_text("ProviderName") AS provider_name,
-    clean_text("PublisherName") AS publisher_name,
+    COALESCE(clean_text("ProviderName"), clean_text("ServiceProviderName"), clean_text("HostProviderName"), clean_text("InvoiceIssuerName")) AS provider_name,
+    COALESCE(clean_text("PublisherName"), clean_text("HostProviderName"), clean_text("ServiceProviderName")) AS publisher_name,
     clean_text("InvoiceIssuerName") AS invoice_issuer_name,
     clean_text("BillingAccountId") AS billing_account_id,
     clean_text("BillingAccountName") AS billing_account_name,
     clean_text("SubAccountId") AS sub_account_id,
     clean_text("SubAccountName") AS sub_account_name,
-    clean_text("BillingCurrency") AS billing_currency,
+    upper(clean_text("BillingCurrency")) AS billing_currency,
     clean_text("ChargeCategory") AS charge_category,
     clean_text("ChargeClass") AS charge_class,
     clean_text("ChargeDescription") AS charge_description,
@@ -91,22 +93,22 @@ SELECT
     clean_text("x_UsageType") AS usage_type,
     clean_text("x_Operation") AS operation,
     clean_text("x_ServiceCode") AS service_code,
-    COALESCE(json_value("SkuPriceDetails", 'InstanceType'), json_value("x_SkuDetails", 'InstanceType'), json_value("x_SkuDetails", 'ServiceType'), clean_text("x_InstanceType")) AS told_instance_type,
-    COALESCE(json_value("SkuPriceDetails", 'CoreCount'), json_value("x_SkuDetails", 'VCPUs')) AS told_vcpus,
+    COALESCE(json_value("SkuPriceDetails", 'InstanceType'), json_value("x_SkuDetails", 'InstanceType'), json_value("x_SkuDetails", 'ServiceType'), clean_text("x_InstanceType"), tag_value("x_SystemLabels", 'compute.googleapis.com/machine_spec')) AS told_instance_type,
+    COALESCE(json_value("SkuPriceDetails", 'CoreCount'), json_value("x_SkuDetails", 'VCPUs'), tag_value("x_SystemLabels", 'compute.googleapis.com/cores')) AS told_vcpus,
     clean_text(CAST("ConsumedQuantity" AS VARCHAR)) AS usage_quantity_raw,
-    clean_tags("Tags") AS tags
+    clean_tags("Tags", "x_Labels", "x_ProjectLabels", "x_Tags") AS tags
 FROM raw.focus_parquet
 UNION ALL
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    clean_text("ProviderName") AS provider_name,
-    clean_text("PublisherName") AS publisher_name,
+    COALESCE(clean_text("ProviderName"), clean_text("ServiceProviderName"), clean_text("HostProviderName"), clean_text("InvoiceIssuerName")) AS provider_name,
+    COALESCE(clean_text("PublisherName"), clean_text("HostProviderName"), clean_text("ServiceProviderName")) AS publisher_name,
     clean_text("InvoiceIssuerName") AS invoice_issuer_name,
     clean_text("BillingAccountId") AS billing_account_id,
     clean_text("BillingAccountName") AS billing_account_name,
     clean_text("SubAccountId") AS sub_account_id,
     clean_text("SubAccountName") AS sub_account_name,
-    clean_text("BillingCurrency") AS billing_currency,
+    upper(clean_text("BillingCurrency")) AS billing_currency,
     clean_text("ChargeCategory") AS charge_category,
     clean_text("ChargeClass") AS charge_class,
     clean_text("ChargeDescription") AS charge_description,
@@ -147,14 +149,14 @@ WHERE "ChargePeriodStart" IS NOT NULL
 UNION ALL
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    clean_text("ProviderName") AS provider_name,
-    clean_text("PublisherName") AS publisher_name,
+    COALESCE(clean_text("ProviderName"), clean_text("ServiceProviderName"), clean_text("HostProviderName"), clean_text("InvoiceIssuerName")) AS provider_name,
+    COALESCE(clean_text("PublisherName"), clean_text("HostProviderName"), clean_text("ServiceProviderName")) AS publisher_name,
     clean_text("InvoiceIssuerName") AS invoice_issuer_name,
     clean_text("BillingAccountId") AS billing_account_id,
     clean_text("BillingAccountName") AS billing_account_name,
     clean_text("SubAccountId") AS sub_account_id,
     clean_text("SubAccountName") AS sub_account_name,
-    clean_text("BillingCurrency") AS billing_currency,
+    upper(clean_text("BillingCurrency")) AS billing_currency,
     clean_text("ChargeCategory") AS charge_category,
     clean_text("ChargeClass") AS charge_class,
     clean_text("ChargeDescription") AS charge_description,

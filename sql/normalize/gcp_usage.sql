@@ -109,7 +109,7 @@ SELECT
     net_cost AS billed_cost,
     net_cost AS effective_cost,
     cost_at_list AS list_cost,
-    currency AS billing_currency,
+    upper(currency) AS billing_currency,
     invoice_month AS invoice_id,
     labels AS tags,
     exclusion_reason IS NULL AS is_usage,

@@ -59,7 +59,7 @@ SELECT
     l.availability_zone, l.from_region_id, l.to_region_id, l.resource_id, l.sku_id, l.sku_meter,
     l.usage_type, l.operation, l.instance_type, l.vcpus, l.usage_quantity_raw, l.usage_quantity,
     l.usage_unit, l.usage_unit_raw, l.unit_multiplier, l.billed_cost, l.effective_cost, l.list_cost,
-    COALESCE(l.billing_currency, s.currency) AS billing_currency, l.invoice_id, l.tags, l.is_usage,
+    COALESCE(l.billing_currency, upper(s.currency)) AS billing_currency, l.invoice_id, l.tags, l.is_usage,
     l.exclusion_reason, l.invoice_issuer_name, l.publisher_name, l.commitment_discount_id,
     l.commitment_discount_status, l.pricing_category, l.resource_name, l.resource_type,
     l.service_subcategory, l.sku_price_id, l.sku_price_details, l.source_file, l.source_row_number

@@ -100,7 +100,10 @@ fn print(output: &Output, title: &str, scope: &str, difference: &Difference, lim
     for listing in [&mut total, &mut services, &mut lines] {
         listing.map_cells(
             |name| name.ends_with("_kg") || name.starts_with("kg_"),
-            |cell| rounded(cell, 3),
+            |cell| match cell {
+                "" => "–".to_string(),
+                known => rounded(known, 3),
+            },
         );
         listing.map_cells(|name| name.starts_with("cost_"), |cell| rounded(cell, 2));
         listing.map_cells(|name| name.starts_with("quantity_"), |cell| rounded(cell, 4));

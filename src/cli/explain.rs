@@ -8,6 +8,7 @@ use super::output::Output;
 use crate::error::{Error, Result};
 use crate::run::Workspace;
 use crate::run::explain::{Explanation, Section, explain as find_way};
+use crate::run::explain_equations::is_number;
 use crate::run::factor_row::{Factor, split_ids};
 
 /// Prints the way from a figure to its source rows.
@@ -48,10 +49,10 @@ fn as_json(way: &Explanation, table: &str, filter: &str) -> Result<Value> {
         json!({ "factor_id": f.id, "table": f.table, "values": f.values, "quality": f.quality, "source": f.source, "licence": f.licence })
     });
     object["factors"] = factors.collect();
-    let checks = way
-        .checks
-        .iter()
-        .map(|c| json!({ "what": c.what, "figure": c.figure, "sum": c.sum, "equal": c.equal }));
+    let known = |number: &str| Some(number.to_string()).filter(|n| !n.is_empty());
+    let checks = way.checks.iter().map(
+        |c| json!({ "what": c.what, "figure": known(&c.figure), "sum": known(&c.sum), "equal": c.equal }),
+    );
     object["checks"] = checks.collect();
     Ok(object)
 }
@@ -62,6 +63,10 @@ fn as_text(output: &Output, way: &Explanation) -> Result<()> {
             factors(output, &way.factors);
         }
         let mut listing = Listing::of_batches(&section.rows.schema, &section.rows.batches)?;
+        if section.name == "equations" {
+            equations(output, &section.title, &listing);
+            continue;
+        }
         listing.map_cells(
             |name| name.ends_with("factor_id") && section.name != "figure",
             |cell| numbered(cell, &way.factors),
@@ -94,15 +99,74 @@ fn as_text(output: &Output, way: &Explanation) -> Result<()> {
     output.line("Sums");
     let mut sums = Listing::new(&["what", "#figure", "#sum", ""]);
     for check in &way.checks {
+        let known = |number: &'_ str| {
+            if number.is_empty() {
+                "–".to_string()
+            } else {
+                number.to_string()
+            }
+        };
         sums.row([
-            check.what.as_str(),
-            &check.figure,
-            &check.sum,
-            if check.equal { "✓" } else { "differs" },
+            check.what.clone(),
+            known(&check.figure),
+            known(&check.sum),
+            if check.equal { "✓" } else { "differs" }.to_string(),
         ]);
     }
     output.line(sums.text());
     Ok(())
+}
+
+/// Each equation with its numbers, so that a reader computes the figure again.
+fn equations(output: &Output, title: &str, listing: &Listing) {
+    output.line(title);
+    for row in listing.rows() {
+        let cell = |name: &str| listing.column(name).map_or("", |column| row[column].as_str());
+        let told = |names: &[&str]| {
+            let cells = names
+                .iter()
+                .map(|name| cell(name))
+                .filter(|cell| !cell.is_empty());
+            cells.collect::<Vec<_>>().join(" · ")
+        };
+        let what = told(&["method", "usage", "instance_type", "region_id", "component"]);
+        output.line(format!("  {what}"));
+        output.line(format!("      {}", cell("equation")));
+        let numbers = listing
+            .names()
+            .filter(|name| is_number(name) && !cell(name).is_empty());
+        let numbers: Vec<String> = numbers.map(|name| format!("{name} {}", cell(name))).collect();
+        output.line(format!(
+            "      usage_quantity {} {}, {}",
+            cell("usage_quantity"),
+            cell("usage_unit"),
+            numbers.join(", ")
+        ));
+        let known = |name: &str| match cell(name) {
+            "" => format!("{name} –"),
+            value => format!("{name} {value}"),
+        };
+        output.line(match cell("component") {
+            "embodied" => format!("      = {}", known("embodied_gco2e")),
+            component => {
+                // What moves over the internet is outside the data centre.
+                let pue = match component {
+                    "network_internet" => String::new(),
+                    _ => format!(" × {}", known("pue_ratio")),
+                };
+                format!(
+                    "      = {}{pue} = {} × {} = {}; × {} = {}",
+                    known("it_kwh"),
+                    known("facility_kwh"),
+                    known("location_gco2e_per_kwh"),
+                    known("location_gco2e"),
+                    known("market_gco2e_per_kwh"),
+                    known("market_gco2e"),
+                )
+            }
+        });
+    }
+    output.line("");
 }
 
 /// Whether a column of a section has any value.

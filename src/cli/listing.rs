@@ -79,6 +79,11 @@ impl Listing {
         &self.rows
     }
 
+    /// The columns' names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The column of a name.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|(column, _)| column == name)

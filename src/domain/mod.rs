@@ -3,4 +3,5 @@
 pub mod decimal;
 pub mod nested_text;
 pub mod period;
+pub mod tag_text;
 pub mod timestamp;

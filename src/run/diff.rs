@@ -180,7 +180,8 @@ struct Sql {
 }
 
 impl Sql {
-    /// One row per key and component with its effect on the total (location-based, with embodied), in grams, by reason.
+    /// One row per key and component with its effect on the total (location-based, with embodied), in grams, by reason;
+    /// null where neither side has an estimate.
     fn effects(&self) -> String {
         let Sql {
             key,
@@ -190,11 +191,17 @@ impl Sql {
         let side = |table: &str, side: &str| {
             format!(
                 "SELECT {key}, component, '{side}' AS side, CAST(usage_quantity AS DOUBLE) AS quantity,
-                    CASE WHEN {internet} OR (component IS DISTINCT FROM 'network_internet')
+                    CASE WHEN location_gco2e IS NULL AND embodied_gco2e IS NULL THEN NULL
+                         WHEN {internet} OR (component IS DISTINCT FROM 'network_internet')
                          THEN COALESCE(CAST(location_gco2e AS DOUBLE), 0) + COALESCE(CAST(embodied_gco2e AS DOUBLE), 0) ELSE 0 END AS gco2e,
                     method_version, factor_set_version,
                     concat_ws('|', power_factor_id, pue_factor_id, grid_factor_id, embodied_factor_id) AS factor_ids
                  FROM {table} WHERE tenant IN ({tenants})"
+            )
+        };
+        let effect = |reason: &str, value: &str| {
+            format!(
+                "CASE WHEN change IS NULL THEN NULL WHEN reason = '{reason}' THEN {value} ELSE 0 END AS {reason}_effect"
             )
         };
         format!(
@@ -205,8 +212,8 @@ impl Sql {
                     COUNT(CASE WHEN side = 'after' THEN 1 END) AS rows_after,
                     COALESCE(SUM(CASE WHEN side = 'before' THEN quantity END), 0) AS quantity_before,
                     COALESCE(SUM(CASE WHEN side = 'after' THEN quantity END), 0) AS quantity_after,
-                    COALESCE(SUM(CASE WHEN side = 'before' THEN gco2e END), 0) AS gco2e_before,
-                    COALESCE(SUM(CASE WHEN side = 'after' THEN gco2e END), 0) AS gco2e_after,
+                    SUM(CASE WHEN side = 'before' THEN gco2e END) AS gco2e_before,
+                    SUM(CASE WHEN side = 'after' THEN gco2e END) AS gco2e_after,
                     (MAX(CASE WHEN side = 'before' THEN method_version END) IS DISTINCT FROM
                         MAX(CASE WHEN side = 'after' THEN method_version END)) AS other_method,
                     (MAX(CASE WHEN side = 'before' THEN factor_ids END) IS DISTINCT FROM
@@ -217,28 +224,32 @@ impl Sql {
             ),
             known AS (
                 SELECT *, SUM(rows_before) OVER (PARTITION BY {key}) AS key_before, SUM(rows_after) OVER (PARTITION BY {key}) AS key_after,
-                    gco2e_after - gco2e_before AS change,
-                    CASE WHEN quantity_before <> 0 THEN gco2e_before * (quantity_after / quantity_before - 1) ELSE gco2e_after - gco2e_before END AS at_old_rate
+                    CASE WHEN gco2e_before IS NOT NULL OR gco2e_after IS NOT NULL
+                         THEN COALESCE(gco2e_after, 0) - COALESCE(gco2e_before, 0) END AS change,
+                    CASE WHEN gco2e_before IS NULL AND gco2e_after IS NULL THEN NULL
+                         WHEN quantity_before <> 0 THEN COALESCE(gco2e_before, 0) * (quantity_after / quantity_before - 1)
+                         ELSE COALESCE(gco2e_after, 0) - COALESCE(gco2e_before, 0) END AS at_old_rate
                 FROM paired
             ),
             sorted AS (
                 SELECT *, CASE
                     WHEN key_before = 0 OR key_after = 0 THEN 'usage'
-                    WHEN rows_before = 0 OR rows_after = 0 THEN 'coverage'
+                    WHEN rows_before = 0 OR rows_after = 0 OR (gco2e_before IS NULL) <> (gco2e_after IS NULL) THEN 'coverage'
                     WHEN other_method THEN 'method'
                     WHEN other_factors THEN 'factors'
                     ELSE 'settings' END AS reason
                 FROM known
             )
-            SELECT *,
-                CASE WHEN reason = 'usage' THEN change WHEN reason = 'coverage' THEN 0 ELSE at_old_rate END AS usage_effect,
-                CASE WHEN reason = 'factors' THEN change - at_old_rate ELSE 0 END AS factors_effect,
-                CASE WHEN reason = 'method' THEN change - at_old_rate ELSE 0 END AS method_effect,
-                CASE WHEN reason = 'settings' THEN change - at_old_rate ELSE 0 END AS settings_effect,
-                CASE WHEN reason = 'coverage' THEN change ELSE 0 END AS coverage_effect
+            SELECT *, {usage}, {factors}, {method}, {settings}, {coverage}
             FROM sorted",
             before = side("before_estimate", "before"),
-            after = side("after_estimate", "after")
+            after = side("after_estimate", "after"),
+            usage = "CASE WHEN change IS NULL THEN NULL WHEN reason = 'usage' THEN change WHEN reason = 'coverage' THEN 0 \
+                 ELSE at_old_rate END AS usage_effect",
+            factors = effect("factors", "change - at_old_rate"),
+            method = effect("method", "change - at_old_rate"),
+            settings = effect("settings", "change - at_old_rate"),
+            coverage = effect("coverage", "change"),
         )
     }
 
@@ -298,32 +309,44 @@ impl Sql {
         .to_vec();
         let nothing: Vec<String> = names
             .iter()
-            .map(|n| format!("CAST(0 AS DOUBLE) AS {n}"))
+            .map(|n| format!("CAST(NULL AS DOUBLE) AS {n}"))
             .collect();
         let summed: Vec<String> = names.iter().map(|n| format!("SUM({n}) AS {n}")).collect();
+        // What a side does not have at all emits nothing there; what it has without an estimate is unknown.
+        let known = |side: &str| {
+            format!(
+                "COALESCE(kg_{side}, CASE WHEN rows_{side} IS NULL AND lines_{side} IS NULL THEN 0 END) AS kg_{side}"
+            )
+        };
         format!(
-            "SELECT {group}, kg_before, kg_after, kg_after - kg_before AS change_kg, usage_kg, factors_kg, method_kg, settings_kg, coverage_kg,
-                cost_before, cost_after, lines_before, lines_after
+            "SELECT {group}, {}, {},
+                CASE WHEN kg_before IS NOT NULL OR kg_after IS NOT NULL THEN COALESCE(kg_after, 0) - COALESCE(kg_before, 0) END AS change_kg,
+                usage_kg, factors_kg, method_kg, settings_kg, coverage_kg, cost_before, cost_after, lines_before, lines_after
              FROM (
-                SELECT {group}, {}, SUM(cost_before) AS cost_before, SUM(cost_after) AS cost_after,
+                SELECT {group}, {}, SUM(rows_before) AS rows_before, SUM(rows_after) AS rows_after,
+                    SUM(cost_before) AS cost_before, SUM(cost_after) AS cost_after,
                     SUM(lines_before) AS lines_before, SUM(lines_after) AS lines_after
                 FROM (
-                    SELECT {group}, {}, CAST(NULL AS DECIMAL(38, 24)) AS cost_before, CAST(NULL AS DECIMAL(38, 24)) AS cost_after,
+                    SELECT {group}, {}, NULLIF(SUM(rows_before), 0) AS rows_before, NULLIF(SUM(rows_after), 0) AS rows_after,
+                        CAST(NULL AS DECIMAL(38, 24)) AS cost_before, CAST(NULL AS DECIMAL(38, 24)) AS cost_after,
                         CAST(NULL AS BIGINT) AS lines_before, CAST(NULL AS BIGINT) AS lines_after FROM effects GROUP BY {group}
                     UNION ALL
-                    SELECT {group}, {}, SUM(cost_before), SUM(cost_after), SUM(lines_before), SUM(lines_after) FROM costs GROUP BY {group}
+                    SELECT {group}, {}, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), SUM(cost_before), SUM(cost_after),
+                        SUM(lines_before), SUM(lines_after) FROM costs GROUP BY {group}
                 ) AS stacked GROUP BY {group}
              ) AS summed
-             WHERE abs(usage_kg) + abs(factors_kg) + abs(method_kg) + abs(settings_kg) + abs(coverage_kg) >= 0.000001
+             WHERE (abs(usage_kg) + abs(factors_kg) + abs(method_kg) + abs(settings_kg) + abs(coverage_kg) >= 0.000001)
                 OR (cost_after IS DISTINCT FROM cost_before) OR (lines_after IS DISTINCT FROM lines_before)
-             ORDER BY abs(kg_after - kg_before) DESC, {group}",
+             ORDER BY abs(COALESCE(kg_after, 0) - COALESCE(kg_before, 0)) DESC, {group}",
+            known("before"),
+            known("after"),
             summed.join(", "),
             measures.join(", "),
             nothing.join(", ")
         )
     }
 
-    /// The keys that were added, removed or changed, the largest effect first.
+    /// The keys that were added, removed or changed, the largest effect first; emissions without an estimate are null.
     fn lines(&self, limit: u32) -> String {
         let Sql { key, .. } = self;
         format!(
@@ -333,7 +356,7 @@ impl Sql {
                     CAST(NULL AS DECIMAL(38, 24)) AS cost_before, CAST(NULL AS DECIMAL(38, 24)) AS cost_after,
                     CAST(NULL AS BIGINT) AS lines_before, CAST(NULL AS BIGINT) AS lines_after FROM effects
                 UNION ALL
-                SELECT {key}, 0, 0, 0, 0, CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), quantity_before, quantity_after, cost_before, cost_after, lines_before, lines_after FROM costs
+                SELECT {key}, CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), 0, 0, CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), quantity_before, quantity_after, cost_before, cost_after, lines_before, lines_after FROM costs
             ),
             folded AS (
                 SELECT {key}, SUM(gco2e_before) AS gco2e_before, SUM(gco2e_after) AS gco2e_after,
@@ -349,11 +372,12 @@ impl Sql {
                 CASE WHEN present_before > 0 THEN quantity_before END AS quantity_before,
                 CASE WHEN present_after > 0 THEN quantity_after END AS quantity_after,
                 cost_before, cost_after, lines_before, lines_after,
-                round(gco2e_before / 1000, 6) AS kg_before, round(gco2e_after / 1000, 6) AS kg_after
+                CASE WHEN present_before = 0 THEN 0 ELSE round(gco2e_before / 1000, 6) END AS kg_before,
+                CASE WHEN present_after = 0 THEN 0 ELSE round(gco2e_after / 1000, 6) END AS kg_after
             FROM folded
-            WHERE abs(gco2e_after - gco2e_before) >= 0.001 OR (cost_before IS DISTINCT FROM cost_after) OR (lines_before IS DISTINCT FROM lines_after)
+            WHERE abs(COALESCE(gco2e_after, 0) - COALESCE(gco2e_before, 0)) >= 0.001 OR (cost_before IS DISTINCT FROM cost_after) OR (lines_before IS DISTINCT FROM lines_after)
                 OR abs(COALESCE(quantity_after, 0) - COALESCE(quantity_before, 0)) > 0.000000001
-            ORDER BY abs(gco2e_after - gco2e_before) DESC, abs(COALESCE(cost_after, 0) - COALESCE(cost_before, 0)) DESC, {key}
+            ORDER BY abs(COALESCE(gco2e_after, 0) - COALESCE(gco2e_before, 0)) DESC, abs(COALESCE(cost_after, 0) - COALESCE(cost_before, 0)) DESC, {key}
             LIMIT {limit}"
         )
     }

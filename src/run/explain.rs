@@ -2,6 +2,7 @@
 
 use datafusion::prelude::SessionContext;
 
+use super::explain_equations::equations_sql;
 use super::explain_sql::{self, Shape};
 use super::factor_row::{Factor, factor, split_ids};
 use super::query::{Rows, keep, name, rollup_key, rows, same, tenants, texts};
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// A part of the way.
 pub struct Section {
-    /// `figure`, `estimate`, `rollup`, `files`, `lines`, `activity`, `provider`.
+    /// `figure`, `estimate`, `equations`, `rollup`, `files`, `lines`, `activity`, `provider`.
     pub name: &'static str,
     /// For people.
     pub title: String,
@@ -22,9 +23,9 @@ pub struct Section {
 pub struct Check {
     /// What was added up.
     pub what: String,
-    /// The figure.
+    /// The figure; empty where nothing is known.
     pub figure: String,
-    /// The sum.
+    /// The sum; empty likewise.
     pub sum: String,
     /// Whether they agree.
     pub equal: bool,
@@ -47,7 +48,7 @@ pub struct Explanation {
 pub async fn explain(workspace: &Workspace, table: &str, filter: &str, limit: u32) -> Result<Explanation> {
     let shape = explain_sql::shape(table).ok_or_else(|| {
         Error::usage(format!("`{table}` cannot be explained"))
-            .hint("publish.emissions_by_…, publish.inventory, estimate.cloud_emissions and estimate.activity_emissions can")
+            .hint("publish.emissions_by_…, publish.cost_and_carbon, publish.inventory, estimate.cloud_emissions and estimate.activity_emissions can")
     })?;
     let context = workspace.engine.session();
     let chosen = format!(
@@ -130,7 +131,7 @@ impl Way<'_> {
 
     async fn check(&mut self, what: &str, figure_sql: &str, sum_sql: &str, tolerance: &str) -> Result<()> {
         let sql = format!(
-            "SELECT CAST(f.v AS VARCHAR), CAST(s.v AS VARCHAR), abs(f.v - s.v) <= {tolerance} \
+            "SELECT CAST(f.v AS VARCHAR), CAST(s.v AS VARCHAR), abs(COALESCE(f.v, 0) - COALESCE(s.v, 0)) <= {tolerance} \
              FROM ({figure_sql}) AS f (v) CROSS JOIN ({sum_sql}) AS s (v)"
         );
         for row in texts(&rows(self.workspace, &self.context, &sql).await?) {
@@ -166,12 +167,11 @@ impl Way<'_> {
         self.factors("SELECT DISTINCT factor_id FROM activity_rows")
             .await?;
         if matches!(shape, Shape::Inventory) {
-            let figure =
-                "SELECT COALESCE(SUM(co2e_kg), 0) FROM figure WHERE data_source IN ('activity', 'supplier')";
+            let figure = "SELECT SUM(co2e_kg) FROM figure WHERE data_source IN ('activity', 'supplier')";
             self.check(
                 "co2e_kg of activity rows",
                 figure,
-                "SELECT COALESCE(SUM(co2e_kg), 0) FROM activity_rows",
+                "SELECT SUM(co2e_kg) FROM activity_rows",
                 "0",
             )
             .await?;
@@ -198,8 +198,8 @@ impl Way<'_> {
         }
         self.check(
             "co2e_kg of provider rows = the provider's totals / 1000",
-            "SELECT COALESCE(SUM(co2e_kg), 0) FROM figure WHERE data_source = 'provider'",
-            "SELECT CAST(COALESCE(SUM(CASE method WHEN 'location' THEN location_gco2e ELSE market_gco2e END), 0) \
+            "SELECT SUM(co2e_kg) FROM figure WHERE data_source = 'provider'",
+            "SELECT CAST(SUM(CASE method WHEN 'location' THEN location_gco2e ELSE market_gco2e END) \
              AS DECIMAL(38, 12)) / 1000 FROM provider_totals",
             "0",
         )
@@ -249,6 +249,9 @@ impl Way<'_> {
             ),
         )
         .await?;
+        let made = "How each is made, by meter and component".to_string();
+        self.section("equations", made, &equations_sql(method, limit))
+            .await?;
         let ids = [
             "power_factor_id",
             "pue_factor_id",
@@ -330,12 +333,12 @@ impl Way<'_> {
     }
 
     async fn sums(&mut self, shape: &Shape) -> Result<()> {
-        let figure = |column: &str| format!("SELECT COALESCE(SUM({column}), 0) FROM figure");
+        let figure = |column: &str| format!("SELECT SUM(\"{column}\") FROM figure");
         match shape {
             Shape::Inventory => {
-                let sum = "SELECT CAST(COALESCE(SUM(CASE method WHEN 'location' THEN counted_location_gco2e WHEN 'market' THEN \
-                     counted_market_gco2e ELSE embodied_gco2e END), 0) AS DECIMAL(38, 12)) / 1000 FROM estimates";
-                let figure = "SELECT COALESCE(SUM(co2e_kg), 0) FROM figure WHERE data_source = 'estimate'";
+                let sum = "SELECT CAST(SUM(CASE method WHEN 'location' THEN counted_location_gco2e WHEN 'market' THEN \
+                     counted_market_gco2e ELSE embodied_gco2e END) AS DECIMAL(38, 12)) / 1000 FROM estimates";
+                let figure = "SELECT SUM(co2e_kg) FROM figure WHERE data_source = 'estimate'";
                 self.check(
                     "co2e_kg of cloud rows = estimate rows / 1000",
                     figure,
@@ -346,36 +349,38 @@ impl Way<'_> {
             }
             Shape::Cloud => {}
             _ => {
-                for (column, counted) in [
+                for (sum, counted) in [
                     ("facility_kwh", "counted_facility_kwh"),
                     ("location_gco2e", "counted_location_gco2e"),
                     ("market_gco2e", "counted_market_gco2e"),
                     ("embodied_gco2e", "embodied_gco2e"),
                 ] {
-                    let sum = format!("SELECT COALESCE(SUM({counted}), 0) FROM estimates");
+                    let column = shape.column_of(sum);
+                    let sum = format!("SELECT SUM({counted}) FROM estimates");
                     self.check(&format!("{column} = estimate rows"), &figure(column), &sum, "0")
                         .await?;
                 }
                 // Published money is rounded once per row.
                 let rounded = "(SELECT COUNT(*) * 0.00000000005 FROM figure)";
-                let sum = "SELECT COALESCE(SUM(billed_cost), 0) FROM picked";
+                let sum = "SELECT SUM(billed_cost) FROM picked";
+                let (cost, count) = (shape.column_of("billed_cost"), shape.column_of("line_count"));
                 self.check(
-                    "billed_cost = rollup rows, rounded",
-                    &figure("billed_cost"),
+                    &format!("{cost} = rollup rows, rounded"),
+                    &figure(cost),
                     sum,
                     rounded,
                 )
                 .await?;
                 self.check(
-                    "line_count = rollup rows",
-                    &figure("line_count"),
-                    "SELECT COALESCE(SUM(line_count), 0) FROM picked",
+                    &format!("{count} = rollup rows"),
+                    &figure(count),
+                    "SELECT SUM(line_count) FROM picked",
                     "0",
                 )
                 .await?;
             }
         }
-        let lines = "SELECT COALESCE(SUM(line_count), 0) FROM picked";
+        let lines = "SELECT SUM(line_count) FROM picked";
         self.check(
             "lines of rollup rows = delivered lines",
             lines,
@@ -383,11 +388,11 @@ impl Way<'_> {
             "0",
         )
         .await?;
-        let cost = "SELECT COALESCE(SUM(billed_cost), 0) FROM picked";
+        let cost = "SELECT SUM(billed_cost) FROM picked";
         self.check(
             "billed_cost of rollup rows = delivered lines",
             cost,
-            "SELECT COALESCE(SUM(billed_cost), 0) FROM lines",
+            "SELECT SUM(billed_cost) FROM lines",
             "0",
         )
         .await

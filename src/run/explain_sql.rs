@@ -11,6 +11,8 @@ pub enum Shape {
     Emissions(&'static [&'static str]),
     /// Sums by an allocation tag.
     Tag,
+    /// Cost and carbon under FOCUS names.
+    Focus,
     /// Every scope: cloud and activity rows.
     Inventory,
     /// The estimate itself.
@@ -18,6 +20,32 @@ pub enum Shape {
     /// The estimate of activity data itself.
     Activity,
 }
+
+/// The columns of the rollup's key and what `publish.cost_and_carbon` calls them.
+const FOCUS_NAMES: [(&str, &str); 22] = [
+    ("tenant", "tenant"),
+    ("source", "x_Source"),
+    ("period", "x_BillingPeriod"),
+    ("charge_date", "ChargePeriodStart"),
+    ("provider_name", "ProviderName"),
+    ("billing_account_id", "BillingAccountId"),
+    ("sub_account_id", "SubAccountId"),
+    ("service_name", "ServiceName"),
+    ("service_code", "x_ServiceCode"),
+    ("service_category", "ServiceCategory"),
+    ("region_id", "RegionId"),
+    ("sku_id", "SkuId"),
+    ("sku_meter", "SkuMeter"),
+    ("usage_type", "x_UsageType"),
+    ("operation", "x_Operation"),
+    ("instance_type", "x_InstanceType"),
+    ("usage_unit", "ConsumedUnit"),
+    ("charge_category", "ChargeCategory"),
+    ("charge_class", "ChargeClass"),
+    ("is_usage", "x_IsUsage"),
+    ("exclusion_reason", "x_ExclusionReason"),
+    ("billing_currency", "BillingCurrency"),
+];
 
 const BY_TAG: &[&str] = &[
     "tenant",
@@ -58,6 +86,7 @@ pub fn shape(table: &str) -> Option<Shape> {
             "billing_currency",
         ]),
         "publish.emissions_by_tag_month" => Shape::Tag,
+        "publish.cost_and_carbon" => Shape::Focus,
         "publish.inventory" => Shape::Inventory,
         "estimate.cloud_emissions" => Shape::Cloud,
         "estimate.activity_emissions" => Shape::Activity,
@@ -69,7 +98,7 @@ impl Shape {
     /// The columns shown when several rows match.
     pub fn figure_columns(&self) -> &'static str {
         match self {
-            Shape::Emissions(_) | Shape::Tag => "*",
+            Shape::Emissions(_) | Shape::Tag | Shape::Focus => "*",
             Shape::Inventory => {
                 "tenant, entity, site, scope, scope3_category, activity, method, country, month, co2e_kg, low_kg, high_kg, \
                  energy_kwh, data_quality, data_source, factor_id"
@@ -88,8 +117,22 @@ impl Shape {
     pub fn figure_order(&self) -> &'static str {
         match self {
             Shape::Emissions(_) | Shape::Tag => "total_location_gco2e DESC NULLS LAST",
+            Shape::Focus => "\"x_CarbonLocationGrams\" DESC NULLS LAST",
             Shape::Inventory | Shape::Activity => "co2e_kg DESC NULLS LAST",
             Shape::Cloud => "COALESCE(location_gco2e, embodied_gco2e) DESC NULLS LAST",
+        }
+    }
+
+    /// What the table calls a sum of the bill.
+    pub fn column_of(&self, sum: &'static str) -> &'static str {
+        match (self, sum) {
+            (Shape::Focus, "facility_kwh") => "x_EnergyKwh",
+            (Shape::Focus, "location_gco2e") => "x_CarbonLocationGrams",
+            (Shape::Focus, "market_gco2e") => "x_CarbonMarketGrams",
+            (Shape::Focus, "embodied_gco2e") => "x_CarbonEmbodiedGrams",
+            (Shape::Focus, "billed_cost") => "BilledCost",
+            (Shape::Focus, "line_count") => "x_LineCount",
+            _ => sum,
         }
     }
 
@@ -159,6 +202,7 @@ pub fn estimate_sql(
         }
         Shape::Emissions(key) => behind("estimate.published_row", key),
         Shape::Tag => tagged("estimate.published_row", ""),
+        Shape::Focus => under_focus_names(workspace, "estimate.published_row"),
         Shape::Inventory => INVENTORY.to_string(),
     };
     Ok(Some(workspace.tables.placeholders.render(&sql)?))
@@ -174,6 +218,7 @@ pub fn picked_sql(workspace: &Workspace, shape: &Shape, rollup_key: &[String]) -
             "(SELECT *, substr(CAST(charge_date AS VARCHAR), 1, 7) AS month FROM rollup.usage_daily)",
             key,
         ),
+        Shape::Focus => under_focus_names(workspace, "rollup.usage_daily"),
         Shape::Tag => tagged(
             "rollup.usage_daily",
             ", substr(CAST(p.charge_date AS VARCHAR), 1, 7) AS month",
@@ -192,6 +237,22 @@ fn behind(table: &str, key: &[&str]) -> String {
     format!(
         "SELECT r.* FROM {table} AS r JOIN (SELECT DISTINCT {} FROM figure) AS k ON {}",
         key.join(", "),
+        same("r", "k", &key)
+    )
+}
+
+fn under_focus_names(workspace: &Workspace, table: &str) -> String {
+    let tags = workspace.tables.placeholders.tags.iter();
+    let tags = tags.map(|tag| (tag.column.as_str(), tag.column.as_str()));
+    let pairs: Vec<(&str, &str)> = FOCUS_NAMES.into_iter().chain(tags).collect();
+    let named: Vec<String> = pairs
+        .iter()
+        .map(|(own, focus)| format!("\"{focus}\" AS {own}"))
+        .collect();
+    let key: Vec<String> = pairs.iter().map(|(own, _)| (*own).to_string()).collect();
+    format!(
+        "SELECT r.* FROM {table} AS r JOIN (SELECT DISTINCT {} FROM figure) AS k ON {}",
+        named.join(", "),
         same("r", "k", &key)
     )
 }

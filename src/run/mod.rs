@@ -5,6 +5,7 @@ pub mod building;
 mod built_model;
 pub mod diff;
 pub mod explain;
+pub mod explain_equations;
 pub mod explain_sql;
 pub mod factor_row;
 pub mod gaps;
@@ -20,6 +21,7 @@ pub mod query;
 pub mod report;
 pub mod staleness;
 pub mod system;
+pub mod untagged;
 pub mod upkeep;
 pub mod workspace;
 
@@ -116,6 +118,7 @@ async fn build(
     one_bill::check(workspace).await?;
     crate::factors::archive::keep(&workspace.warehouse, &workspace.tables.factors).await?;
     building::build_all(workspace, request, &selected, run_id, observer, report).await?;
+    untagged::warn(workspace, report).await?;
     publish::publish_all(workspace, run_id, observer, report).await?;
     report.coverage = publish::coverage(workspace).await?;
     Ok(())

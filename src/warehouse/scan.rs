@@ -3,7 +3,7 @@
 #[cfg(feature = "cluster")]
 pub mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ pub struct SnapshotTable {
     schema: SchemaRef,
     file_schema: SchemaRef,
     partition_columns: Vec<String>,
+    /// Columns that no file has.
+    missing: BTreeSet<String>,
     files: Vec<DataFile>,
     /// By where a file lies, if it is not read as a whole.
     pieces: BTreeMap<String, Range<u64>>,
@@ -101,9 +103,11 @@ impl SnapshotTable {
         expected: &[Field],
         files: Vec<DataFile>,
     ) -> Self {
+        let mut missing = BTreeSet::new();
         for field in expected {
             if !partition_columns.contains(field.name()) && !columns.iter().any(|f| f.name() == field.name())
             {
+                missing.insert(field.name().clone());
                 columns.push(field.clone());
             }
         }
@@ -124,6 +128,7 @@ impl SnapshotTable {
             schema,
             file_schema,
             partition_columns,
+            missing,
             files,
             pieces: BTreeMap::new(),
         }
@@ -132,6 +137,11 @@ impl SnapshotTable {
     /// The columns of files and partitions.
     pub fn columns(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// Whether a column is one that files may have; the others read as null.
+    pub fn is_delivered(&self, column: &str) -> bool {
+        !self.missing.contains(column)
     }
 
     /// The columns that are the same for all rows of a file.

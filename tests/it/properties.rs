@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use crate::support::Project;
 use crate::support::bills::{FOCUS_HEADER, focus_row};
+use crate::support::project::plain;
 
 /// `value × 10^scale` by moving the point through the text; `Err` when digits are left behind it or there are too many.
 fn oracle(whole: &str, fraction: &str, exponent: i32, scale: i32) -> Result<i128, DecimalError> {
@@ -149,5 +150,174 @@ proptest! {
         let outcome = project.call(&["run", "--select", "raw.*"]);
         prop_assert!([0, 3].contains(&outcome.code), "{:?}", outcome);
         prop_assert!(!outcome.stderr.contains("panicked"), "{:?}", outcome);
+    }
+}
+
+/// How a commitment ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// Its last day.
+    Term,
+    /// It is returned after some days: what is not yet used up of its one-time fee is paid back.
+    Returned,
+    /// It is returned at once: every fee is paid back.
+    Undone,
+}
+
+/// A commitment of so many days, in cents.
+#[derive(Debug, Clone)]
+struct Commitment {
+    is_reservation: bool,
+    says_arn: bool,
+    upfront_per_day: u32,
+    recurring_per_day: u32,
+    discount: u32,
+    end: End,
+    /// Of each day: the share of the commitment that is used, and the price of its usage on demand.
+    days: Vec<(u32, u32)>,
+}
+
+fn commitment() -> impl Strategy<Value = Commitment> {
+    let end = prop_oneof![Just(End::Term), Just(End::Returned), Just(End::Undone)];
+    let day = (0u32..=100, 0u32..500);
+    let fees = (any::<bool>(), any::<bool>(), 1u32..400, 0u32..400, 0u32..90);
+    (fees, end, proptest::collection::vec(day, 2..6)).prop_map(|(fees, end, days)| Commitment {
+        is_reservation: fees.0,
+        says_arn: fees.1,
+        upfront_per_day: fees.2,
+        recurring_per_day: fees.3,
+        discount: fees.4,
+        end,
+        days,
+    })
+}
+
+const COMMITMENT_HEADER: &str = "bill_payer_account_id,bill_billing_period_start_date,line_item_usage_account_id,\
+line_item_line_item_type,line_item_usage_start_date,line_item_usage_end_date,line_item_product_code,\
+line_item_line_item_description,line_item_unblended_cost,line_item_currency_code,savings_plan_savings_plan_a_r_n,\
+savings_plan_savings_plan_effective_cost,savings_plan_total_commitment_to_date,savings_plan_used_commitment,\
+reservation_reservation_a_r_n,reservation_effective_cost,reservation_unused_amortized_upfront_fee_for_billing_period,\
+reservation_unused_recurring_fee\n";
+
+impl Commitment {
+    /// Its lines on the bill of an account of its own, and what was paid in all, in cents.
+    fn lines(&self, account: usize) -> (String, i64) {
+        let mut lines = String::new();
+        let mut paid = 0;
+        let money = |hundredths: i64| format!("{}e-4", hundredths);
+        let arn = match self.is_reservation {
+            true => "arn:aws:ec2:us-east-1:1:reserved-instances/r",
+            false => "arn:aws:savingsplans::1:savingsplan/s",
+        };
+        // Amounts are in hundredths of a cent: a day's used share is a whole number of them.
+        let mut line = |kind: &str, description: &str, cost: i64, has_arn: bool, amounts: [i64; 3]| {
+            paid += cost;
+            let arn = if has_arn { arn } else { "" };
+            let told = amounts.map(money).join(",");
+            let (plan, reservation) = match self.is_reservation {
+                true => (String::from(",,,"), format!("{arn},{told}")),
+                false => (format!("{arn},{told}"), String::from(",,,")),
+            };
+            lines += &format!(
+                "999999999999,2026-09-01T00:00:00Z,{account:012},{kind},2026-09-02T00:00:00Z,2026-09-03T00:00:00Z,Commitments,\
+                 {description},{},USD,{plan},{reservation}\n",
+                money(cost)
+            );
+        };
+        let (upfront, recurring) = (
+            i64::from(self.upfront_per_day) * 100,
+            i64::from(self.recurring_per_day) * 100,
+        );
+        let days = self.days.len() as i64;
+        let (one_time, every_day, covered) = match self.is_reservation {
+            true => ("Fee", "RIFee", "DiscountedUsage"),
+            false => (
+                "SavingsPlanUpfrontFee",
+                "SavingsPlanRecurringFee",
+                "SavingsPlanCoveredUsage",
+            ),
+        };
+        line(one_time, "", upfront * days, true, [0; 3]);
+        let ran = match self.end {
+            End::Term => self.days.len(),
+            End::Returned => self.days.len() / 2,
+            End::Undone => 0,
+        };
+        for (share, on_demand) in &self.days[..ran] {
+            let committed = upfront + recurring;
+            let used = committed * i64::from(*share) / 100;
+            match self.is_reservation {
+                true => {
+                    line(covered, "", 0, true, [used, 0, 0]);
+                    line(every_day, "", recurring, true, [0, committed - used, 0]);
+                }
+                false => {
+                    let on_demand = i64::from(*on_demand) * 100;
+                    line(covered, "", on_demand, true, [used, 0, 0]);
+                    line("SavingsPlanNegation", "", -on_demand, true, [0; 3]);
+                    line(every_day, "", recurring, true, [0, committed, used]);
+                }
+            }
+        }
+        let what = if self.is_reservation {
+            "Reserved Instances"
+        } else {
+            "Savings Plan ID: s"
+        };
+        if ran < self.days.len() {
+            let back = upfront * (days - ran as i64);
+            let told = format!("Refund for one-time fee for {what}");
+            let told = if self.says_arn { "" } else { told.as_str() };
+            line("Refund", told, -back, self.says_arn, [0; 3]);
+        }
+        if matches!(self.end, End::Undone) && recurring > 0 {
+            // A day was billed before it was undone.
+            line(every_day, "", recurring, true, [0, recurring, 0]);
+            line(
+                "Refund",
+                &format!("Refund for recurring fee for {what}"),
+                -recurring,
+                true,
+                [0; 3],
+            );
+        }
+        line(
+            "Refund",
+            "Enterprise discount",
+            -i64::from(self.discount) * 100,
+            false,
+            [0; 3],
+        );
+        line("EdpDiscount", "", -i64::from(self.discount) * 100, true, [0; 3]);
+        (lines, paid)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2, max_shrink_iters: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn over_the_life_of_a_commitment_and_its_return_amortized_cost_is_what_was_paid(
+        commitments in proptest::collection::vec(commitment(), 40),
+    ) {
+        let project = Project::with_source("aws_cur2");
+        let mut text = COMMITMENT_HEADER.to_string();
+        let mut wanted = Vec::new();
+        for (account, commitment) in commitments.iter().enumerate() {
+            let (lines, paid) = commitment.lines(account);
+            text += &lines;
+            wanted.push(paid);
+        }
+        project.write("bills/bill.csv", text);
+        project.call(&["run", "--select", "raw.*"]).expect(0);
+        let rows = project.rows(
+            "select cast(sum(billed_cost) * 10000 as varchar), cast(sum(effective_cost) * 10000 as varchar) \
+             from normalize.usage group by sub_account_id order by sub_account_id",
+        );
+        for ((row, paid), commitment) in rows.iter().zip(&wanted).zip(&commitments) {
+            prop_assert_eq!(&plain(&row[0]), &paid.to_string());
+            prop_assert_eq!(&plain(&row[1]), &paid.to_string(), "{:?}", commitment);
+        }
+        prop_assert_eq!(rows.len(), commitments.len());
     }
 }

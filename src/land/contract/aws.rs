@@ -231,6 +231,7 @@ pub(super) const AWS_CUR2: Contract = Contract {
         "savings_plan_total_commitment_to_date",
         "savings_plan_used_commitment",
         "split_line_item_parent_resource_id",
+        "tags",
     ],
     parquet_columns: &[
         ("bill_payer_account_id", Text),
@@ -278,6 +279,7 @@ pub(super) const AWS_CUR2: Contract = Contract {
         ("savings_plan_total_commitment_to_date", Double),
         ("savings_plan_used_commitment", Double),
         ("split_line_item_parent_resource_id", Text),
+        ("tags", Map),
     ],
     ..AWS_CUR
 };

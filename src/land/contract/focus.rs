@@ -3,7 +3,7 @@
 use super::ParquetType::{Double, Text, Timestamp};
 use super::{Contract, Provider};
 
-/// The columns of FOCUS 1.2, those that took their place in 1.3 and 1.4, and the provider columns the models read.
+/// The columns of FOCUS 1.2, those that stand in their place in 1.3 and 1.4, and the provider columns the models read.
 pub(super) const FOCUS: Contract = Contract {
     required: &["chargeperiodstart", "chargecategory"],
     cost: &["billedcost"],
@@ -71,6 +71,7 @@ pub(super) const FOCUS: Contract = Contract {
         "ContractedCost",
         "ContractedUnitPrice",
         "EffectiveCost",
+        "HostProviderName",
         "InvoiceId",
         "InvoiceIssuerName",
         "ListCost",
@@ -91,6 +92,7 @@ pub(super) const FOCUS: Contract = Contract {
         "ResourceType",
         "ServiceCategory",
         "ServiceName",
+        "ServiceProviderName",
         "ServiceSubcategory",
         "SkuId",
         "SkuMeter",
@@ -102,10 +104,14 @@ pub(super) const FOCUS: Contract = Contract {
         "Tags",
         "x_InstanceType",
         "x_InvoiceId",
+        "x_Labels",
         "x_Operation",
+        "x_ProjectLabels",
         "x_ServiceCode",
         "x_SkuDetails",
         "x_SkuMeterName",
+        "x_SystemLabels",
+        "x_Tags",
         "x_UsageType",
     ],
     parquet_columns: &[
@@ -137,6 +143,7 @@ pub(super) const FOCUS: Contract = Contract {
         ("ContractedCost", Double),
         ("ContractedUnitPrice", Double),
         ("EffectiveCost", Double),
+        ("HostProviderName", Text),
         ("InvoiceId", Text),
         ("InvoiceIssuerName", Text),
         ("ListCost", Double),
@@ -157,6 +164,7 @@ pub(super) const FOCUS: Contract = Contract {
         ("ResourceType", Text),
         ("ServiceCategory", Text),
         ("ServiceName", Text),
+        ("ServiceProviderName", Text),
         ("ServiceSubcategory", Text),
         ("SkuId", Text),
         ("SkuMeter", Text),
@@ -168,10 +176,14 @@ pub(super) const FOCUS: Contract = Contract {
         ("Tags", Text),
         ("x_InstanceType", Text),
         ("x_InvoiceId", Text),
+        ("x_Labels", Text),
         ("x_Operation", Text),
+        ("x_ProjectLabels", Text),
         ("x_ServiceCode", Text),
         ("x_SkuDetails", Text),
         ("x_SkuMeterName", Text),
+        ("x_SystemLabels", Text),
+        ("x_Tags", Text),
         ("x_UsageType", Text),
     ],
     ..Contract::EMPTY

@@ -10,7 +10,7 @@ mod timestamp;
 pub use money::{DoubleMoney, Money};
 pub use nested::{JsonSum, JsonText};
 pub use quantity::CanonicalQuantity;
-pub use tags::{CleanTags, TagValue, TagsFromColumns, clean_key, map_type, tag_values};
+pub use tags::{ACCOUNT_TAG, AwsTags, CleanTags, TagValue, TagsFromColumns, clean_key, map_type, tag_values};
 pub use text::{CleanText, JsonValue, is_null_text};
 pub use timestamp::UsageTimestamp;
 
@@ -29,6 +29,7 @@ pub fn register(context: &SessionContext) {
         ScalarUDF::from(CanonicalQuantity::default()),
         ScalarUDF::from(UsageTimestamp::default()),
         ScalarUDF::from(CleanTags::default()),
+        ScalarUDF::from(AwsTags::default()),
         ScalarUDF::from(TagValue::default()),
         ScalarUDF::from(TagsFromColumns::default()),
     ] {

@@ -15,6 +15,7 @@ mod function;
 mod groups;
 mod lookup;
 mod narrow;
+mod one_tag;
 mod provider;
 mod rule;
 mod scan;

@@ -41,8 +41,8 @@ pub struct Inputs<'a> {
     pub parts: Vec<(Part, DataType)>,
 }
 
-/// Functions that read one value out of many.
-const READS_ONE: [&str; 3] = ["tag_value", "json_value", "json_sum"];
+/// Functions that read one value out of many, or say yes or no to a text.
+const READS_ONE: [&str; 4] = ["tag_value", "json_value", "json_sum", "regexp_like"];
 
 fn is_narrowing(expr: &Expr) -> bool {
     match expr {
@@ -164,7 +164,9 @@ impl<'a> Inputs<'a> {
             }
             (Expr::ScalarFunction(function), false) => match function.args.as_slice() {
                 [Expr::Column(column), Expr::Literal(key, _)]
-                    if function.func.name() == "tag_value" && key.try_as_str().flatten().is_some() =>
+                    if function.func.name() == "tag_value"
+                        && key.try_as_str().flatten().is_some()
+                        && matches!(self.type_of(&column.name)?, DataType::Map(..)) =>
                 {
                     Part::Tag {
                         column: column.name.clone(),

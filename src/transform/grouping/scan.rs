@@ -12,6 +12,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use super::branch::Branch;
 use super::function::{CodeFunction, input, simplified};
 use super::narrow::{Inputs, Part};
+use super::one_tag::of_each_column;
 use super::rule::Aggregated;
 use super::sums::{Fold, Leaves, Pieces, Splitter, amounts, parameter_name};
 use crate::warehouse::{DataFile, SnapshotTable};
@@ -94,7 +95,12 @@ impl ScanPlan {
         let df_schema = DFSchema::try_from(schema.clone())?;
         let constant: BTreeSet<String> = branch.table.partition_columns().iter().cloned().collect();
         let mut inputs = Inputs::new(&df_schema, &constant);
-        for expr in groups.iter().chain(&branch.filters) {
+        let by_column = |exprs: &[Expr]| {
+            let exprs = exprs.iter().map(|e| of_each_column(e, &branch.table));
+            exprs.collect::<Result<Vec<Expr>>>()
+        };
+        let (groups, branch_filters) = (by_column(groups)?, by_column(&branch.filters)?);
+        for expr in groups.iter().chain(&branch_filters) {
             inputs.note_whole(expr)?;
         }
         let amounts = amounts(aggregates.iter().filter_map(|a| a.argument.as_ref()), &df_schema)?;
@@ -146,8 +152,8 @@ impl ScanPlan {
                 .map(|e| inputs.rewrite(e))
                 .collect::<Result<Vec<Expr>>>()
         };
-        let filters = rewrite(&branch.filters, &mut inputs)?;
-        let mut groups = rewrite(groups, &mut inputs)?;
+        let filters = rewrite(&branch_filters, &mut inputs)?;
+        let mut groups = rewrite(&groups, &mut inputs)?;
         let given = rewrite(&given, &mut inputs)?;
         gather(&mut groups, &given, &mut inputs, state)?;
         let types: Vec<DataType> = inputs.parts.iter().map(|(_, t)| t.clone()).collect();

@@ -1,0 +1,74 @@
+//! FOCUS files of later versions, and spellings of one currency.
+
+use crate::support::Project;
+use crate::support::project::source;
+
+#[test]
+fn focus_1_4_names_its_provider_in_other_columns() {
+    let project = Project::with_source("focus");
+    let header = "BilledCost,EffectiveCost,BillingAccountId,SubAccountId,BillingCurrency,BillingPeriodStart,ChargeCategory,\
+         ChargePeriodStart,ChargePeriodEnd,ConsumedQuantity,ConsumedUnit,ServiceName,RegionId,SkuMeter";
+    let line = "19.2,19.2,1,2,USD,2026-09-01T00:00:00Z,Usage,2026-09-02T00:00:00Z,2026-09-03T00:00:00Z,100,Hours,\
+         Amazon Elastic Compute Cloud,us-east-1,BoxUsage:m5.xlarge";
+    for (name, columns, values) in [
+        (
+            "all",
+            "ServiceProviderName,HostProviderName,InvoiceIssuerName",
+            "Amazon Web Services,AWS,AWS",
+        ),
+        ("service", "ServiceProviderName", "AWS"),
+        ("host", "HostProviderName,InvoiceIssuerName", "Amazon,A reseller"),
+        ("issuer", "InvoiceIssuerName", "Amazon Web Services"),
+        (
+            "old",
+            "ProviderName,PublisherName,InvoiceIssuerName",
+            "AWS,A vendor,A reseller",
+        ),
+    ] {
+        let text = format!("{header},{columns}\n{line},{values}\n");
+        project.write(&format!("bills/{name}.csv"), text);
+    }
+    project.run().expect(0);
+    let names =
+        project.rows("select export, provider_name, publisher_name from normalize.usage order by export");
+    let wanted = [
+        ["all", "AWS", "AWS"],
+        ["host", "AWS", "Amazon"],
+        ["issuer", "AWS", ""],
+        ["old", "AWS", "A vendor"],
+        ["service", "AWS", "AWS"],
+    ];
+    let names: Vec<Vec<&str>> = names
+        .iter()
+        .map(|row| {
+            let export = row[0].rsplit('/').next().unwrap();
+            vec![export.trim_end_matches(".csv"), row[1].as_str(), row[2].as_str()]
+        })
+        .collect();
+    assert_eq!(names, wanted);
+    let powered = "select count(*) from estimate.cloud_emissions where component = 'compute' and it_kwh > 0";
+    assert_eq!(project.value(powered), "5");
+}
+
+#[test]
+fn a_currency_in_lower_case_is_the_same_currency() {
+    let bills = source("bills", "focus", "bills") + &source("more", "focus", "more") + "currency = \"eur\"\n";
+    let project = Project::acme(&bills);
+    let header =
+        "BilledCost,BillingAccountId,BillingPeriodStart,ChargeCategory,ChargePeriodStart,ProviderName";
+    let line = |cost: &str, account: &str| {
+        format!("{cost},{account},2026-09-01T00:00:00Z,Usage,2026-09-02T00:00:00Z,AWS")
+    };
+    let (one, two, three) = (line("1", "1"), line("2", "1"), line("4", "2"));
+    project.write(
+        "bills/bill.csv",
+        format!("{header},BillingCurrency\n{one},usd\n{two},USD\n"),
+    );
+    project.write("more/bill.csv", format!("{header}\n{three}\n"));
+    project.run().expect(0);
+    let wanted = [("EUR", "4", 1), ("USD", "3", 2)];
+    assert_eq!(
+        project.billed(),
+        wanted.map(|(currency, cost, rows)| (currency.to_string(), cost.to_string(), rows))
+    );
+}
