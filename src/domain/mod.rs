@@ -1,5 +1,6 @@
 //! Pure values of the field: money, quantities, periods, ids. No Arrow, no async, no I/O.
 
+pub mod days;
 pub mod decimal;
 pub mod nested_text;
 pub mod period;

@@ -36,6 +36,7 @@ pub fn from_folders(location: &Location, objects: &[&Object], found: &mut Discov
                 uri: location.uri(&object.path),
                 format,
                 compression,
+                days: None,
             });
     }
     for (export, files) in exports {

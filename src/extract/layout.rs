@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
+use crate::domain::days::DaySpan;
 use crate::domain::period::Period;
 
 /// The folders between the half of a Data Export (`data`, `metadata`) and its period: the carbon export keeps the months of
@@ -22,8 +23,10 @@ pub enum Spelling {
 /// The period folder of a path and what lies around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeriodFolder {
-    /// The month that the folder names.
+    /// The month that the folder names, of a range its first.
     pub period: Period,
+    /// The days that it names: of a range both ends and what lies between them, else the month.
+    pub days: DaySpan,
     /// How the folder names it.
     pub spelling: Spelling,
     /// The path up to and with the period folder.
@@ -77,6 +80,7 @@ impl PeriodFolder {
         let path = folders[..=index].join("/");
         Some(PeriodFolder {
             period,
+            days: DaySpan::from_compact(name).unwrap_or(DaySpan::of_month(period)),
             spelling,
             path,
             above: above.join("/"),
@@ -228,6 +232,17 @@ mod tests {
             expect("2026-09", "root/costs", &format!("202609150312/{UUID}"))
         );
         assert_eq!(of("e/data/BILLING_PERIOD=2026-09/region=us/p.parquet").2, "");
+    }
+
+    #[test]
+    fn ranges_name_their_days_and_the_others_their_month() {
+        for (path, days) in [
+            ("x/20260401-20260630/a.csv", "2026-04-01 to 2026-06-30"),
+            ("x/20260901-20260931/a.csv", "2026-09-01 to 2026-09-30"),
+            ("r/year=2026/month=9/p.parquet", "2026-09-01 to 2026-09-30"),
+        ] {
+            assert_eq!(PeriodFolder::of(path).unwrap().days.to_string(), days, "{path}");
+        }
     }
 
     #[test]

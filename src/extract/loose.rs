@@ -4,24 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::format;
 use super::layout::{self, PeriodFolder, Spelling};
+use super::runs::Run;
 use super::select::Claims;
 use super::{Delivery, Discovery, SourceFile};
-use crate::domain::period::Period;
+use crate::config::Kind;
+use crate::domain::days::DaySpan;
 use crate::error::Error;
 use crate::warehouse::store::{Location, Object};
 
-/// The runs of one export's period, each with its files.
-type Runs = BTreeMap<String, Vec<SourceFile>>;
-
-/// Takes period folders without a manifest as they are; of several runs the newest, because each holds the month whole.
+/// Takes period folders without a manifest as they are, each run of them for itself.
 pub fn from_period_folders(
     location: &Location,
+    kind: Kind,
     objects: &[&Object],
     claims: &Claims,
-    found: &mut Discovery,
     taken: &mut BTreeSet<String>,
-) {
-    let mut periods: BTreeMap<(String, Period), Runs> = BTreeMap::new();
+) -> Vec<Run> {
+    let mut runs: BTreeMap<(String, DaySpan, String), (String, Vec<SourceFile>)> = BTreeMap::new();
     for object in objects
         .iter()
         .filter(|object| !claims.files.contains(object.path.as_ref()))
@@ -36,43 +35,54 @@ pub fn from_period_folders(
         if claims.folders.contains(&folder.path) {
             continue;
         }
-        let export = export_of(location, &folder, claims);
-        periods
-            .entry((export, folder.period))
-            .or_default()
-            .entry(run_of(&folder, object))
-            .or_default()
+        let days = folder_days(kind, &folder);
+        let slot = (
+            export_of(location, &folder, claims),
+            days,
+            run_of(&folder, object),
+        );
+        runs.entry(slot)
+            .or_insert_with(|| (location.uri(&folder.path.as_str().into()), Vec::new()))
+            .1
             .push(file);
     }
-    for ((export, period), mut runs) in periods {
-        let Some(newest) = runs
-            .iter()
-            .max_by_key(|(run, files)| (layout::run_time(run).or(newest_file(files)), newest_name(files)))
-            .map(|(run, _)| run.clone())
-        else {
-            continue;
-        };
-        let files = runs.remove(&newest).unwrap_or_default();
-        let mut warning = format!(
-            "no manifest speaks for {export} {period}: its {} files are taken as they are",
-            files.len()
-        );
-        if !runs.is_empty() {
-            warning.push_str(&format!(", {} older runs are left out", runs.len()));
-        }
-        let mut delivery = Delivery::new(export, Some(period), &newest, files);
-        delivery.warnings.push(warning);
-        found.deliveries.push(delivery);
+    runs.into_iter()
+        .map(|((export, days, id), (place, files))| {
+            let newest_file = files.iter().map(|file| file.object.modified).max();
+            let newest_name = files.iter().map(|file| file.object.key.clone()).max();
+            let time = layout::run_time(&id).or(newest_file).unwrap_or_default();
+            Run {
+                export,
+                days,
+                named_days: days,
+                place: match id.is_empty() {
+                    true => place,
+                    false => format!("{place}/{id}"),
+                },
+                id,
+                is_top: false,
+                age: (time, newest_name.unwrap_or_default()),
+                manifest: None,
+                export_type: None,
+                files: Ok(files),
+                warnings: Vec::new(),
+            }
+        })
+        .collect()
+}
+
+/// The days of a folder without a manifest: its month, or its range of kinds that export any days.
+///
+/// AWS names a month by its first day and that of the next month; the last day that Azure names belongs to the range.
+pub(super) fn folder_days(kind: Kind, folder: &PeriodFolder) -> DaySpan {
+    let month = DaySpan::of_month(folder.period);
+    let is_month =
+        folder.days.first() == month.first() && folder.days.last() == folder.period.next().first_day();
+    match kind {
+        Kind::AzureCost => folder.days,
+        Kind::Focus if !is_month => folder.days,
+        _ => month,
     }
-}
-
-fn newest_file(files: &[SourceFile]) -> Option<chrono::DateTime<chrono::Utc>> {
-    files.iter().map(|file| file.object.modified).max()
-}
-
-/// Decides between runs whose files were copied in the same instant.
-fn newest_name(files: &[SourceFile]) -> Option<String> {
-    files.iter().map(|file| file.object.key.clone()).max()
 }
 
 fn export_of(location: &Location, folder: &PeriodFolder, claims: &Claims) -> String {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::format::{file_name, folder};
 use super::layout::PeriodFolder;
+use crate::domain::days::DaySpan;
 use crate::domain::period::Period;
 use crate::warehouse::store::Object;
 
@@ -20,6 +21,10 @@ pub struct Manifest {
     pub billing_period: Option<Period>,
     /// The month of an Azure run's first day, which a folder's name outweighs.
     pub run_period: Option<Period>,
+    /// The days of an Azure run.
+    pub run_days: Option<DaySpan>,
+    /// Whether it is of the kind that Azure writes, whose runs hold a range of days.
+    pub is_azure: bool,
     /// What is exported, in the provider's own word.
     pub export_type: Option<String>,
     /// The rows of all its files together.
@@ -51,12 +56,23 @@ impl Manifest {
             .or_else(|| text(&fields, "exportName"))
             .or_else(|| text(inner("exportConfig")?, "exportName"))
             .filter(|name| !name.trim().is_empty());
+        let day = |name: &str| {
+            let text = text(inner("runInfo")?, name)?;
+            text.get(..10)?.parse::<chrono::NaiveDate>().ok()
+        };
+        let is_azure = ["blobs", "blobCount", "runInfo"]
+            .iter()
+            .any(|name| fields.contains_key(*name));
         let month = |object: Option<&Map<String, Value>>, name: &str| month_of(&text(object?, name)?);
         Ok(Manifest {
             run,
             name,
             billing_period: month(inner("billingPeriod"), "start"),
             run_period: month(inner("runInfo"), "startDate"),
+            run_days: day("startDate")
+                .zip(day("endDate"))
+                .and_then(|(first, last)| DaySpan::new(first, last)),
+            is_azure,
             export_type: inner("exportConfig").and_then(|export| text(export, "type")),
             rows: fields.get("dataRowCount").and_then(Value::as_u64),
             keys: keys_of(&fields)?,
@@ -213,11 +229,13 @@ mod tests {
 
         let azure = Manifest::parse(
             b"\xef\xbb\xbf{\"blobCount\":1,\"blobs\":[{\"blobName\":\"root/f.csv\"}],\"exportConfig\":{\"exportName\":\"costs\"},
-              \"runInfo\":{\"runId\":\"r1\",\"startDate\":\"2026-09-01T00:00:00\"}}",
+              \"runInfo\":{\"runId\":\"r1\",\"startDate\":\"2026-09-01T00:00:00\",\"endDate\":\"2026-09-05T00:00:00\"}}",
         )
         .unwrap();
         assert_eq!((azure.run.as_str(), azure.name.as_deref()), ("r1", Some("costs")));
         assert_eq!(azure.run_period.unwrap().to_string(), "2026-09");
+        assert_eq!(azure.run_days.unwrap().to_string(), "2026-09-01 to 2026-09-05");
+        assert!(azure.is_azure && !legacy.is_azure && !export.is_azure);
         assert_eq!(azure.keys.unwrap(), ["root/f.csv"]);
 
         let older = Manifest::parse(

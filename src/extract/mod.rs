@@ -8,6 +8,7 @@ mod aws;
 #[cfg(feature = "azure")]
 mod azure;
 pub mod connector;
+mod counted_days;
 pub mod decode;
 mod extracts;
 mod format;
@@ -18,14 +19,17 @@ mod loose;
 mod manifest;
 mod origin;
 pub mod retry;
+mod runs;
 mod select;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+pub use counted_days::{CountedDays, Verdict};
 pub use format::{Compression, Format};
 pub use origin::Origin;
 
@@ -47,6 +51,19 @@ pub struct SourceFile {
     pub format: Format,
     /// What is wrapped around them.
     pub compression: Compression,
+    /// The days whose rows count; none when all rows do.
+    pub days: Option<Arc<CountedDays>>,
+}
+
+/// A manifest that named files of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveredManifest {
+    /// The object as it was listed, to be verified unchanged after the files are read.
+    pub object: Object,
+    /// The rows that it says its files hold.
+    pub told_rows: Option<u64>,
+    /// The paths of its files.
+    pub files: Vec<String>,
 }
 
 /// One finished version of an export's period, or one bare file.
@@ -63,10 +80,8 @@ pub struct Delivery {
     pub asks: Option<String>,
     /// Every file of it, in the order of their keys; empty is a valid empty period.
     pub files: Vec<SourceFile>,
-    /// The manifest that named the files, to be verified unchanged after they are read.
-    pub manifest: Option<Object>,
-    /// The rows that the manifest says its files hold.
-    pub told_rows: Option<u64>,
+    /// The manifests that named the files, of each run one.
+    pub manifests: Vec<DeliveredManifest>,
     /// What the manifest says is exported, in the provider's own word: `ActualCost`.
     pub export_type: Option<String>,
     /// What a person should know though nothing failed.
@@ -106,8 +121,11 @@ pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
     let mut taken = BTreeSet::new();
     let reads_manifests = !named_file && !matches!(kind, Kind::Activity | Kind::Instruments);
     if reads_manifests {
-        let claims = select::from_manifests(location, &visible, &mut found).await;
-        loose::from_period_folders(location, &visible, &claims, &mut found, &mut taken);
+        let (claims, mut runs) = select::from_manifests(location, kind, &visible, &mut found).await;
+        runs.extend(loose::from_period_folders(
+            location, kind, &visible, &claims, &mut taken,
+        ));
+        runs::deliver(runs, &mut found);
         taken.extend(claims.files);
     }
     loose::from_bare_files(location, &visible, &taken, &mut found);
@@ -137,6 +155,7 @@ impl SourceFile {
             uri: location.uri(&object.path),
             format,
             compression,
+            days: None,
         })
     }
 }
@@ -167,8 +186,7 @@ impl Delivery {
             delivery_id,
             asks: None,
             files,
-            manifest: None,
-            told_rows: None,
+            manifests: Vec::new(),
             export_type: None,
             warnings: Vec::new(),
         }
@@ -182,6 +200,7 @@ impl Delivery {
             uri: format!("{uri}#{name}"),
             format: Format::Json,
             compression: Compression::None,
+            days: None,
         };
         Delivery {
             export,
@@ -189,8 +208,7 @@ impl Delivery {
             delivery_id,
             asks: None,
             files: vec![file],
-            manifest: None,
-            told_rows: None,
+            manifests: Vec::new(),
             export_type: None,
             warnings: Vec::new(),
         }

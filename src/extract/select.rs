@@ -1,4 +1,4 @@
-//! Chooses the manifest that counts for each export and period, and finds its files.
+//! Reads the manifests that may count, and finds the days and the files of their runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,8 +6,12 @@ use futures::{StreamExt, stream};
 
 use super::format::{self, file_name, folder};
 use super::layout::{self, PeriodFolder, Spelling};
+use super::loose::folder_days;
 use super::manifest::{Finder, Manifest, stem};
-use super::{Delivery, Discovery, SourceFile};
+use super::runs::Run;
+use super::{Discovery, SourceFile};
+use crate::config::Kind;
+use crate::domain::days::DaySpan;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
 use crate::warehouse::store::{Location, Object};
@@ -27,16 +31,13 @@ pub struct Claims {
     pub names: BTreeMap<String, String>,
 }
 
-/// A manifest that was read, and what its keys mean here.
-struct Candidate<'a> {
-    object: &'a Object,
-    export: String,
-    period: Option<Period>,
-    outcome: Result<Delivery>,
-}
-
-/// Turns manifests into deliveries and failures.
-pub async fn from_manifests(location: &Location, objects: &[&Object], found: &mut Discovery) -> Claims {
+/// Turns manifests into runs; what speaks for no run is among the failures.
+pub async fn from_manifests(
+    location: &Location,
+    kind: Kind,
+    objects: &[&Object],
+    found: &mut Discovery,
+) -> (Claims, Vec<Run>) {
     let by_path: HashMap<&str, &Object> = objects
         .iter()
         .map(|object| (object.path.as_ref(), *object))
@@ -44,7 +45,7 @@ pub async fn from_manifests(location: &Location, objects: &[&Object], found: &mu
     let mut claims = Claims::default();
 
     // The versions of one report's period lie in one folder under one name: only the best is read.
-    let mut best: BTreeMap<(String, String), &Object> = BTreeMap::new();
+    let mut slots: BTreeMap<(String, String), Vec<&Object>> = BTreeMap::new();
     for object in objects.iter().filter(|object| format::is_manifest(&object.key)) {
         let path = object.path.as_ref();
         let slot = match PeriodFolder::of(path) {
@@ -55,32 +56,32 @@ pub async fn from_manifests(location: &Location, objects: &[&Object], found: &mu
             None => (path.to_string(), String::new()),
         };
         claims.folders.insert(slot.0.clone());
-        let kept = best.entry(slot).or_insert(object);
-        if rank(object) > rank(kept) {
-            *kept = object;
-        }
+        slots.entry(slot).or_default().push(object);
     }
+    let mut best = Vec::with_capacity(slots.len());
+    let mut older = Vec::new();
+    for (_, mut versions) in slots {
+        versions.sort_by(|a, b| rank(b).cmp(&rank(a)));
+        let mut versions = versions.into_iter();
+        best.extend(versions.next());
+        older.push(versions.collect::<Vec<_>>());
+    }
+    let mut read = read_all(location, best).await;
+    // A run of fewer days than its folder names leaves days to the runs before it.
+    let further = read.iter().zip(older).filter(|((object, manifest), _)| {
+        let folder = PeriodFolder::of(object.path.as_ref());
+        let narrow =
+            |manifest: &Manifest| days_of(kind, manifest, folder.as_ref()) != folder.as_ref().map(|f| f.days);
+        holds_days(kind) && folder.is_some() && manifest.as_ref().is_ok_and(|m| m.is_azure && narrow(m))
+    });
+    let further = further.flat_map(|(_, older)| older).collect();
+    read.extend(read_all(location, further).await);
 
-    let read: Vec<(&Object, Result<Manifest>)> = stream::iter(best.into_values())
-        .map(|object| async move { (object, read(location, object).await) })
-        .buffered(READ_AT_ONCE)
-        .collect()
-        .await;
-
-    let mut chosen: BTreeMap<(String, Period), Candidate> = BTreeMap::new();
+    let mut runs = Vec::new();
+    let mut broken = Vec::new();
     for (object, manifest) in read {
-        let candidate = match manifest {
-            Ok(manifest) => {
-                let candidate = resolve(location, object, &manifest, &by_path, &mut claims);
-                if let Some(other) = manifest.export_type.filter(|name| !exports_costs(name)) {
-                    found.warnings.push(format!(
-                        "{} exports {other}, which is no cost: it is passed over",
-                        location.uri(&object.path)
-                    ));
-                    continue;
-                }
-                candidate
-            }
+        let manifest = match manifest {
+            Ok(manifest) => manifest,
             Err(error) => {
                 // Nobody knows which of its neighbours it speaks for.
                 let beside = objects
@@ -88,29 +89,65 @@ pub async fn from_manifests(location: &Location, objects: &[&Object], found: &mu
                     .map(|other| other.path.as_ref())
                     .filter(|path| folder(path) == folder(object.path.as_ref()));
                 claims.files.extend(beside.map(String::from));
-                found.failures.push(error);
+                broken.push((object, error));
                 continue;
             }
         };
-        let Some(period) = candidate.period else {
-            found.failures.extend(candidate.outcome.err());
+        let run = resolve(location, kind, object, &manifest, &by_path, &mut claims);
+        if let Some(other) = manifest.export_type.filter(|name| !exports_costs(name)) {
+            found.warnings.push(format!(
+                "{} exports {other}, which is no cost: it is passed over",
+                location.uri(&object.path)
+            ));
             continue;
-        };
-        let key = (candidate.export.clone(), period);
-        match chosen.get(&key) {
-            Some(kept) if rank(kept.object) >= rank(candidate.object) => {}
-            _ => {
-                chosen.insert(key, candidate);
-            }
         }
-    }
-    for candidate in chosen.into_values() {
-        match candidate.outcome {
-            Ok(delivery) => found.deliveries.push(delivery),
+        match run {
+            Ok(run) => runs.push(run),
             Err(error) => found.failures.push(error),
         }
     }
-    claims
+    for (object, error) in broken {
+        match unreadable(location, kind, object, &error, &claims) {
+            Some(run) => runs.push(run),
+            None => found.failures.push(error),
+        }
+    }
+    (claims, runs)
+}
+
+/// Whether runs of a kind hold any days that somebody chose, and not always a month.
+fn holds_days(kind: Kind) -> bool {
+    matches!(kind, Kind::AzureCost | Kind::Focus)
+}
+
+/// A manifest that cannot be read stands for the days of its folder: no older run may stand for them instead.
+fn unreadable(
+    location: &Location,
+    kind: Kind,
+    object: &Object,
+    error: &Error,
+    claims: &Claims,
+) -> Option<Run> {
+    let at = PeriodFolder::of(object.path.as_ref()).filter(|_| holds_days(kind))?;
+    let export = layout::below(location.prefix.as_ref(), &at.above).map(String::from);
+    let export = export
+        .or_else(|| claims.names.get(&at.above).cloned())
+        .unwrap_or_else(|| layout::name_of(&at.above));
+    let (is_top, time, key) = rank(object);
+    let days = folder_days(kind, &at);
+    Some(Run {
+        export,
+        days,
+        named_days: days,
+        id: String::new(),
+        place: location.uri(&object.path),
+        is_top,
+        age: (time, key.to_string()),
+        manifest: Some((object.clone(), None)),
+        export_type: None,
+        files: Err(error.clone()),
+        warnings: Vec::new(),
+    })
 }
 
 /// The overwritten top-level manifest first, then the newest: as its run's folder says, which a copy does not change.
@@ -125,6 +162,17 @@ fn rank(manifest: &Object) -> (bool, chrono::DateTime<chrono::Utc>, &str) {
     };
     let time = layout::run_time(&run).unwrap_or(manifest.modified);
     (run.is_empty(), time, &manifest.key)
+}
+
+async fn read_all<'a>(
+    location: &Location,
+    manifests: Vec<&'a Object>,
+) -> Vec<(&'a Object, Result<Manifest>)> {
+    stream::iter(manifests)
+        .map(|object| async move { (object, read(location, object).await) })
+        .buffered(READ_AT_ONCE)
+        .collect()
+        .await
 }
 
 async fn read(location: &Location, object: &Object) -> Result<Manifest> {
@@ -142,14 +190,15 @@ fn exports_costs(export_type: &str) -> bool {
     name.ends_with("cost") || name == "usage"
 }
 
-/// Finds a manifest's export, period and files, and claims all that it speaks for.
-fn resolve<'a>(
+/// Finds a manifest's export, days and files, and claims all that it speaks for.
+fn resolve(
     location: &Location,
-    object: &'a Object,
+    kind: Kind,
+    object: &Object,
     manifest: &Manifest,
     objects: &HashMap<&str, &Object>,
     claims: &mut Claims,
-) -> Candidate<'a> {
+) -> Result<Run> {
     let path = object.path.as_ref();
     let at = PeriodFolder::of(path);
     let above = export_folder(path, at.as_ref());
@@ -160,27 +209,52 @@ fn resolve<'a>(
         .unwrap_or_else(|| layout::name_of(&above));
     claims.names.insert(above, export.clone());
 
-    let period = period_of(manifest, at.as_ref());
     let files = find_files(location, object, manifest, objects, claims);
-    let outcome = files.and_then(|(files, warnings)| {
-        let period = period.ok_or_else(|| {
-            Error::data("a manifest names no billing period")
-                .at(location.uri(&object.path))
-                .hint("keep the delivery in its period's folder, such as BILLING_PERIOD=2026-01 or 20260101-20260201")
-        })?;
-        let mut delivery = Delivery::new(export.clone(), Some(period), &manifest.run, files);
-        delivery.manifest = Some(object.clone());
-        delivery.told_rows = manifest.rows;
-        delivery.export_type = manifest.export_type.clone();
-        delivery.warnings = warnings;
-        Ok(delivery)
-    });
-    Candidate {
-        object,
+    let Some(days) = days_of(kind, manifest, at.as_ref()) else {
+        files?;
+        return Err(Error::data("a manifest names no billing period")
+            .at(location.uri(&object.path))
+            .hint("keep the delivery in its period's folder, such as BILLING_PERIOD=2026-01 or 20260101-20260201"));
+    };
+    let named_days = match at.filter(|_| holds_days(kind) && manifest.is_azure) {
+        Some(folder) => folder.days,
+        None => days,
+    };
+    let (is_top, time, key) = rank(object);
+    let (files, warnings) = match files {
+        Ok((files, warnings)) => (Ok(files), warnings),
+        Err(error) => (Err(error), Vec::new()),
+    };
+    Ok(Run {
         export,
-        period,
-        outcome,
+        days,
+        named_days,
+        id: manifest.run.clone(),
+        place: location.uri(&object.path),
+        is_top,
+        age: (time, key.to_string()),
+        manifest: Some((object.clone(), manifest.rows)),
+        export_type: manifest.export_type.clone(),
+        files,
+        warnings,
+    })
+}
+
+/// The days of a manifest's run: a month, or of Azure the range that its folder names and it says itself.
+fn days_of(kind: Kind, manifest: &Manifest, at: Option<&PeriodFolder>) -> Option<DaySpan> {
+    let of_keys = manifest
+        .keys
+        .iter()
+        .flatten()
+        .find_map(|key| PeriodFolder::of(key));
+    if holds_days(kind) && manifest.is_azure {
+        let folder = at.or(of_keys.as_ref()).map(|folder| folder.days);
+        let both = folder.zip(manifest.run_days).and_then(|(a, b)| a.shared(b));
+        if let Some(days) = both.or(folder).or(manifest.run_days) {
+            return Some(days);
+        }
     }
+    period_of(manifest, at, of_keys.as_ref()).map(DaySpan::of_month)
 }
 
 /// The folder of the export that a manifest belongs to.
@@ -197,15 +271,14 @@ fn export_folder(path: &str, at: Option<&PeriodFolder>) -> String {
     }
 }
 
-fn period_of(manifest: &Manifest, at: Option<&PeriodFolder>) -> Option<Period> {
-    let of_keys = manifest
-        .keys
-        .iter()
-        .flatten()
-        .find_map(|key| PeriodFolder::of(key));
+fn period_of(
+    manifest: &Manifest,
+    at: Option<&PeriodFolder>,
+    of_keys: Option<&PeriodFolder>,
+) -> Option<Period> {
     let named = |folder: &PeriodFolder| (folder.spelling == Spelling::Named).then_some(folder.period);
     at.and_then(named)
-        .or_else(|| of_keys.as_ref().and_then(named))
+        .or_else(|| of_keys.and_then(named))
         .or(manifest.billing_period)
         .or_else(|| at.map(|folder| folder.period))
         .or_else(|| of_keys.map(|folder| folder.period))

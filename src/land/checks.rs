@@ -475,6 +475,15 @@ impl Checks {
         self.last_bill = Some((bill, period));
     }
 
+    /// These checks with the bills that other ones saw.
+    pub(super) fn with_bills_of(self, seen: Checks) -> Checks {
+        Checks {
+            bills: seen.bills,
+            cost_basis: seen.cost_basis,
+            ..self
+        }
+    }
+
     /// The bills seen, in the spelling that every kind of source shares.
     pub fn bills(&self) -> BTreeSet<(Bill, Period)> {
         let canonical = |(bill, period): &(Bill, Period)| (bill.canonical(), *period);

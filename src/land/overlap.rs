@@ -1,19 +1,17 @@
 //! Rows that several extracts of one table hold.
 //!
 //! Such a table has no row ids, and the same row may rightly be there twice. A row therefore counts as often as it stands in
-//! the file that holds it most often: what a later file repeats is left out. Rows are compared by a hash of all their
-//! cells. The hashes lie on disk, in parts that are looked through one after another, so that memory stays bounded.
+//! the file that holds it most often: what a later file repeats is left out. Rows are compared by a hash of what their
+//! cells mean (`RowIdentity`). The hashes lie on disk, in parts that are looked through one after another, so that memory stays bounded.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
-use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::Field;
-use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
-use sha2::{Digest, Sha256};
 
+use super::row_identity::RowIdentity;
 use super::rows::Rows;
 use crate::error::{Error, Result};
 
@@ -24,54 +22,28 @@ const RECORD_BYTES: usize = 16 + 4 + 8;
 
 /// The hashes of the rows of files that are read one after another.
 pub(super) struct RowHashes {
+    identity: RowIdentity,
     parts: Vec<BufWriter<File>>,
 }
 
 impl RowHashes {
     /// None yet; they are kept in files of the spool folder that have no name.
-    pub fn new(spool: &Path) -> Result<Self> {
+    pub fn new(spool: &Path, identity: RowIdentity) -> Result<Self> {
         let part = || {
             tempfile::tempfile_in(spool)
                 .map(BufWriter::new)
                 .map_err(|e| Error::from(e).at(spool.display().to_string()))
         };
         Ok(RowHashes {
+            identity,
             parts: (0..PARTS).map(|_| part()).collect::<Result<_>>()?,
         })
     }
 
     /// Notes the rows of a batch; `fields` name its columns.
     pub fn add(&mut self, file: usize, fields: &[Field], rows: &Rows) -> Result<()> {
-        let options = FormatOptions::default();
-        let mut columns = fields
-            .iter()
-            .zip(&rows.columns)
-            .map(|(field, column)| {
-                Ok((
-                    field.name(),
-                    column,
-                    ArrayFormatter::try_new(column.as_ref(), &options)?,
-                ))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        // Files may differ in the order of their columns, and in columns that only the later ones have.
-        columns.sort_by_key(|(name, ..)| *name);
-        let mut cell = String::new();
-        for (index, row_number) in rows.row_numbers.iter().enumerate() {
-            let mut hash = Sha256::new();
-            for (name, column, formatter) in &columns {
-                if column.is_null(index) {
-                    continue;
-                }
-                cell.clear();
-                std::fmt::Write::write_fmt(&mut cell, format_args!("{}", formatter.value(index)))
-                    .map_err(|e| Error::internal("a cell has no text").because(e))?;
-                for part in [name.as_str(), &cell] {
-                    hash.update((part.len() as u64).to_le_bytes());
-                    hash.update(part.as_bytes());
-                }
-            }
-            let digest = hash.finalize();
+        let hashes = self.identity.hashes(fields, rows)?;
+        for (digest, row_number) in hashes.iter().zip(&rows.row_numbers) {
             let part = &mut self.parts[usize::from(digest[16]) % PARTS];
             part.write_all(&digest[..16])
                 .and_then(|()| part.write_all(&(file as u32).to_le_bytes()))
@@ -186,6 +158,8 @@ mod tests {
     use datafusion::arrow::datatypes::DataType;
 
     use super::*;
+    use crate::config::Kind;
+    use crate::land::Contract;
 
     fn rows(columns: &[&[Option<&str>]]) -> Rows {
         let count = columns[0].len() as i64;
@@ -209,8 +183,13 @@ mod tests {
     #[test]
     fn a_row_counts_as_often_as_in_the_file_that_holds_it_most_often() {
         let spool = tempfile::tempdir().unwrap();
-        let mut hashes = RowHashes::new(spool.path()).unwrap();
         let names = fields(&["sku", "cost"]);
+        // Another order of columns, and columns that are new or empty.
+        let grown = fields(&["cost", "new", "sku", "labels"]);
+        let files = [names.as_slice(), &names, &grown];
+        let identity = RowIdentity::of(&Contract::of(Kind::GcpBillingFiles), files.into_iter());
+        assert!(identity.apart().iter().eq(["new"]));
+        let mut hashes = RowHashes::new(spool.path(), identity).unwrap();
         hashes
             .add(
                 0,
@@ -225,16 +204,15 @@ mod tests {
                 &rows(&[&[Some("a"), Some("a"), Some("a"), Some("c")], &[Some("1"); 4]]),
             )
             .unwrap();
-        // Another order of columns, and one that is empty.
-        let grown = fields(&["cost", "new", "sku"]);
         hashes
             .add(
                 2,
                 &grown,
                 &rows(&[
-                    &[Some("1"); 3],
-                    &[None, Some("x"), None],
+                    &[Some("1.0"), Some("1"), Some("1")],
+                    &[Some("y"), Some("x"), None],
                     &[Some("b"), Some("b"), Some("a1")],
+                    &[Some("[]"), None, None],
                 ]),
             )
             .unwrap();

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::checks::Checks;
 use super::contract::Contract;
+use super::day_filter::{DayFilter, FilteredRows};
 use super::overlap::Repeated;
 use super::quarantine::Quarantine;
 use super::rows::{LocalFile, Rows};
@@ -35,15 +36,22 @@ pub(super) async fn rewrite(
     contract: &Contract,
     landed_at: i64,
     repeated: Option<(Arc<Repeated>, usize)>,
-) -> Result<(Checks, Quarantine)> {
+) -> Result<(Checks, Quarantine, FilteredRows)> {
     let (sender, mut receiver) = mpsc::channel::<Rows>(2);
     let units = (key.kind == Kind::Activity).then(|| request.units.clone());
     let checks = Checks::new(contract, &columns.delivered, source.currency.as_deref(), units)
         .map_err(|e| e.at(file.uri.clone()))?;
+    let mut filter = match &file.days {
+        Some(days) => {
+            let bills = Checks::new(contract, &columns.delivered, source.currency.as_deref(), None)?;
+            Some(DayFilter::new(file, days, contract, &columns.delivered, bills)?)
+        }
+        None => None,
+    };
     let (fixed, path, read_file) = (key.period, path.to_path_buf(), file.clone());
     let fields = columns.fields.clone();
     let delivered = columns.delivered;
-    let reader = tokio::task::spawn_blocking(move || -> Result<(Checks, Quarantine)> {
+    let reader = tokio::task::spawn_blocking(move || -> Result<(Checks, Quarantine, FilteredRows)> {
         let mut checks = checks;
         let file = LocalFile {
             path: &path,
@@ -51,7 +59,7 @@ pub(super) async fn rewrite(
             delivered: &delivered,
             fields: &fields,
         };
-        let quarantine = file.read(&mut checks, fixed, |rows| {
+        let mut quarantine = file.read(&mut checks, fixed, |rows| {
             let rows = match &repeated {
                 Some((repeated, file)) => {
                     let keep = repeated.keep(*file, &rows.row_numbers);
@@ -59,11 +67,23 @@ pub(super) async fn rewrite(
                 }
                 None => rows,
             };
+            let rows = match &mut filter {
+                Some(filter) => filter.kept(rows)?,
+                None => rows,
+            };
+            if rows.row_numbers.is_empty() {
+                return Ok(());
+            }
             sender
                 .blocking_send(rows)
                 .map_err(|_| Error::internal("the writer of a slice stopped early"))
         })?;
-        Ok((checks, quarantine))
+        let Some(filter) = filter else {
+            return Ok((checks, quarantine, FilteredRows::default()));
+        };
+        let (bills, filtered, rejected) = filter.finish();
+        quarantine.extend(rejected);
+        Ok((checks.with_bills_of(bills), quarantine, filtered))
     });
     let places: Vec<Option<usize>> = schema
         .fields()

@@ -1,6 +1,6 @@
 //! One slice: the files of a delivery read, checked, staged and committed as one replacement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::staging::stage_files;
 use crate::config::Source;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
-use crate::extract::{Delivery, Format, Origin, SourceFile};
+use crate::extract::{DeliveredManifest, Delivery, Format, Origin, SourceFile};
 use crate::warehouse::store::Fetched;
 use crate::warehouse::{Commit, Replaced, StagedFile, Stager, Warehouse};
 
@@ -63,6 +63,8 @@ pub struct Landed {
     pub missing_columns: BTreeSet<&'static str>,
     /// What a person should know.
     pub warnings: Vec<String>,
+    /// The rows that were read of each file, landed, rejected or left out, by its path.
+    pub read: BTreeMap<String, u64>,
 }
 
 /// Lands a delivery: reads every file, stages the accepted rows and replaces the slice in one commit per table.
@@ -160,14 +162,13 @@ pub async fn land_slice(
             "`offgridflow quarantine list` shows them; [landing] max_rejected lets a slice land without them";
         return Err((error.hint(hint), landed.quarantine));
     }
-    if let Some(manifest) = &delivery.manifest
-        && let Err(error) = origin
-            .verify_unchanged(manifest)
-            .await
-            .and_then(|()| whole(delivery, &landed))
-    {
-        discard(request, &staged).await;
-        return Err((error.at(format!("manifest {}", manifest.key)), landed.quarantine));
+    for manifest in &delivery.manifests {
+        let unchanged = origin.verify_unchanged(&manifest.object).await;
+        if let Err(error) = unchanged.and_then(|()| whole(manifest, &landed)) {
+            discard(request, &staged).await;
+            let place = format!("manifest {}", manifest.object.key);
+            return Err((error.at(place), landed.quarantine));
+        }
     }
     landed.cost_basis = landed.cost_basis.map(|seen| CostBasis::of(delivery, seen));
     for (table, schema, files) in staged {
@@ -190,9 +191,13 @@ pub async fn land_slice(
 }
 
 /// Fails when the files hold other rows than their manifest tells of.
-fn whole(delivery: &Delivery, landed: &Landed) -> Result<()> {
-    let held = landed.rows + landed.quarantine.count;
-    match delivery.told_rows {
+fn whole(manifest: &DeliveredManifest, landed: &Landed) -> Result<()> {
+    let held: u64 = manifest
+        .files
+        .iter()
+        .filter_map(|path| landed.read.get(path))
+        .sum();
+    match manifest.told_rows {
         Some(told) if told != held => Err(Error::data(format!(
             "a manifest tells of {told} rows, but its files hold {held}"
         ))

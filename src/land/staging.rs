@@ -9,6 +9,7 @@ use super::coded::CodedFile;
 use super::column_types::{DeliveredColumn, table_fields};
 use super::contract::{Contract, refuse_other_kind};
 use super::csv_rows::CsvFile;
+use super::day_filter::FilteredRows;
 use super::json_rows::JsonFile;
 use super::new_files::Provenance;
 use super::overlap::{Repeated, RowHashes};
@@ -16,6 +17,7 @@ use super::parquet_rows::ParquetFile;
 use super::quarantine::Quarantine;
 use super::raw_columns::{partition_columns, provenance_fields, raw_names};
 use super::rewriting::rewrite;
+use super::row_identity::RowIdentity;
 use super::rows::LocalFile;
 use super::slice::{Landed, SliceRequest};
 use super::slice_key::SliceKey;
@@ -89,9 +91,20 @@ pub(super) async fn stage_files(
     }
     let schema = Arc::new(Schema::new(all_fields));
     let repeated = match key.kind == Kind::GcpBillingFiles && files.len() > 1 {
-        true => Some(Arc::new(
-            repeated_rows(request, source, &contract, files, &fetched, &columns).await?,
-        )),
+        true => {
+            let identity = RowIdentity::of(&contract, columns.iter().map(|file| file.fields.as_slice()));
+            if !identity.apart().is_empty() {
+                let names: Vec<&str> = identity.apart().iter().map(String::as_str).collect();
+                landed.warnings.push(format!(
+                    "{}: not all files of this extract have {}; rows are told apart without",
+                    key.export,
+                    names.join(", ")
+                ));
+            }
+            Some(Arc::new(
+                repeated_rows(request, source, &contract, identity, files, &fetched, &columns).await?,
+            ))
+        }
         false => None,
     };
     let mut stager = Stager::new(
@@ -109,7 +122,10 @@ pub(super) async fn stage_files(
     };
     let candidates = files.iter().zip(&fetched).zip(&columns);
     let candidates = candidates.map(|((file, local), columns)| {
-        let fit = file.format == Format::Parquet && repeated.is_none() && contract.nested.is_empty();
+        let fit = file.format == Format::Parquet
+            && repeated.is_none()
+            && file.days.is_none()
+            && contract.nested.is_empty();
         let checks = Checks::new(&contract, &columns.delivered, source.currency.as_deref(), None);
         Some(Candidate {
             path: local.path.clone(),
@@ -132,16 +148,15 @@ pub(super) async fn stage_files(
     let parts = files.iter().zip(&fetched).zip(columns).zip(copies);
     for (index, (((file, local), file_columns), copied)) in parts.enumerate() {
         let rows_before = stager.rows();
-        let is_copied = matches!(copied, Ok(Some(_)));
         let outcome = match copied {
             Ok(Some((checks, rows))) => {
                 (request.progress)(rows, file.object.size);
-                Ok((checks, Quarantine::default()))
+                Ok((checks, Quarantine::default(), FilteredRows::default(), rows))
             }
             Ok(None)
                 if let Some(period) = key
                     .period
-                    .filter(|_| repeated.is_none() && key.kind != Kind::Activity)
+                    .filter(|_| repeated.is_none() && file.days.is_none() && key.kind != Kind::Activity)
                     && CodedFile::is_fit(file, &file_columns.fields) =>
             {
                 let checks = Checks::new(
@@ -163,33 +178,35 @@ pub(super) async fn stage_files(
                     Err(error) => Err(error),
                 }
                 .map(|(checks, quarantine, staged)| {
+                    let rows = staged.iter().map(|file| file.rows).sum::<u64>();
                     stager.adopt(staged);
-                    (checks, quarantine)
+                    (checks, quarantine, FilteredRows::default(), rows)
                 })
             }
-            Ok(None) => {
-                rewrite(
-                    request,
-                    key,
-                    source,
-                    &schema,
-                    &mut stager,
-                    file,
-                    &local.path,
-                    file_columns,
-                    &contract,
-                    landed_at,
-                    repeated.clone().map(|repeated| (repeated, index)),
-                )
-                .await
-            }
+            Ok(None) => rewrite(
+                request,
+                key,
+                source,
+                &schema,
+                &mut stager,
+                file,
+                &local.path,
+                file_columns,
+                &contract,
+                landed_at,
+                repeated.clone().map(|repeated| (repeated, index)),
+            )
+            .await
+            .map(|(checks, quarantine, filtered)| {
+                (checks, quarantine, filtered, stager.rows() - rows_before)
+            }),
             Err(error) => Err(error),
         };
         let outcome = match outcome {
             Ok(outcome) => origin.verify_unchanged(&file.object).await.map(|()| outcome),
             Err(error) => Err(truer(error, origin, file).await),
         };
-        let (checks, quarantine) = match outcome {
+        let (checks, quarantine, filtered, rows) = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
                 let staged = stager.finish().await.unwrap_or_default();
@@ -204,8 +221,13 @@ pub(super) async fn stage_files(
                 file.uri
             ));
         }
-        if !is_copied && stager.rows() == rows_before && quarantine.count == 0 && known_already == 0 {
+        let read = rows + quarantine.count + filtered.left_out();
+        landed.read.insert(file.object.path.to_string(), read);
+        if read == 0 && known_already == 0 {
             landed.warnings.push(format!("{} holds no rows", file.uri));
+        }
+        if let Some(days) = &file.days {
+            landed.warnings.extend(filtered.warnings(&file.uri, days));
         }
         for code in checks.unknown_currencies() {
             landed.warnings.push(format!(
@@ -310,13 +332,14 @@ async fn repeated_rows(
     request: &SliceRequest<'_>,
     source: &Source,
     contract: &Contract,
+    identity: RowIdentity,
     files: &[&SourceFile],
     fetched: &[Fetched],
     columns: &[FileColumns],
 ) -> Result<Repeated> {
     std::fs::create_dir_all(&request.spool)
         .map_err(|e| Error::from(e).at(request.spool.display().to_string()))?;
-    let mut hashes = RowHashes::new(&request.spool)?;
+    let mut hashes = RowHashes::new(&request.spool, identity)?;
     for (index, ((file, local), columns)) in files.iter().zip(fetched).zip(columns).enumerate() {
         let mut checks = Checks::new(contract, &columns.delivered, source.currency.as_deref(), None)
             .map_err(|e| e.at(file.uri.clone()))?;

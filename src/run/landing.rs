@@ -10,6 +10,7 @@ use super::Request;
 use super::arrivals::{Action, PlannedSlice, ledger_key, plan_landing};
 use super::looks::note_looks;
 use super::observer::Observer;
+use super::one_bill;
 use super::report::RunReport;
 use super::workspace::Workspace;
 use crate::config::Kind;
@@ -120,8 +121,17 @@ pub async fn land_all(
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     outcomes.sort_by(|a, b| a.slice.key.cmp(&b.slice.key));
     warn_of_missing_columns(&outcomes, observer, report);
+    let landed: Vec<_> = outcomes
+        .iter()
+        .filter(|outcome| outcome.result.as_ref().is_ok_and(|landed| !landed.unchanged))
+        .map(|outcome| ledger_key(&outcome.slice.key))
+        .collect();
     for outcome in outcomes {
         record(workspace, run_id, observer, report, outcome).await?;
+    }
+    for warning in one_bill::added_up(workspace, &landed).await? {
+        observer.warn(&warning);
+        report.warnings.push(warning);
     }
     for name in raw_tables(workspace) {
         if let Some(table) = workspace.warehouse.open(&name, None).await? {

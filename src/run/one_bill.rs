@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::workspace::Workspace;
-use crate::config::Role;
+use crate::config::{Kind, Role};
 use crate::error::{Error, Result};
-use crate::ledger::Bill;
+use crate::ledger::{Bill, SliceKey};
 
 /// Looks for bills that two counting sources hold, or one source as actual, amortized or FOCUS cost at once.
 ///
@@ -24,6 +24,73 @@ pub async fn check(workspace: &Workspace) -> Result<()> {
         check_bills(&bills).map_err(|error| error.at(format!("tenant {}", tenant.id)))?;
     }
     Ok(())
+}
+
+/// What is to be known of exports that add up: of each source the first bill that an export of `landed` holds and others of
+/// the source hold too. Rows that stand in several of them count several times, and only a person knows whether any do.
+///
+/// # Errors
+/// External when the ledger cannot be read.
+pub async fn added_up(workspace: &Workspace, landed: &[SliceKey]) -> Result<Vec<String>> {
+    let tenants: BTreeSet<&str> = landed.iter().map(|key| key.tenant.as_str()).collect();
+    let mut warnings = Vec::new();
+    for tenant in tenants {
+        warnings.extend(added_up_of(&workspace.ledger.bills(tenant).await?, landed));
+    }
+    Ok(warnings)
+}
+
+fn added_up_of(bills: &[Bill], landed: &[SliceKey]) -> Vec<String> {
+    let is_new: BTreeSet<(&str, &str)> = landed
+        .iter()
+        .map(|key| (key.source.as_str(), key.export.as_str()))
+        .collect();
+    // Windows of an API's answers are parts of one table and hold no row twice.
+    let files = bills.iter().filter(|bill| {
+        Kind::ALL
+            .iter()
+            .any(|kind| kind.name() == bill.key.kind && kind.reads_files())
+    });
+    let mut holders: BTreeMap<[&str; 5], BTreeSet<&str>> = BTreeMap::new();
+    for bill in files.filter(|bill| !bill.billing_account_id.is_empty()) {
+        let of = [
+            bill.key.source.as_str(),
+            bill.key.period.as_str(),
+            bill.provider_name.as_str(),
+            bill.billing_account_id.as_str(),
+            bill.sub_account_id.as_str(),
+        ];
+        holders.entry(of).or_default().insert(&bill.key.export);
+    }
+    let mut sources: BTreeMap<&str, (String, usize)> = BTreeMap::new();
+    for ([source, period, provider, account, sub_account], exports) in holders {
+        if exports.len() < 2 || !exports.iter().any(|export| is_new.contains(&(source, *export))) {
+            continue;
+        }
+        let names: Vec<String> = exports
+            .iter()
+            .take(3)
+            .map(|export| format!("`{export}`"))
+            .collect();
+        let others = match exports.len() - names.len() {
+            0 => String::new(),
+            others => format!(" and {others} more"),
+        };
+        let account = match sub_account {
+            "" => account.to_string(),
+            sub_account => format!("{account} subscription {sub_account}"),
+        };
+        let first = format!(
+            "source {source}: {}{others} all hold rows of {provider} account {account} in {period}; exports of a source add up, so a row that stands in several of them counts several times",
+            names.join(", ")
+        );
+        sources.entry(source).or_insert((first, 0)).1 += 1;
+    }
+    let told = sources.into_values().map(|(first, bills)| match bills {
+        1 => first,
+        _ => format!("{first} ({} more accounts or periods are alike)", bills - 1),
+    });
+    told.collect()
 }
 
 fn check_bills(bills: &[Bill]) -> Result<()> {

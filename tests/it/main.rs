@@ -8,6 +8,7 @@ mod aws_api;
 mod aws_files;
 mod azure_api;
 mod azure_cost;
+mod azure_ranges;
 mod bad_inputs;
 mod changed_files;
 mod cluster;

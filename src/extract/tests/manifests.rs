@@ -43,10 +43,8 @@ async fn a_legacy_report_delivers_its_newest_assembly_per_period() {
     let found = bucket.discover("billing").await;
     assert!(found.warnings.is_empty() && found.deliveries[0].warnings.is_empty());
     assert!(
-        found.deliveries[0]
-            .manifest
-            .as_ref()
-            .unwrap()
+        found.deliveries[0].manifests[0]
+            .object
             .key
             .ends_with("20260901-20261001/cur-Manifest.json")
     );
@@ -132,6 +130,33 @@ async fn data_export_executions_lie_in_folders_of_their_own() {
         format!("exp 2026-01: exp/data/BILLING_PERIOD=2026-01/20260116T010203Z-{RUN_2}/exp-00001.csv.gz");
     // The keys name another prefix: files are found in the data folder by the end of the key.
     assert_eq!(clean(&bucket.discover("").await), [expected]);
+}
+
+#[tokio::test]
+async fn no_older_execution_stands_in_for_a_newer_one_that_cannot_be_read() {
+    let of = |half: &str, time: &str| format!("exp/{half}/BILLING_PERIOD=2026-01/{time}-{RUN_1}");
+    let mut bucket = Bucket::new();
+    for time in ["20260115T010203Z", "20260116T010203Z"] {
+        let key = format!("{}/exp-00001.csv.gz", of("data", time));
+        let manifest = format!("{}/exp-Manifest.json", of("metadata", time));
+        bucket = bucket
+            .data(&key)
+            .export(&manifest, RUN_1, &[&format!("s3://bucket/{key}")]);
+    }
+    let newest = of("data", "20260116T010203Z");
+    std::fs::remove_file(bucket.folder.path().join(format!("{newest}/exp-00001.csv.gz"))).unwrap();
+    for kind in [Kind::AwsCur2, Kind::Focus] {
+        let found = bucket.discover_as("", kind).await;
+        assert!(found.deliveries.is_empty(), "{:?}", shown(&found));
+        assert!(failure(&found).to_string().contains("exp-00001.csv.gz"));
+    }
+    let newest = of("metadata", "20260116T010203Z");
+    let bucket = bucket.put(&format!("{newest}/exp-Manifest.json"), "{");
+    for kind in [Kind::AwsCur2, Kind::Focus] {
+        let found = bucket.discover_as("", kind).await;
+        assert!(found.deliveries.is_empty(), "{:?}", shown(&found));
+        assert!(failure(&found).to_string().contains("a manifest cannot be read"));
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 mod extracts;
 mod loose;
 mod manifests;
+mod ranges;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
