@@ -21,6 +21,7 @@ pub mod retry;
 mod select;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 use std::collections::BTreeSet;
 
@@ -33,6 +34,7 @@ use connector::Known;
 
 use crate::config::Kind;
 use crate::domain::period::Period;
+use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
 use crate::warehouse::store::{Location, Object};
 
@@ -47,6 +49,8 @@ pub struct SourceFile {
     pub format: Format,
     /// What is wrapped around them.
     pub compression: Compression,
+    /// Which of day and month dates with slashes name first, where the source says so.
+    pub date_order: Option<DateOrder>,
 }
 
 /// One finished version of an export's period, or one bare file.
@@ -96,34 +100,43 @@ pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
     let named_file = objects.len() == 1 && objects[0].path == location.prefix;
     let visible: Vec<&Object> = objects
         .iter()
-        .filter(|object| named_file || !format::is_hidden(&object.key))
+        .filter(|object| named_file || !(format::is_hidden(&object.key) || format::is_side_file(&object.key)))
         .collect();
 
     if kind == Kind::GcpBillingFiles {
         extracts::from_folders(location, &visible, &mut found);
-        return Ok(finished(found, location));
+        unread::note(location, kind, &visible, &mut found);
+        return Ok(finished(found, location, kind));
     }
+    // A manifest may name files of any format; of the others only those that are usual for the kind are taken.
+    let usual: Vec<&Object> = visible
+        .iter()
+        .copied()
+        .filter(|object| unread::is_read(kind, &object.key))
+        .collect();
     let mut taken = BTreeSet::new();
     let reads_manifests = !named_file && !matches!(kind, Kind::Activity | Kind::Instruments);
     if reads_manifests {
         let claims = select::from_manifests(location, &visible, &mut found).await;
-        loose::from_period_folders(location, &visible, &claims, &mut found, &mut taken);
+        loose::from_period_folders(location, &usual, &claims, &mut found, &mut taken);
         taken.extend(claims.files);
     }
-    loose::from_bare_files(location, &visible, &taken, &mut found);
-
-    Ok(finished(found, location))
+    loose::from_bare_files(location, &usual, &taken, &mut found);
+    unread::note(location, kind, &visible, &mut found);
+    Ok(finished(found, location, kind))
 }
 
 /// In order, and with a word when there is nothing.
-fn finished(mut found: Discovery, location: &Location) -> Discovery {
+fn finished(mut found: Discovery, location: &Location, kind: Kind) -> Discovery {
     found
         .deliveries
         .sort_by(|a, b| (&a.export, a.period).cmp(&(&b.export, b.period)));
     if found.deliveries.is_empty() && found.failures.is_empty() {
-        found
-            .warnings
-            .push(format!("no data file is at {}", location.uri(&location.prefix)));
+        found.warnings.push(format!(
+            "no data file is at {}; {}",
+            location.uri(&location.prefix),
+            unread::formats(kind)
+        ));
     }
     found
 }
@@ -137,6 +150,7 @@ impl SourceFile {
             uri: location.uri(&object.path),
             format,
             compression,
+            date_order: None,
         })
     }
 }
@@ -160,7 +174,7 @@ impl Delivery {
                 None => add(&object.modified.to_rfc3339()),
             }
         }
-        let delivery_id = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let delivery_id = hex(hash);
         Delivery {
             export,
             period,
@@ -174,6 +188,20 @@ impl Delivery {
         }
     }
 
+    /// The delivery with its dates read in this order: the same files in another order are another delivery.
+    #[must_use]
+    pub fn with_date_order(mut self, order: Option<DateOrder>) -> Self {
+        let Some(order) = order else { return self };
+        let mut hash = Sha256::new();
+        hash.update(&self.delivery_id);
+        hash.update(order.as_str());
+        self.delivery_id = hex(hash);
+        for file in &mut self.files {
+            file.date_order = Some(order);
+        }
+        self
+    }
+
     /// What an API holds under an identity that its connector can tell without reading it.
     pub fn known(uri: &str, export: String, period: Option<Period>, delivery_id: String) -> Self {
         let name = period.map_or(export.clone(), |period| format!("{export}/{period}"));
@@ -182,6 +210,7 @@ impl Delivery {
             uri: format!("{uri}#{name}"),
             format: Format::Json,
             compression: Compression::None,
+            date_order: None,
         };
         Delivery {
             export,
@@ -209,4 +238,8 @@ impl Delivery {
         delivery.asks = due.then_some(cost);
         delivery
     }
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

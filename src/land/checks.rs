@@ -63,7 +63,7 @@ pub struct Checks {
     provider: Option<usize>,
     fixed_provider: Option<&'static str>,
     default_currency: bool,
-    doubles: bool,
+    pub(super) doubles: bool,
     /// Units that `reference.units` knows, lower case; only for activity data.
     units: Option<(usize, std::sync::Arc<BTreeSet<String>>)>,
     country: Option<usize>,

@@ -70,6 +70,7 @@ pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Ve
                 plan.warnings.extend(discovery.warnings);
                 plan.look = discovery.mark.map(|mark| (source_key(&tenant, &source), mark));
                 for delivery in discovery.deliveries {
+                    let delivery = delivery.with_date_order(source.date_order);
                     if let Some(slice) =
                         planned(workspace, request, &tenant, &source, &origin, delivery).await?
                     {
