@@ -7,7 +7,6 @@ use super::layout::{self, PeriodFolder, Spelling};
 use super::select::Claims;
 use super::{Delivery, Discovery, SourceFile};
 use crate::domain::period::Period;
-use crate::error::Error;
 use crate::warehouse::store::{Location, Object};
 
 /// The runs of one export's period, each with its files.

@@ -3,6 +3,7 @@
 pub mod checks;
 mod clean_rows;
 mod coded;
+mod content;
 pub mod contract;
 pub mod cost_basis;
 pub mod csv_rows;
@@ -25,4 +26,4 @@ mod verbatim;
 pub use contract::Contract;
 pub use quarantine::Rejection;
 pub use slice::{Landed, SliceRequest, land_slice};
-pub use slice_key::{SliceKey, transaction_version};
+pub use slice_key::{SliceKey, app_id, transaction_version};

@@ -6,6 +6,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::checks::Checks;
 use super::coded::CodedFile;
+use super::content;
 use super::contract::Contract;
 use super::csv_rows::CsvFile;
 use super::json_rows::JsonFile;
@@ -128,6 +129,9 @@ pub(super) async fn stage_files(
     for (index, (((file, local), file_columns), copied)) in parts.enumerate() {
         let rows_before = stager.rows();
         let is_copied = matches!(copied, Ok(Some(_)));
+        let copied_rows = copied
+            .as_ref()
+            .map_or(0, |c| c.as_ref().map_or(0, |(_, rows)| *rows));
         let outcome = match copied {
             Ok(Some((checks, rows))) => {
                 (request.progress)(rows, file.object.size);
@@ -181,10 +185,14 @@ pub(super) async fn stage_files(
             Err(error) => Err(error),
         };
         let outcome = match outcome {
-            Ok(outcome) => origin.verify_unchanged(&file.object).await.map(|()| outcome),
+            Ok((checks, quarantine)) => {
+                let digest = content_digest(origin, &local.path).await;
+                let unchanged = origin.verify_unchanged(&file.object).await;
+                unchanged.and(digest).map(|digest| (checks, quarantine, digest))
+            }
             Err(error) => Err(truer(error, origin, file).await),
         };
-        let (checks, quarantine) = match outcome {
+        let (checks, quarantine, digest) = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
                 let staged = stager.finish().await.unwrap_or_default();
@@ -192,6 +200,9 @@ pub(super) async fn stage_files(
                 return Err(error);
             }
         };
+        if let Some(digest) = digest.filter(|_| copied_rows > 0 || stager.rows() > rows_before) {
+            landed.contents.push((file.uri.clone(), digest));
+        }
         let known_already = repeated.as_ref().map_or(0, |repeated| repeated.count(index));
         if known_already > 0 {
             landed.warnings.push(format!(
@@ -228,6 +239,17 @@ pub(super) async fn stage_files(
     }
     landed.rows += stager.rows();
     Ok((schema, stager.finish().await?))
+}
+
+/// What tells the content of a delivered file; an API's answer has no other name.
+async fn content_digest(origin: &Origin, path: &std::path::Path) -> Result<Option<String>> {
+    match origin {
+        Origin::Api(_) => Ok(None),
+        Origin::Store(_) => {
+            let path = path.to_path_buf();
+            blocking(move || content::digest(&path).map(Some)).await
+        }
+    }
 }
 
 /// A file that changes under the reader looks damaged: the change is the truer reason.
