@@ -255,7 +255,14 @@ pub struct MaintainOptions {
     /// Delete files that no kept version names
     #[arg(long)]
     pub vacuum: bool,
-    /// With --compact or --vacuum: only say what would be done
+    /// Remove the rows of an export, or of one of its periods, from all raw tables: it was renamed, moved, or is gone for
+    /// good. What was built from them follows with the next run
+    #[arg(long, value_name = "TENANT/SOURCE/EXPORT[/PERIOD]", conflicts_with_all = ["compact", "vacuum"])]
+    pub forget: Vec<String>,
+    /// Say that the rows of an export that is no longer delivered count beside those of one that came later
+    #[arg(long, value_name = "TENANT/SOURCE/EXPORT", conflicts_with_all = ["compact", "vacuum", "forget", "dry_run"])]
+    pub keep: Vec<String>,
+    /// With --compact, --vacuum or --forget: only say what would be done
     #[arg(long)]
     pub dry_run: bool,
     /// Versions that runs of so many days left stay readable

@@ -10,6 +10,7 @@ mod diff;
 mod doctor;
 mod explain;
 mod factors;
+mod forget;
 mod init;
 mod lineage;
 mod listing;
@@ -121,6 +122,18 @@ async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
         }
         Verb::Quarantine(verb) => quarantine::quarantine(&mut open(arguments).await?, output, verb).await,
         Verb::Factors(verb) => factors::factors(&open(arguments).await?, output, verb).await,
+        Verb::Maintain(options) if !options.forget.is_empty() => {
+            forget::forget(
+                &mut open(arguments).await?,
+                output,
+                &options.forget,
+                options.dry_run,
+            )
+            .await
+        }
+        Verb::Maintain(options) if !options.keep.is_empty() => {
+            forget::keep(&open(arguments).await?, output, &options.keep).await
+        }
         Verb::Maintain(options) => maintain::maintain(&mut open(arguments).await?, output, options).await,
         Verb::Config(verb) => config::config(&load_config(arguments)?, output, verb),
         Verb::Db(verb) => db::db(&load_config(arguments)?, output, verb).await,

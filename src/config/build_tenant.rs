@@ -10,6 +10,7 @@ use super::suggest;
 use super::tree::Origin;
 use super::types::{AllocationTag, Ask, Mapping, MappingSet, Source, Tenant};
 use super::units;
+use crate::domain::timestamp::DateOrder;
 
 /// Conditions of a mapping beside the columns of the allocation tags.
 const MAPPING_FIELDS: [&str; 2] = ["sub_account_id", "billing_account_id"];
@@ -161,6 +162,16 @@ fn source(reader: Reader<'_>, seen: &mut Vec<String>) -> Source {
         );
     }
     let given = |key: &str| reader.entries().contains_key(key);
+    let date_order = given("date_order")
+        .then(|| reader.choice("date_order", &DateOrder::NAMES, DateOrder::parse))
+        .flatten();
+    if given("date_order") && url.is_empty() && kind.asks() {
+        reader.problem(
+            "date_order",
+            format!("a source of kind `{kind}` that asks an API has no key `date_order`"),
+            "take it out: it belongs to files whose dates are written with slashes",
+        );
+    }
     let source = Source {
         id,
         kind,
@@ -171,6 +182,7 @@ fn source(reader: Reader<'_>, seen: &mut Vec<String>) -> Source {
             .choice("role", &Role::NAMES, Role::from_name)
             .unwrap_or(Role::Counts),
         currency,
+        date_order,
         inventory_source: given("inventory_source")
             .then(|| {
                 reader.choice(

@@ -13,7 +13,7 @@ mod profile_keys;
 mod reader;
 mod secret;
 mod show;
-mod suggest;
+pub mod suggest;
 mod tree;
 mod types;
 pub mod units;

@@ -21,6 +21,20 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
+/// The known words nearest to a word, the nearest first, however far.
+pub fn closest<'a>(word: &str, known: &[&'a str], count: usize) -> Vec<&'a str> {
+    let word = word.to_lowercase();
+    let mut near: Vec<_> = known
+        .iter()
+        .map(|candidate| (distance(&word, &candidate.to_lowercase()), *candidate))
+        .collect();
+    near.sort_unstable();
+    near.into_iter()
+        .take(count)
+        .map(|(_, candidate)| candidate)
+        .collect()
+}
+
 /// `a, b and c`
 pub fn list(words: &[&str]) -> String {
     match words {

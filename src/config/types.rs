@@ -8,6 +8,7 @@ use super::location;
 use super::secret::Profile;
 use super::tree::Item;
 use crate::domain::period::Period;
+use crate::domain::timestamp::DateOrder;
 
 /// Everything a command needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -175,6 +176,8 @@ pub struct Source {
     pub role: Role,
     /// The currency of files that carry none.
     pub currency: Option<String>,
+    /// Which of day and month dates with slashes name first; the dates themselves tell it when absent.
+    pub date_order: Option<DateOrder>,
     /// Which side feeds `publish.inventory` with its provider's emissions, if the file says so here; all sources of a
     /// tenant and provider together decide it, see [`Tenant::provider_sides`].
     pub inventory_source: Option<InventorySource>,

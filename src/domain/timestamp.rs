@@ -12,6 +12,9 @@ pub enum DateOrder {
 }
 
 impl DateOrder {
+    /// The texts of [`DateOrder::as_str`].
+    pub const NAMES: [&str; 2] = ["mdy", "dmy"];
+
     /// The text kept beside each landed row.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
+use zstd::stream::read::Decoder;
 
 pub use read_ahead::ReadAhead;
 
@@ -21,6 +22,7 @@ const HARMLESS_BYTES: u64 = 256 << 20;
 const BUFFER_BYTES: usize = 256 << 10;
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const ZIP_MAGIC: &[u8] = b"PK";
 
 /// A fault of the data, as opposed to one of the disk, told through an [`io::Error`].
@@ -64,21 +66,27 @@ fn open(path: &Path, compression: Compression) -> io::Result<Box<dyn BufRead + S
     let file = File::open(path)?;
     let compressed_bytes = file.metadata()?.len();
     let mut raw = BufReader::with_capacity(BUFFER_BYTES, file);
-    let magic = peek(&mut raw, 2)?;
+    let magic = peek(&mut raw, 4)?;
     // Stores and downloads sometimes pack or unpack in passing: what the first bytes say is so, counts.
-    let compression = match (compression, magic) {
-        (_, GZIP_MAGIC) => Compression::Gzip,
-        (Compression::None, _) | (_, ZIP_MAGIC) => compression,
-        (Compression::Gzip, []) | (Compression::Zip, []) => {
-            return Err(fault("the file is empty, not even compressed", DELIVER_AGAIN));
-        }
-        (Compression::Gzip, _) => {
+    let compression = match compression {
+        _ if magic.starts_with(GZIP_MAGIC) => Compression::Gzip,
+        _ if magic.starts_with(ZSTD_MAGIC) => Compression::Zstd,
+        Compression::None => compression,
+        Compression::Zip if magic.starts_with(ZIP_MAGIC) => compression,
+        _ if magic.is_empty() => return Err(fault("the file is empty, not even compressed", DELIVER_AGAIN)),
+        Compression::Gzip => {
             return Err(fault(
                 "the file is no gzip file, whatever its name says",
                 DELIVER_AGAIN,
             ));
         }
-        (Compression::Zip, _) => {
+        Compression::Zstd => {
+            return Err(fault(
+                "the file is no Zstandard file, whatever its name says",
+                DELIVER_AGAIN,
+            ));
+        }
+        Compression::Zip => {
             return Err(fault(
                 "the file is no ZIP archive, whatever its name says",
                 DELIVER_AGAIN,
@@ -88,6 +96,7 @@ fn open(path: &Path, compression: Compression) -> io::Result<Box<dyn BufRead + S
     let reader: Box<dyn Read + Send> = match compression {
         Compression::None => Box::new(raw),
         Compression::Gzip => Box::new(Guard::new(MultiGzDecoder::new(raw), compressed_bytes)),
+        Compression::Zstd => Box::new(Guard::new(Decoder::with_buffer(raw)?, compressed_bytes)),
         Compression::Zip => Box::new(Guard::new(zip_entry::open(raw.into_inner())?, compressed_bytes)),
     };
     let mut text = BufReader::with_capacity(BUFFER_BYTES, reader);

@@ -14,18 +14,6 @@ pub fn from_folders(location: &Location, objects: &[&Object], found: &mut Discov
     let mut exports: BTreeMap<String, Vec<SourceFile>> = BTreeMap::new();
     for object in objects {
         let Some((format, compression)) = format::of_extract_name(&object.key) else {
-            if object.path == location.prefix {
-                found.failures.push(
-                    Error::data("a source's file is neither CSV, JSON lines nor Parquet by its name")
-                        .at(location.uri(&object.path))
-                        .hint("files end in .csv, .json, .jsonl, .ndjson (each also .gz) or .parquet"),
-                );
-            } else if !format::is_companion(&object.key) && object.size > 0 {
-                found.warnings.push(format!(
-                    "{} is no data file and is passed over",
-                    location.uri(&object.path)
-                ));
-            }
             continue;
         };
         exports
@@ -37,6 +25,7 @@ pub fn from_folders(location: &Location, objects: &[&Object], found: &mut Discov
                 format,
                 compression,
                 days: None,
+                date_order: None,
             });
     }
     for (export, files) in exports {

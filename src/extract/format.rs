@@ -25,6 +25,8 @@ pub enum Compression {
     None,
     /// One or more gzip members.
     Gzip,
+    /// One or more frames of Zstandard.
+    Zstd,
     /// A ZIP archive with one CSV file.
     Zip,
 }
@@ -32,36 +34,41 @@ pub enum Compression {
 /// Format and compression by the name's ending; `None` when it is no data file.
 pub fn of_name(key: &str) -> Option<(Format, Compression)> {
     let name = file_name(key).to_ascii_lowercase();
-    match name.rsplit_once('.')?.1 {
-        "parquet" => Some((Format::Parquet, Compression::None)),
-        "csv" => Some((Format::Csv, Compression::None)),
-        "gz" | "gzip" if !names_another_kind(&name) => Some((Format::Csv, Compression::Gzip)),
-        "zip" => Some((Format::Csv, Compression::Zip)),
+    let (inner, compression) = unpacked(&name);
+    match inner.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("parquet") if compression == Compression::None => Some((Format::Parquet, compression)),
+        Some("zip") if compression == Compression::None => Some((Format::Csv, Compression::Zip)),
+        Some("csv") => Some((Format::Csv, compression)),
+        Some("jsonl" | "ndjson") => Some((Format::Json, compression)),
+        // Azure's `part_0_0001.gz` says no more than that; `report.json.gz` and `report.tar.gz` hold no CSV.
+        Some("json" | "tar" | "xml" | "log" | "parquet") => None,
+        _ if compression == Compression::Gzip => Some((Format::Csv, compression)),
         _ => None,
     }
 }
 
-/// The same for extracts of Google's billing table, where JSON is data: one object a line.
+/// The same for extracts of Google's billing table, where `.json` is data too: one object a line.
 pub fn of_extract_name(key: &str) -> Option<(Format, Compression)> {
     let name = file_name(key).to_ascii_lowercase();
-    let lines = |name: &str| {
-        [".json", ".jsonl", ".ndjson"]
-            .iter()
-            .any(|ending| name.ends_with(ending))
-    };
-    match name.strip_suffix(".gz") {
-        _ if is_manifest(key) => None,
-        Some(inner) if lines(inner) => Some((Format::Json, Compression::Gzip)),
-        None if lines(&name) => Some((Format::Json, Compression::None)),
-        _ => of_name(key),
+    let (inner, compression) = unpacked(&name);
+    match inner.ends_with(".json") && !is_manifest(key) {
+        true => Some((Format::Json, compression)),
+        false => of_name(key),
     }
 }
 
-/// `report.json.gz` and `report.tar.gz` hold no CSV; `part_0.gz` does.
-fn names_another_kind(name: &str) -> bool {
-    [".json.gz", ".tar.gz", ".xml.gz", ".log.gz", ".parquet.gz"]
+/// A lower-case name without the ending of what is wrapped around the file.
+fn unpacked(name: &str) -> (&str, Compression) {
+    let endings = [
+        (".gz", Compression::Gzip),
+        (".gzip", Compression::Gzip),
+        (".zst", Compression::Zstd),
+        (".zstd", Compression::Zstd),
+    ];
+    endings
         .iter()
-        .any(|ending| name.ends_with(ending))
+        .find_map(|(ending, compression)| Some((name.strip_suffix(ending)?, *compression)))
+        .unwrap_or((name, Compression::None))
 }
 
 /// Whether tools wrote the file for themselves: dot files, unfinished and log folders of table formats.
@@ -70,9 +77,31 @@ pub fn is_hidden(key: &str) -> bool {
         .any(|part| part.starts_with('.') || matches!(part, "_delta_log" | "_temporary" | "_SUCCESS"))
 }
 
+/// Whether a query engine or a copying tool wrote the file beside the data: it holds no rows and needs no word, whatever
+/// its format. Athena and Glue put a status table, a stack, a script and a test object beside a legacy CUR.
+pub fn is_side_file(key: &str) -> bool {
+    const FOLDER: &str = "cost_and_usage_data_status";
+    const NAMES: [&str; 5] = [
+        "_metadata",
+        "_common_metadata",
+        "crawler-cfn.yml",
+        "create-table.sql",
+        "aws-programmatic-access-test-object",
+    ];
+    const STARTS: [&str; 2] = ["_committed_", "_started_"];
+    const ENDINGS: [&str; 6] = ["-create-table.sql", ".crc", ".md5", ".sha1", ".sha256", ".sha512"];
+    let name = file_name(key).to_ascii_lowercase();
+    NAMES.contains(&name.as_str())
+        || STARTS.iter().any(|start| name.starts_with(start))
+        || ENDINGS.iter().any(|ending| name.ends_with(ending))
+        || folder(key)
+            .split('/')
+            .any(|part| part.eq_ignore_ascii_case(FOLDER))
+}
+
 /// Whether a file without data is usual beside data files and needs no word.
 pub fn is_companion(key: &str) -> bool {
-    const ENDINGS: [&str; 9] = ["json", "md", "txt", "sql", "yml", "yaml", "crc", "sha256", "toml"];
+    const ENDINGS: [&str; 7] = ["json", "md", "txt", "sql", "yml", "yaml", "toml"];
     let name = file_name(key).to_ascii_lowercase();
     name.starts_with('_')
         || name
@@ -113,6 +142,13 @@ mod tests {
             ("x.Parquet", Some((Format::Parquet, Compression::None))),
             ("x.json", None),
             ("x.json.gz", None),
+            ("x.csv.zst", csv(Compression::Zstd)),
+            ("x.jsonl", Some((Format::Json, Compression::None))),
+            ("x.ndjson.gz", Some((Format::Json, Compression::Gzip))),
+            ("x.JSONL.zst", Some((Format::Json, Compression::Zstd))),
+            ("x.zst", None),
+            ("x.tar.gz", None),
+            ("x.parquet.gz", None),
             ("csv", None),
             ("README.md", None),
         ] {
@@ -128,6 +164,7 @@ mod tests {
             ("x.JSONL", json(Compression::None)),
             ("x.ndjson.gz", json(Compression::Gzip)),
             ("part-000.json.gz", json(Compression::Gzip)),
+            ("part-000.json.zst", json(Compression::Zstd)),
             ("x.csv.gz", Some((Format::Csv, Compression::Gzip))),
             ("x.parquet", Some((Format::Parquet, Compression::None))),
             ("manifest.json", None),
@@ -150,6 +187,19 @@ mod tests {
             assert!(is_hidden(key), "{key}");
         }
         assert!(!is_hidden("a/b.csv"));
+        for key in [
+            "r/r/cost_and_usage_data_status/cost_and_usage_data_status.parquet",
+            "r/20260901-20261001/r-create-table.sql",
+            "r/crawler-cfn.yml",
+            "aws-programmatic-access-test-object",
+            "d/_metadata",
+            "d/_committed_4711",
+            "d/part-0.csv.gz.md5",
+            "d/.part-0.parquet.crc",
+        ] {
+            assert!(is_side_file(key), "{key}");
+        }
+        assert!(!is_side_file("a/cur-1.csv.gz") && !is_side_file("cost_and_usage_data_status.csv"));
         assert!(is_companion("a/notes.md") && is_companion("_committed_1") && !is_companion("bill.xlsx"));
         assert!(
             is_manifest("a/cur-Manifest.json") && is_manifest("a/manifest.json") && !is_manifest("a/b.json")

@@ -9,7 +9,6 @@ use super::select::Claims;
 use super::{Delivery, Discovery, SourceFile};
 use crate::config::Kind;
 use crate::domain::days::DaySpan;
-use crate::error::Error;
 use crate::warehouse::store::{Location, Object};
 
 /// Takes period folders without a manifest as they are, each run of them for itself.
@@ -121,17 +120,6 @@ pub fn from_bare_files(
             found
                 .deliveries
                 .push(Delivery::new(object.key.clone(), None, "", vec![file]));
-        } else if object.path == location.prefix {
-            found.failures.push(
-                Error::data("a source's file is neither CSV nor Parquet by its name")
-                    .at(location.uri(&object.path))
-                    .hint("files end in .csv, .csv.gz, .csv.zip or .parquet"),
-            );
-        } else if !object.key.contains('/') && !format::is_companion(&object.key) && object.size > 0 {
-            found.warnings.push(format!(
-                "{} is no data file and is passed over",
-                location.uri(&object.path)
-            ));
         }
     }
 }

@@ -23,6 +23,7 @@ mod runs;
 mod select;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use connector::Known;
 
 use crate::config::Kind;
 use crate::domain::period::Period;
+use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
 use crate::warehouse::store::{Location, Object};
 
@@ -53,6 +55,8 @@ pub struct SourceFile {
     pub compression: Compression,
     /// The days whose rows count; none when all rows do.
     pub days: Option<Arc<CountedDays>>,
+    /// Which of day and month dates with slashes name first, where the source says so.
+    pub date_order: Option<DateOrder>,
 }
 
 /// A manifest that named files of a delivery.
@@ -111,37 +115,46 @@ pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
     let named_file = objects.len() == 1 && objects[0].path == location.prefix;
     let visible: Vec<&Object> = objects
         .iter()
-        .filter(|object| named_file || !format::is_hidden(&object.key))
+        .filter(|object| named_file || !(format::is_hidden(&object.key) || format::is_side_file(&object.key)))
         .collect();
 
     if kind == Kind::GcpBillingFiles {
         extracts::from_folders(location, &visible, &mut found);
-        return Ok(finished(found, location));
+        unread::note(location, kind, &visible, &mut found);
+        return Ok(finished(found, location, kind));
     }
+    // A manifest may name files of any format; of the others only those that are usual for the kind are taken.
+    let usual: Vec<&Object> = visible
+        .iter()
+        .copied()
+        .filter(|object| unread::is_read(kind, &object.key))
+        .collect();
     let mut taken = BTreeSet::new();
     let reads_manifests = !named_file && !matches!(kind, Kind::Activity | Kind::Instruments);
     if reads_manifests {
         let (claims, mut runs) = select::from_manifests(location, kind, &visible, &mut found).await;
         runs.extend(loose::from_period_folders(
-            location, kind, &visible, &claims, &mut taken,
+            location, kind, &usual, &claims, &mut taken,
         ));
         runs::deliver(runs, &mut found);
         taken.extend(claims.files);
     }
-    loose::from_bare_files(location, &visible, &taken, &mut found);
-
-    Ok(finished(found, location))
+    loose::from_bare_files(location, &usual, &taken, &mut found);
+    unread::note(location, kind, &visible, &mut found);
+    Ok(finished(found, location, kind))
 }
 
 /// In order, and with a word when there is nothing.
-fn finished(mut found: Discovery, location: &Location) -> Discovery {
+fn finished(mut found: Discovery, location: &Location, kind: Kind) -> Discovery {
     found
         .deliveries
         .sort_by(|a, b| (&a.export, a.period).cmp(&(&b.export, b.period)));
     if found.deliveries.is_empty() && found.failures.is_empty() {
-        found
-            .warnings
-            .push(format!("no data file is at {}", location.uri(&location.prefix)));
+        found.warnings.push(format!(
+            "no data file is at {}; {}",
+            location.uri(&location.prefix),
+            unread::formats(kind)
+        ));
     }
     found
 }
@@ -156,6 +169,7 @@ impl SourceFile {
             format,
             compression,
             days: None,
+            date_order: None,
         })
     }
 }
@@ -179,7 +193,7 @@ impl Delivery {
                 None => add(&object.modified.to_rfc3339()),
             }
         }
-        let delivery_id = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let delivery_id = hex(hash);
         Delivery {
             export,
             period,
@@ -192,6 +206,20 @@ impl Delivery {
         }
     }
 
+    /// The delivery with its dates read in this order: the same files in another order are another delivery.
+    #[must_use]
+    pub fn with_date_order(mut self, order: Option<DateOrder>) -> Self {
+        let Some(order) = order else { return self };
+        let mut hash = Sha256::new();
+        hash.update(&self.delivery_id);
+        hash.update(order.as_str());
+        self.delivery_id = hex(hash);
+        for file in &mut self.files {
+            file.date_order = Some(order);
+        }
+        self
+    }
+
     /// What an API holds under an identity that its connector can tell without reading it.
     pub fn known(uri: &str, export: String, period: Option<Period>, delivery_id: String) -> Self {
         let name = period.map_or(export.clone(), |period| format!("{export}/{period}"));
@@ -201,6 +229,7 @@ impl Delivery {
             format: Format::Json,
             compression: Compression::None,
             days: None,
+            date_order: None,
         };
         Delivery {
             export,
@@ -227,4 +256,8 @@ impl Delivery {
         delivery.asks = due.then_some(cost);
         delivery
     }
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -331,10 +331,10 @@ fn find_files(
     }
     let files = files.into_iter().map(|file| {
         SourceFile::of(location, file).ok_or_else(|| {
-            Error::data("a manifest names a file that is neither CSV nor Parquet by its name")
+            Error::data("a manifest names a file of a format that is not read")
                 .at(location.uri(&file.path))
                 .at(format!("manifest {}", location.uri(&object.path)))
-                .hint("files end in .csv, .csv.gz, .csv.zip or .parquet")
+                .hint("files end in .csv, .csv.gz, .csv.zst, .csv.zip, .jsonl or .parquet")
         })
     });
     Ok((files.collect::<Result<_>>()?, Vec::new()))

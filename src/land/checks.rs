@@ -66,7 +66,7 @@ pub struct Checks {
     provider: Vec<usize>,
     fixed_provider: Option<&'static str>,
     default_currency: bool,
-    doubles: bool,
+    pub(super) doubles: bool,
     /// Columns of doubles: digits beyond 24 places are noise of the type.
     double_columns: BTreeSet<usize>,
     /// Pairs of date columns of which the second is not before the first.

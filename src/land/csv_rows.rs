@@ -124,11 +124,15 @@ impl CsvFile<'_> {
             .collect()
     }
 
-    /// Which of day and month dates with slashes name first; reads the file once more if there are any.
+    /// Which of day and month dates with slashes name first: as the source is configured, else as the dates of the file
+    /// tell, which is then read once more if there are any.
     ///
     /// # Errors
     /// Data: the dates contradict each other or none decides.
     pub fn date_order(&self, checks: &Checks) -> Result<Option<DateOrder>> {
+        if self.source.date_order.is_some() {
+            return Ok(self.source.date_order);
+        }
         let columns = checks.date_columns();
         let (mut reader, taken) = self.open(Ahead::No).map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
@@ -150,7 +154,9 @@ impl CsvFile<'_> {
             Error::data("the dates cannot be read")
                 .at(self.source.uri.clone())
                 .because(why)
-                .hint("export the file with ISO dates (2026-01-31)")
+                .hint(
+                    "say in the source what comes first, date_order = \"mdy\" or \"dmy\", or export the file with ISO dates (2026-01-31)",
+                )
         })
     }
 

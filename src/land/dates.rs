@@ -6,6 +6,7 @@ use crate::domain::timestamp::{DateOrder, slash_parts};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DateEvidence {
     slashes: bool,
+    differs: bool,
     month_first: bool,
     day_first: bool,
 }
@@ -17,6 +18,7 @@ impl DateEvidence {
             return;
         };
         self.slashes = true;
+        self.differs |= first != second;
         self.month_first |= second > 12 || (is_period_start && second == 1 && first != 1);
         self.day_first |= first > 12 || (is_period_start && first == 1 && second != 1);
     }
@@ -26,7 +28,7 @@ impl DateEvidence {
         self.slashes
     }
 
-    /// The order, `None` when no date needs one.
+    /// The order, `None` when no date needs one. Dates that are the same both ways (`02/02/2021`) take either.
     ///
     /// # Errors
     /// Why no order fits: the dates contradict each other, or none of them decides.
@@ -35,6 +37,7 @@ impl DateEvidence {
             (false, ..) => Ok(None),
             (_, true, false) => Ok(Some(DateOrder::MonthFirst)),
             (_, false, true) => Ok(Some(DateOrder::DayFirst)),
+            (_, false, false) if !self.differs => Ok(Some(DateOrder::MonthFirst)),
             (_, true, true) => Err("some dates put the month first, others the day"),
             (_, false, false) => Err("no date tells whether the month or the day comes first"),
         }
@@ -60,6 +63,13 @@ mod tests {
             Ok(Some(DateOrder::MonthFirst))
         );
         assert_eq!(order(&[("2025-04-01", true)]), Ok(None));
+    }
+
+    #[test]
+    fn dates_that_are_the_same_both_ways_need_no_decision() {
+        let same = [("2/2/2021", false), ("01/01/2021", true)];
+        assert_eq!(order(&same), Ok(Some(DateOrder::MonthFirst)));
+        assert!(order(&[same[0], ("2/3/2021", false)]).is_err());
     }
 
     #[test]

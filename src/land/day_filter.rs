@@ -82,16 +82,12 @@ impl DayFilter {
         delivered: &[String],
         bills: Checks,
     ) -> Result<Self> {
-        let columns: Vec<(usize, String)> = contract
+        let headers = contract.headers(delivered, false)?;
+        let places = contract
             .required_dates
             .iter()
-            .filter_map(|name| {
-                let index = delivered
-                    .iter()
-                    .position(|header| contract.role_name(header) == *name)?;
-                Some((index, delivered[index].clone()))
-            })
-            .collect();
+            .filter_map(|name| headers.place(name));
+        let columns: Vec<(usize, String)> = places.map(|index| (index, delivered[index].clone())).collect();
         if columns.is_empty() {
             return Err(Error::data("no column tells the day of a row")
                 .at(file.uri.clone())

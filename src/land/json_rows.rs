@@ -1,4 +1,7 @@
-//! JSON lines to record batches of text: one object a line, nested values kept as their JSON text.
+//! JSON lines to record batches of text: one object a line, numbers and nested values kept as they are written.
+//!
+//! A number in a money column with more fraction digits than money has is a double where it comes from: it is rounded as
+//! one, see `domain::decimal::double_money`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -6,12 +9,15 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 
 use datafusion::arrow::array::StringBuilder;
+use datafusion::arrow::datatypes::{DECIMAL128_MAX_PRECISION, Decimal128Type, DecimalType};
 use serde_json::value::RawValue;
 
-use super::checks::{Checks, Fault, MAX_CELL_BYTES};
+use super::checks::{Checks, Fault, MAX_CELL_BYTES, Role};
 use super::csv_rows::{BATCH_BYTES, BATCH_ROWS, TextBatch, flush};
 use super::quarantine::{Quarantine, Rejection, row_text};
+use crate::domain::decimal::{DecimalError, MONEY_SCALE, double_money, money, parse_written};
 use crate::domain::period::Period;
+use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
 use crate::extract::SourceFile;
 use crate::extract::decode::{open_text, read_error};
@@ -90,6 +96,7 @@ impl JsonFile<'_> {
         &self,
         headers: &[String],
         checks: &mut Checks,
+        order: Option<DateOrder>,
         fixed: Option<Period>,
         mut sink: impl FnMut(TextBatch) -> Result<()>,
     ) -> Result<Quarantine> {
@@ -100,11 +107,12 @@ impl JsonFile<'_> {
         let mut builders: Vec<StringBuilder> = headers.iter().map(|_| StringBuilder::new()).collect();
         let (mut row_numbers, mut periods, mut bytes) = (Vec::new(), Vec::new(), 0usize);
         let mut cells: Vec<Option<String>> = vec![None; headers.len()];
+        let amounts = amounts(checks, headers.len());
         while self.next_line(reader.as_mut(), &mut line, &mut row)? {
-            let outcome = parse(&line, &places, headers, &mut cells).and_then(|()| {
+            let outcome = parse(&line, &places, headers, &amounts, &mut cells).and_then(|()| {
                 checks.row(
                     |index| cells.get(index).and_then(Option::as_deref).unwrap_or(""),
-                    None,
+                    order,
                     fixed,
                 )
             });
@@ -137,11 +145,36 @@ impl JsonFile<'_> {
     }
 }
 
+/// Which columns hold money whose text must be exact; where amounts are known to be doubles, models round them.
+fn amounts(checks: &Checks, columns: usize) -> Vec<bool> {
+    let mut amounts = vec![false; columns];
+    for (index, _, role) in checks.roles.iter().filter(|_| !checks.doubles) {
+        amounts[*index] |= matches!(role, Role::Cost | Role::Money);
+    }
+    amounts
+}
+
+/// A number as money can hold it; `None` when it is good as it is written, or no double's.
+fn rounded(number: &str) -> Option<String> {
+    match money(number.as_bytes()) {
+        Err(DecimalError::Loss) => {
+            let value = double_money(parse_written(number.as_bytes()).ok()?).ok()?;
+            Some(Decimal128Type::format_decimal(
+                value,
+                DECIMAL128_MAX_PRECISION,
+                MONEY_SCALE as i8,
+            ))
+        }
+        _ => None,
+    }
+}
+
 /// Fills `cells` from a line.
 fn parse(
     line: &[u8],
     places: &HashMap<&str, usize>,
     headers: &[String],
+    amounts: &[bool],
     cells: &mut [Option<String>],
 ) -> Result<(), Fault> {
     let whole = |reason: String| (String::new(), reason);
@@ -159,6 +192,7 @@ fn parse(
             Some(b'"') => serde_json::from_str::<String>(raw)
                 .map_err(|e| (headers[place].clone(), format!("the text cannot be read ({e})")))?,
             Some(b'n') => continue,
+            Some(b'-' | b'0'..=b'9') if amounts[place] => rounded(raw).unwrap_or_else(|| raw.to_string()),
             _ => raw.to_string(),
         };
         if text.len() > MAX_CELL_BYTES {
@@ -189,6 +223,7 @@ mod tests {
             br#"{"a": 0.10000000000000000001, "b": "x\ty", "c": {"id": "1", "n": [1, 2.50]}}"#,
             &places,
             &headers,
+            &[false; 4],
             &mut cells,
         )
         .unwrap();
@@ -198,9 +233,23 @@ mod tests {
         assert_eq!(cells[3], None);
         for line in ["[1]", "{", "3", r#"{"a":"\u0000"}"#] {
             assert!(
-                parse(line.as_bytes(), &places, &headers, &mut cells).is_err(),
+                parse(line.as_bytes(), &places, &headers, &[false; 4], &mut cells).is_err(),
                 "{line}"
             );
+        }
+    }
+    #[test]
+    fn numbers_that_are_doubles_are_rounded_to_what_money_holds() {
+        for (written, landed) in [
+            ("0.0000001234567890123456789", None),
+            ("1.234567890123456e-10", Some("0.000000000123456789012346")),
+            ("-2.5e-24", Some("-0.000000000000000000000002")),
+            ("5e-324", Some("0.000000000000000000000000")),
+            ("12.5", None),
+            ("1e3", None),
+            ("1e60", None),
+        ] {
+            assert_eq!(rounded(written).as_deref(), landed, "{written}");
         }
     }
 }

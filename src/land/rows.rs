@@ -85,9 +85,12 @@ impl LocalFile<'_> {
                     batch(b.columns, b.row_numbers, b.periods, order.map(|o| o.as_str()))
                 })
             }
-            Format::Json => JsonFile { path, source }.read(self.delivered, checks, fixed, |b| {
-                batch(b.columns, b.row_numbers, b.periods, None)
-            }),
+            Format::Json => {
+                let (json, order) = (JsonFile { path, source }, source.date_order);
+                json.read(self.delivered, checks, order, fixed, |b| {
+                    batch(b.columns, b.row_numbers, b.periods, order.map(|o| o.as_str()))
+                })
+            }
             Format::Parquet => {
                 ParquetFile { path, source }.read(&Schema::new(self.fields.to_vec()), checks, fixed, |b| {
                     batch(b.batch.columns().to_vec(), b.row_numbers, b.periods, None)

@@ -57,6 +57,8 @@ pub struct Landed {
     pub mark: Option<String>,
     /// The bills that its rows belong to, with their periods.
     pub bills: BTreeSet<(Bill, Period)>,
+    /// URI and digest of each file that brought rows.
+    pub contents: Vec<(String, String)>,
     /// What its amounts are, of kinds whose exports differ in it.
     pub cost_basis: Option<CostBasis>,
     /// Columns that the kind's exports usually have and some of the files have not.

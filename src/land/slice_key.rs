@@ -49,12 +49,15 @@ impl SliceKey {
 
     /// The name under which the delivery id stands in the raw table itself.
     pub fn app_id(&self, table: &str) -> String {
-        let period = self.period.map(|p| p.to_string()).unwrap_or_else(|| "*".into());
-        format!(
-            "ogf/{table}/{}/{}/{}/{period}",
-            self.tenant, self.source, self.export
-        )
+        let period = self.period.map(|p| p.to_string()).unwrap_or_default();
+        app_id(table, &self.tenant, &self.source, &self.export, &period)
     }
+}
+
+/// [`SliceKey::app_id`] of a slice by its parts; a bare file's has no period.
+pub fn app_id(table: &str, tenant: &str, source: &str, export: &str, period: &str) -> String {
+    let period = if period.is_empty() { "*" } else { period };
+    format!("ogf/{table}/{tenant}/{source}/{export}/{period}")
 }
 
 impl std::fmt::Display for SliceKey {

@@ -7,6 +7,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::checks::Checks;
 use super::coded::CodedFile;
 use super::column_types::{DeliveredColumn, table_fields};
+use super::content;
 use super::contract::{Contract, refuse_other_kind};
 use super::csv_rows::CsvFile;
 use super::day_filter::FilteredRows;
@@ -203,10 +204,16 @@ pub(super) async fn stage_files(
             Err(error) => Err(error),
         };
         let outcome = match outcome {
-            Ok(outcome) => origin.verify_unchanged(&file.object).await.map(|()| outcome),
+            Ok((checks, quarantine, filtered, rows)) => {
+                let digest = content_digest(origin, &local.path).await;
+                let unchanged = origin.verify_unchanged(&file.object).await;
+                unchanged
+                    .and(digest)
+                    .map(|digest| (checks, quarantine, filtered, rows, digest))
+            }
             Err(error) => Err(truer(error, origin, file).await),
         };
-        let (checks, quarantine, filtered, rows) = match outcome {
+        let (checks, quarantine, filtered, rows, digest) = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
                 let staged = stager.finish().await.unwrap_or_default();
@@ -214,6 +221,9 @@ pub(super) async fn stage_files(
                 return Err(error);
             }
         };
+        if let Some(digest) = digest.filter(|_| rows > 0) {
+            landed.contents.push((file.uri.clone(), digest));
+        }
         let known_already = repeated.as_ref().map_or(0, |repeated| repeated.count(index));
         if known_already > 0 {
             landed.warnings.push(format!(
@@ -256,6 +266,17 @@ pub(super) async fn stage_files(
     }
     landed.rows += stager.rows();
     Ok((schema, stager.finish().await?))
+}
+
+/// What tells the content of a delivered file; an API's answer has no other name.
+async fn content_digest(origin: &Origin, path: &std::path::Path) -> Result<Option<String>> {
+    match origin {
+        Origin::Api(_) => Ok(None),
+        Origin::Store(_) => {
+            let path = path.to_path_buf();
+            blocking(move || content::digest(&path).map(Some)).await
+        }
+    }
 }
 
 /// A file that changes under the reader looks damaged: the change is the truer reason.

@@ -66,29 +66,4 @@ impl Ledger {
         .map_err(failed)?;
         Ok(())
     }
-
-    /// Forgets a slice that is gone: its delivery, its bills and its rejected rows.
-    ///
-    /// # Errors
-    /// External when the database cannot be written.
-    pub async fn forget_slice(&self, key: &SliceKey) -> Result<()> {
-        let mut transaction = self.write().await?;
-        for statement in [
-            "DELETE FROM delivery WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
-            "DELETE FROM bill WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
-            "DELETE FROM look WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
-            "DELETE FROM quarantine WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
-        ] {
-            sqlx::query(statement)
-                .bind(&key.tenant)
-                .bind(&key.source)
-                .bind(&key.kind)
-                .bind(&key.export)
-                .bind(&key.period)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
-        }
-        transaction.commit().await.map_err(failed)
-    }
 }

@@ -4,9 +4,12 @@
 
 mod audit;
 mod bills;
+mod contents;
 mod deliveries;
 mod errors;
 mod fingerprints;
+mod forgetting;
+mod listings;
 mod lock;
 mod looks;
 mod migrations;
@@ -17,7 +20,10 @@ mod slices;
 
 pub use audit::AuditEvent;
 pub use bills::Bill;
+pub use contents::Content;
 pub use fingerprints::Fingerprint;
+pub use forgetting::ExportSlices;
+pub use listings::{Listed, SourceListing};
 pub use lock::RunLock;
 pub use looks::LookRecord;
 pub use migrations::MigrationStatus;

@@ -199,7 +199,14 @@ async fn slices_deliveries_and_bills_are_replaced() {
         ["3"]
     );
 
-    ledger.forget_slice(&key("2026-01")).await.unwrap();
+    let slices = ExportSlices {
+        tenant: "acme".into(),
+        source: "aws-main".into(),
+        export: "cur2".into(),
+        period: Some("2026-01".into()),
+    };
+    ledger.forget_deliveries(&slices).await.unwrap();
+    ledger.forget_notes(&slices).await.unwrap();
     assert_eq!(
         (
             ledger.bills("acme").await.unwrap().len(),
@@ -207,6 +214,41 @@ async fn slices_deliveries_and_bills_are_replaced() {
         ),
         (0, None)
     );
+}
+
+#[tokio::test]
+async fn an_export_that_is_gone_is_noted_once_and_may_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path()).await;
+    ledger.set_delivery(&key("2026-01"), "first").await.unwrap();
+    let see = async |names: &[&str], is_whole: bool, run: &str| {
+        let exports = names.iter().map(|name| name.to_string()).collect();
+        let seen = SourceListing {
+            tenant: "acme",
+            source: "aws-main",
+            kind: "aws_cur2",
+            exports: &exports,
+            is_whole,
+        };
+        ledger.note_listing(&seen, run).await.unwrap();
+        let known = ledger.listings("acme").await.unwrap();
+        let line = |l: &Listed| {
+            format!(
+                "{} {}-{}{}",
+                l.export,
+                l.first_listed,
+                l.gone_at.as_deref().unwrap_or_default(),
+                if l.kept { " kept" } else { "" }
+            )
+        };
+        known.iter().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(see(&["new"], false, "1").await, ["new 1-"]);
+    assert_eq!(see(&["new"], true, "2").await, ["cur2 -2", "new 1-"]);
+    assert!(ledger.keep_export("acme", "aws-main", "cur2").await.unwrap());
+    assert!(!ledger.keep_export("acme", "aws-main", "new").await.unwrap());
+    assert_eq!(see(&[], true, "3").await, ["cur2 -2 kept", "new 1-3"]);
+    assert_eq!(see(&["cur2"], true, "4").await, ["cur2 -", "new 1-3"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What each source has, and what of it is new.
 
+use std::collections::BTreeSet;
+
 use super::Request;
 use super::looks::{known, source_key};
 use super::workspace::Workspace;
@@ -8,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::extract::{Delivery, Discovery, Format, Origin};
 use crate::land::SliceKey;
 use crate::land::transaction_version;
+use crate::ledger::SourceListing;
 
 /// What is to be done with a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,43 @@ pub struct PlannedSlice {
     pub action: Action,
 }
 
+/// The exports that a listing of files showed.
+pub struct Listing {
+    tenant: String,
+    source: String,
+    kind: &'static str,
+    exports: BTreeSet<String>,
+    is_whole: bool,
+}
+
+impl Listing {
+    fn of(tenant: &Tenant, source: &Source, discovery: &Discovery) -> Listing {
+        let exports = discovery
+            .deliveries
+            .iter()
+            .map(|delivery| delivery.export.clone());
+        Listing {
+            tenant: tenant.id.clone(),
+            source: source.id.clone(),
+            kind: source.kind.name(),
+            exports: exports.collect(),
+            // What failed is there, under a name that nobody knows.
+            is_whole: discovery.failures.is_empty(),
+        }
+    }
+
+    /// The same for the ledger.
+    pub fn seen(&self) -> SourceListing<'_> {
+        SourceListing {
+            tenant: &self.tenant,
+            source: &self.source,
+            kind: self.kind,
+            exports: &self.exports,
+            is_whole: self.is_whole,
+        }
+    }
+}
+
 /// What a look at one source gave.
 pub struct SourcePlan {
     /// `tenant/source`.
@@ -46,6 +86,8 @@ pub struct SourcePlan {
     pub failures: Vec<Error>,
     /// Files that were passed over, and the like.
     pub warnings: Vec<String>,
+    /// What the listing showed; `None` for an API, which is asked for some months only.
+    pub listing: Option<Listing>,
     /// What is to be remembered of the look at the source as a whole.
     pub look: Option<(crate::ledger::SliceKey, String)>,
 }
@@ -62,14 +104,18 @@ pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Ve
             slices: Vec::new(),
             failures: Vec::new(),
             warnings: Vec::new(),
+            listing: None,
             look: None,
         };
         match discovered(workspace, request, &tenant, &source).await {
             Ok((origin, discovery)) => {
+                plan.listing =
+                    matches!(origin, Origin::Store(_)).then(|| Listing::of(&tenant, &source, &discovery));
                 plan.failures.extend(discovery.failures);
                 plan.warnings.extend(discovery.warnings);
                 plan.look = discovery.mark.map(|mark| (source_key(&tenant, &source), mark));
                 for delivery in discovery.deliveries {
+                    let delivery = delivery.with_date_order(source.date_order);
                     if let Some(slice) =
                         planned(workspace, request, &tenant, &source, &origin, delivery).await?
                     {

@@ -45,6 +45,9 @@ pub async fn land_all(
     let mut looks = Vec::new();
     for plan in plans {
         report.source(&plan.id);
+        if let Some(listing) = &plan.listing {
+            workspace.ledger.note_listing(&listing.seen(), run_id).await?;
+        }
         for warning in plan.warnings {
             observer.warn(&warning);
             report.warnings.push(warning);
@@ -218,6 +221,13 @@ async fn record(
                 })
                 .collect();
             workspace.ledger.replace_bills(&key, &bills).await?;
+            let mut contents = landed.contents.clone();
+            if !slice.delivery.manifests.is_empty() {
+                // Two equal files that one manifest names are two: it says so.
+                contents.sort_by(|a, b| a.1.cmp(&b.1));
+                contents.dedup_by(|a, b| a.1 == b.1);
+            }
+            workspace.ledger.replace_contents(&key, &contents).await?;
             workspace.ledger.set_delivery(&key, &landed.delivery_id).await?;
             if matches!(slice.origin, Origin::Api(_)) {
                 workspace.ledger.note_look(&key, landed.mark.as_deref()).await?;

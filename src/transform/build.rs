@@ -28,6 +28,9 @@ use crate::warehouse::{
     Commit, Location, PartitionValues, Replaced, SnapshotTable, StagedFile, Stager, Table, Warehouse,
 };
 
+/// The fingerprint of a partition that is gone.
+const NOTHING: &str = "";
+
 /// A committed batch.
 pub struct Built {
     /// The table after the commit.
@@ -116,16 +119,7 @@ impl Batch {
             partition_columns: model.partition.clone(),
             replaced: Replaced::Partitions(replaced.filter(|values| !same.contains(values)).collect()),
             added,
-            transactions: self
-                .partitions
-                .iter()
-                .map(|(key, expected)| {
-                    (
-                        app_id(&model.name, &key_text(&model.partition, key)),
-                        transaction_version(&expected.fingerprint),
-                    )
-                })
-                .collect(),
+            transactions: self.transactions(),
             run_id: self.run_id.clone(),
         };
         let table = self.warehouse.commit(commit).await?;
@@ -134,6 +128,19 @@ impl Batch {
             rows: computed.rows,
             audits: computed.audits,
         })
+    }
+
+    /// What each partition is made from now. One that goes is made from nothing: should its inputs come back as they were,
+    /// it is built again.
+    fn transactions(&self) -> Vec<(String, i64)> {
+        let built = self.partitions.iter();
+        let built = built.map(|(key, expected)| (key, expected.fingerprint.as_str()));
+        let orphaned = self.orphaned.iter().map(|key| (key, NOTHING));
+        let id = |key| app_id(&self.model.name, &key_text(&self.model.partition, key));
+        built
+            .chain(orphaned)
+            .map(|(key, fingerprint)| (id(key), transaction_version(fingerprint)))
+            .collect()
     }
 
     /// The partitions whose files stay, because the rows came out as they were.

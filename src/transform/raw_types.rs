@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::land::Contract;
 use crate::land::column_types::TEXT_SUFFIX;
 use crate::land::contract::plain;
-use crate::transform::functions::{CleanTags, DoubleMoney, UsageTimestamp};
+use crate::transform::functions::{DoubleMoney, UsageTimestamp, WrittenTags};
 
 /// The table as the models read it.
 ///
@@ -104,7 +104,7 @@ impl Column {
             Meaning::Time => {
                 ScalarUDF::from(UsageTimestamp::default()).call(vec![ident(column), ident("_date_order")])
             }
-            Meaning::Tags => ScalarUDF::from(CleanTags::default()).call(vec![ident(column)]),
+            Meaning::Tags => ScalarUDF::from(WrittenTags::default()).call(vec![ident(column)]),
             Meaning::Text => cast(ident(column), DataType::Utf8View),
         };
         // A row has its value in one of the two.

@@ -296,7 +296,8 @@ fn exports_of_a_source_that_hold_one_bill_are_named() {
     let project = project("", &source("gcp", "gcp_billing_files", "gcp"));
     project.write("gcp/daily/a.json", bill());
     project.run().expect(0);
-    project.write("gcp/monthly/a.json", bill());
+    // Other bytes with the same rows: equal files would stop the run.
+    project.write("gcp/monthly/a.json", bill() + "\n");
     let run = project.run();
     run.expect(0)
         .says("source gcp: `daily`, `monthly` all hold rows of Google Cloud account 01A2B3-C4D5E6-F7A8B9 in 2025-08")

@@ -13,6 +13,10 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn zstd(text: &[u8]) -> Vec<u8> {
+    zstd::stream::encode_all(text, 1).unwrap()
+}
+
 fn zip_of(files: &[(&str, &[u8])], options: SimpleFileOptions) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, text) in files {
@@ -57,12 +61,15 @@ fn reads_every_wrapping() {
     let deflated = SimpleFileOptions::default();
     let stored = deflated.compression_method(zip::CompressionMethod::Stored);
     let members = [gzip(b"a,b\n1,2\n"), gzip(b"3,4\n")].concat();
+    let frames = [zstd(b"a,b\n1,2\n"), zstd(b"3,4\n")].concat();
     for (bytes, compression) in [
         (b"a,b\n1,2\n3,4\n".to_vec(), Compression::None),
         (b"\xef\xbb\xbfa,b\n1,2\n3,4\n".to_vec(), Compression::None),
         (members.clone(), Compression::Gzip),
         (members, Compression::None),
         (gzip(b"\xef\xbb\xbfa,b\n1,2\n3,4\n"), Compression::Gzip),
+        (frames.clone(), Compression::Zstd),
+        (frames, Compression::None),
         (
             zip_of(&[("r/cur.csv", b"a,b\n1,2\n3,4\n")], deflated),
             Compression::Zip,
@@ -114,6 +121,17 @@ fn truncated_and_corrupt_gzip_is_a_fault_of_the_data() {
     assert!(refused(&wrong_sum, Compression::Gzip).contains("corrupt"));
     assert!(refused(b"a,b\n", Compression::Gzip).contains("no gzip"));
     assert!(refused(b"", Compression::Gzip).contains("empty"));
+}
+
+#[test]
+fn truncated_and_corrupt_zstandard_is_a_fault_of_the_data() {
+    let whole = zstd(&noise(1 << 20));
+    assert!(refused(&whole[..whole.len() / 2], Compression::Zstd).contains("truncated"));
+    let mut changed = whole.clone();
+    changed[20..40].fill(0xff);
+    assert!(refused(&changed, Compression::Zstd).contains("corrupt"));
+    assert!(refused(b"a,b\n", Compression::Zstd).contains("no Zstandard"));
+    assert!(refused(b"", Compression::Zstd).contains("empty"));
 }
 
 #[test]

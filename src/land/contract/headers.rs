@@ -52,7 +52,7 @@ impl Contract {
     }
 
     /// The [`plain`] name by which a delivered header has its role.
-    fn role_name(&self, header: &str) -> String {
+    pub fn role_name(&self, header: &str) -> String {
         let original = header
             .trim()
             .strip_suffix(')')

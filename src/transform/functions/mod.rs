@@ -10,7 +10,9 @@ mod timestamp;
 pub use money::{DoubleMoney, Money};
 pub use nested::{JsonSum, JsonText};
 pub use quantity::CanonicalQuantity;
-pub use tags::{ACCOUNT_TAG, AwsTags, CleanTags, TagValue, TagsFromColumns, clean_key, map_type, tag_values};
+pub use tags::{
+    ACCOUNT_TAG, AwsTags, CleanTags, TagValue, TagsFromColumns, WrittenTags, clean_key, map_type, tag_values,
+};
 pub use text::{CleanText, JsonValue, is_null_text};
 pub use timestamp::UsageTimestamp;
 
@@ -30,6 +32,7 @@ pub fn register(context: &SessionContext) {
         ScalarUDF::from(UsageTimestamp::default()),
         ScalarUDF::from(CleanTags::default()),
         ScalarUDF::from(AwsTags::default()),
+        ScalarUDF::from(WrittenTags::default()),
         ScalarUDF::from(TagValue::default()),
         ScalarUDF::from(TagsFromColumns::default()),
     ] {

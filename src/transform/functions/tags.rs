@@ -192,6 +192,26 @@ impl Maps {
     }
 }
 
+/// One map per row out of all columns; `key` is what a written key becomes.
+fn one_map(args: ScalarFunctionArgs, key: impl Fn(&str) -> &str) -> Result<ColumnarValue> {
+    let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+    let columns = arrays.iter().map(Tags::open).collect::<Result<Vec<_>>>()?;
+    let mut output = Maps::new();
+    for row in 0..columns.first().map_or(0, Tags::len) {
+        let mut tags = Collected::default();
+        for column in &columns {
+            let entries = column.row(row);
+            tags.take(
+                entries
+                    .iter()
+                    .map(|(written, value)| (key(written), value.as_ref())),
+            );
+        }
+        output.push(tags)?;
+    }
+    Ok(output.finish())
+}
+
 /// `clean_tags(x, y, …)`: one map out of columns of tags. Of a key in several columns the first column's value counts.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct CleanTags(Signature);
@@ -216,22 +236,35 @@ impl ScalarUDFImpl for CleanTags {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let columns = arrays.iter().map(Tags::open).collect::<Result<Vec<_>>>()?;
-        let mut output = Maps::new();
-        for row in 0..columns.first().map_or(0, Tags::len) {
-            let mut tags = Collected::default();
-            for column in &columns {
-                let entries = column.row(row);
-                tags.take(
-                    entries
-                        .iter()
-                        .map(|(key, value)| (clean_key(key), value.as_ref())),
-                );
-            }
-            output.push(tags)?;
-        }
-        Ok(output.finish())
+        one_map(args, clean_key)
+    }
+}
+
+/// `written_tags(x, y, …)`: as `clean_tags`, with the keys as they are written, for columns that are one column in two shapes.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct WrittenTags(Signature);
+
+impl Default for WrittenTags {
+    fn default() -> Self {
+        WrittenTags(Signature::variadic_any(Volatility::Immutable))
+    }
+}
+
+impl ScalarUDFImpl for WrittenTags {
+    fn name(&self) -> &str {
+        "written_tags"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(map_type())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        one_map(args, |key| key)
     }
 }
 

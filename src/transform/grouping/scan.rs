@@ -211,10 +211,19 @@ impl ScanPlan {
     }
 
     fn choose_columns(&mut self, constant: &BTreeSet<String>, schema: &Schema) {
+        let is_map = |name: &String| {
+            schema
+                .field_with_name(name)
+                .is_ok_and(|f| matches!(f.data_type(), DataType::Map(..)))
+        };
         let mut as_values: BTreeSet<String> = self.leaves.iter().flat_map(|l| l.columns.clone()).collect();
         let mut as_codes: BTreeSet<String> = BTreeSet::new();
         for (source, _) in &self.inputs {
             match source {
+                // A map's codes tell single tags, not the whole of it.
+                Source::Column(name) if is_map(name) => {
+                    as_values.insert(name.clone());
+                }
                 Source::Column(name) => {
                     as_codes.insert(name.clone());
                 }
@@ -225,11 +234,6 @@ impl ScanPlan {
                 Source::PerText(_) => {}
             }
         }
-        let is_map = |name: &String| {
-            schema
-                .field_with_name(name)
-                .is_ok_and(|f| matches!(f.data_type(), DataType::Map(..)))
-        };
         self.coded = as_codes
             .iter()
             .filter(|name| !constant.contains(*name) && (!is_map(name) || !as_values.contains(*name)))

@@ -1,0 +1,2 @@
+DROP TABLE listing;
+DROP TABLE content;

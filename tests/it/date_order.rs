@@ -1,0 +1,87 @@
+//! Dates with slashes: told by the file, or by the source's `date_order`, or refused.
+
+use crate::support::Project;
+use crate::support::bills::FOCUS_HEADER;
+
+/// A FOCUS file whose dates have slashes.
+fn file(dates: &[&str]) -> String {
+    let mut text = format!("{FOCUS_HEADER}\n");
+    for date in dates {
+        text.push_str(&format!(
+            "billing-1,a,USD,,Usage,,{date},{date},1,Hours,1.5,1.5,Vendor,Functions,iad1,\n"
+        ));
+    }
+    text
+}
+
+fn configure(project: &Project, key: &str) {
+    project.configure(&format!(
+        "[landing]\nmax_rejected = 1\n[[tenant]]\nid = \"acme\"\nname = \"ACME\"\n[[tenant.source]]\nid = \"bills\"\n\
+         kind = \"focus\"\nurl = \"file://./bills\"\n{key}\n"
+    ));
+}
+
+fn days(project: &Project) -> Vec<Vec<String>> {
+    project.rows("select period, cast(charge_period_start as date) from normalize.usage order by 2")
+}
+
+#[test]
+fn dates_that_are_the_same_both_ways_land() {
+    let project = Project::with_source("focus");
+    project.write("bills/a.csv", file(&["02/02/2021", "3/3/2021"]));
+    project.land().expect(0);
+    assert_eq!(
+        days(&project),
+        [["2021-02", "2021-02-02"], ["2021-03", "2021-03-03"]]
+    );
+}
+
+#[test]
+fn what_the_dates_do_not_tell_the_source_does_and_another_order_lands_again() {
+    let project = Project::with_source("focus");
+    project.write("bills/a.csv", file(&["4/5/2021", "02/02/2021"]));
+    project
+        .land()
+        .expect(3)
+        .says("no date tells whether the month or the day comes first")
+        .says("date_order = \"mdy\" or \"dmy\"");
+    configure(&project, "date_order = \"mdy\"");
+    project.land().expect(0);
+    assert_eq!(
+        days(&project),
+        [["2021-02", "2021-02-02"], ["2021-04", "2021-04-05"]]
+    );
+    configure(&project, "date_order = \"dmy\"");
+    let report = project.report();
+    assert_eq!(report["sources"][0]["slices_replaced"], 1, "{report}");
+    assert_eq!(
+        days(&project),
+        [["2021-02", "2021-02-02"], ["2021-05", "2021-05-04"]]
+    );
+    assert_eq!(project.report()["sources"][0]["slices_current"], 1);
+}
+
+#[test]
+fn a_date_that_contradicts_the_order_goes_to_quarantine_by_row() {
+    let project = Project::with_source("focus");
+    configure(&project, "date_order = \"mdy\"");
+    project.write("bills/a.csv", file(&["4/5/2021", "25/12/2021"]));
+    project.land().expect(0);
+    assert_eq!(days(&project), [["2021-04", "2021-04-05"]]);
+    let rejected = project.rows("select row_number, column_name, reason from system.quarantine");
+    assert_eq!(rejected.len(), 1);
+    assert_eq!(rejected[0][..2], ["2", "ChargePeriodStart"]);
+    assert!(rejected[0][2].contains("25/12/2021"), "{rejected:?}");
+}
+
+#[test]
+fn an_unknown_order_is_refused_with_its_place() {
+    let project = Project::with_source("focus");
+    configure(&project, "date_order = \"ymd\"");
+    project
+        .land()
+        .expect(2)
+        .says("unknown date_order `ymd`")
+        .says("offgridflow.toml")
+        .says("mdy");
+}
