@@ -84,7 +84,9 @@ classified AS (
         -- What was paid once for a commitment and is paid back. The bill often leaves the commitment's columns empty and says
         -- it in words; a refund of a recurring fee or of a discount is another thing.
         line_item_type = 'Refund'
-            AND (savings_plan_arn IS NOT NULL OR reservation_arn IS NOT NULL OR usage_type LIKE '%SP:%Upfront'
+            AND ((COALESCE(savings_plan_arn, reservation_arn) IS NOT NULL
+                    AND (usage_type IS NULL OR usage_type LIKE '%SP:%' OR usage_type LIKE '%HeavyUsage%'))
+                OR usage_type LIKE '%SP:%Upfront'
                 OR regexp_like(lower(description), 'fee for (a |the )?(savings plan|reserv)|sign up charge'))
             AND (usage_type LIKE '%NoUpfront') IS NOT TRUE
             AND regexp_like(lower(description), 'recurring|hourly|monthly|discount|private rate|(^|[^a-z])edp([^a-z]|$)') IS NOT TRUE

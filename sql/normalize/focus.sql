@@ -7,7 +7,7 @@ kind = "view"
 -- own export has lists of labels in place of Tags: a resource's label counts before its project's, that before a tag.
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    COALESCE(clean_text("ProviderName"), clean_text("ServiceProviderName"), clean_text("HostProviderName"), clean_text("InvoiceIssuerName")) AS provider_name,
+    COALESCE(clean_text("ProviderName"), clean_text("ServiceProviderName"), clean_text("HostProviderName"), clean_text("InvoiceIssuerName"), clean_text("PublisherName")) AS provider_name,
     COALESCE(clean_text("PublisherName"), clean_text("HostProviderName"), clean_text("ServiceProviderName")) AS publisher_name,
     clean_text("InvoiceIssuerName") AS invoice_issuer_name,
     clean_text("BillingAccountId") AS billing_account_id,
@@ -54,7 +54,7 @@ FROM raw.focus
 UNION ALL
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    COALESCE(clean_text("ProviderName"), clean_text("ServiceProviderName"), clean_text("HostProviderName"), clean_text("InvoiceIssuerName")) AS provider_name,
+    COALESCE(clean_text("ProviderName"), clean_text("ServiceProviderName"), clean_text("HostProviderName"), clean_text("InvoiceIssuerName"), clean_text("PublisherName")) AS provider_name,
     COALESCE(clean_text("PublisherName"), clean_text("HostProviderName"), clean_text("ServiceProviderName")) AS publisher_name,
     clean_text("InvoiceIssuerName") AS invoice_issuer_name,
     clean_text("BillingAccountId") AS billing_account_id,
@@ -101,7 +101,7 @@ FROM raw.focus_parquet
 UNION ALL
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    COALESCE(clean_text("ProviderName"), clean_text("ServiceProviderName"), clean_text("HostProviderName"), clean_text("InvoiceIssuerName")) AS provider_name,
+    COALESCE(clean_text("ProviderName"), clean_text("ServiceProviderName"), clean_text("HostProviderName"), clean_text("InvoiceIssuerName"), clean_text("PublisherName")) AS provider_name,
     COALESCE(clean_text("PublisherName"), clean_text("HostProviderName"), clean_text("ServiceProviderName")) AS publisher_name,
     clean_text("InvoiceIssuerName") AS invoice_issuer_name,
     clean_text("BillingAccountId") AS billing_account_id,
@@ -149,7 +149,7 @@ WHERE "ChargePeriodStart" IS NOT NULL
 UNION ALL
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    COALESCE(clean_text("ProviderName"), clean_text("ServiceProviderName"), clean_text("HostProviderName"), clean_text("InvoiceIssuerName")) AS provider_name,
+    COALESCE(clean_text("ProviderName"), clean_text("ServiceProviderName"), clean_text("HostProviderName"), clean_text("InvoiceIssuerName"), clean_text("PublisherName")) AS provider_name,
     COALESCE(clean_text("PublisherName"), clean_text("HostProviderName"), clean_text("ServiceProviderName")) AS publisher_name,
     clean_text("InvoiceIssuerName") AS invoice_issuer_name,
     clean_text("BillingAccountId") AS billing_account_id,

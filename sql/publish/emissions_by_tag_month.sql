@@ -9,7 +9,7 @@ audits    = ["unique(tenant, tag_key, tag_value, provider_name, month, billing_c
 -- Every allocation tag of a tenant splits the whole bill: tag_value is null for what is not tagged. Sums are exact; money
 -- is rounded once, per row.
 SELECT
-    tenant, tag_key, tag_value, provider_name, month, billing_currency,
+    tenant, allocation_key AS tag_key, allocation_value AS tag_value, provider_name, month, billing_currency,
     sum(it_kwh) AS it_kwh,
     sum(facility_kwh) AS facility_kwh,
     sum(location_gco2e) AS location_gco2e,
@@ -26,9 +26,10 @@ SELECT
     CAST(COALESCE(sum(covered_cost), 0) AS DECIMAL(38, 10)) AS covered_cost,
     CAST(sum(line_count) AS BIGINT) AS line_count
 FROM (
-    SELECT c.*, a.tag_key, CASE a.tag_column /*{tag_cases:c}*/ END AS tag_value
+    -- Names of their own: tags named `key` and `value` are the columns tag_key and tag_value.
+    SELECT c.*, a.tag_key AS allocation_key, CASE a.tag_column /*{tag_cases:c}*/ END AS allocation_value
     FROM estimate.cost_and_emission AS c
     JOIN settings.allocation_tag AS a ON a.tenant = c.tenant
 ) AS tagged
 GROUP BY
-    tenant, tag_key, tag_value, provider_name, month, billing_currency
+    tenant, allocation_key, allocation_value, provider_name, month, billing_currency

@@ -23,6 +23,14 @@ impl DateOrder {
         }
     }
 
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            DateOrder::MonthFirst => DateOrder::DayFirst,
+            DateOrder::DayFirst => DateOrder::MonthFirst,
+        }
+    }
+
     /// Reads [`DateOrder::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         match text {

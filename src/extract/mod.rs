@@ -37,6 +37,7 @@ pub use origin::Origin;
 use connector::Known;
 
 use crate::config::Kind;
+use crate::domain::days::DaySpan;
 use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
@@ -88,6 +89,8 @@ pub struct Delivery {
     pub manifests: Vec<DeliveredManifest>,
     /// What the manifest says is exported, in the provider's own word: `ActualCost`.
     pub export_type: Option<String>,
+    /// Days of its month that no run holds, of exports that name days.
+    pub missing_days: Vec<DaySpan>,
     /// What a person should know though nothing failed.
     pub warnings: Vec<String>,
 }
@@ -202,6 +205,7 @@ impl Delivery {
             files,
             manifests: Vec::new(),
             export_type: None,
+            missing_days: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -218,6 +222,21 @@ impl Delivery {
             file.date_order = Some(order);
         }
         self
+    }
+
+    /// The files among those that brought the rows of its slice which it neither names nor replaces: their rows would go.
+    pub fn loses<'a>(&self, kind: Kind, held: &'a [String]) -> Vec<&'a str> {
+        let is_named = |uri: &str| self.files.iter().any(|file| file.uri == uri);
+        let held = held.iter().map(String::as_str).filter(|uri| !is_named(uri));
+        held.filter(|uri| match kind {
+            // Every extract holds rows of its own.
+            Kind::GcpBillingFiles => true,
+            _ => layout::PeriodFolder::of(uri).is_some_and(|folder| {
+                let mut missing = self.missing_days.iter();
+                missing.any(|span| span.shared(folder.days).is_some())
+            }),
+        })
+        .collect()
     }
 
     /// What an API holds under an identity that its connector can tell without reading it.
@@ -239,6 +258,7 @@ impl Delivery {
             files: vec![file],
             manifests: Vec::new(),
             export_type: None,
+            missing_days: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -214,5 +214,6 @@ fn composed(export: &str, month: Period, layers: &[Layer<'_>], of: usize) -> Res
             .warnings
             .push(format!("{export} {month}: no run holds {}", names(&missing)));
     }
+    delivery.missing_days = missing;
     Ok(delivery)
 }

@@ -39,7 +39,8 @@ pub fn note(location: &Location, kind: Kind, objects: &[&Object], found: &mut Di
         .filter(|object| !is_read(kind, &object.key))
         .collect();
     let reads_manifests = !matches!(kind, Kind::GcpBillingFiles | Kind::Activity | Kind::Instruments);
-    let is_manifest = |object: &Object| reads_manifests && format::is_manifest(&object.key);
+    let has_data = objects.iter().any(|object| is_read(kind, &object.key));
+    let is_manifest = |object: &Object| (reads_manifests || has_data) && format::is_manifest(&object.key);
     let is_plain = |object: &Object| !format::is_companion(&object.key);
     if let [only] = unread.as_slice()
         && only.path == location.prefix
@@ -53,13 +54,10 @@ pub fn note(location: &Location, kind: Kind, objects: &[&Object], found: &mut Di
         );
         return;
     }
-    let has_data = objects.iter().any(|object| is_read(kind, &object.key));
-    // Notes beside the data need no word; where there is nothing else they may be what was meant as data.
+    // Notes beside the data need no word, but JSON and text may be what was meant as data.
     let told: Vec<&Object> = unread
         .into_iter()
-        .filter(|object| {
-            !is_manifest(object) && (is_plain(object) || (!has_data && may_be_data(&object.key)))
-        })
+        .filter(|object| !is_manifest(object) && (is_plain(object) || may_be_data(&object.key)))
         .collect();
     if told.is_empty() {
         return;
@@ -94,6 +92,9 @@ pub fn note(location: &Location, kind: Kind, objects: &[&Object], found: &mut Di
 
 /// Whether a companion could be what somebody meant to deliver.
 fn may_be_data(key: &str) -> bool {
-    let name = key.to_ascii_lowercase();
-    [".json", ".txt"].iter().any(|ending| name.ends_with(ending))
+    let name = format::file_name(key).to_ascii_lowercase();
+    let is_note = ["readme", "license", "_"]
+        .iter()
+        .any(|start| name.starts_with(start));
+    !is_note && [".json", ".txt"].iter().any(|ending| name.ends_with(ending))
 }

@@ -374,6 +374,16 @@ impl Checks {
                         "the year of `{}` is not within 1990 to 2100",
                         shown(text)
                     )),
+                    false
+                        if let Some(order) =
+                            order.filter(|order| parse_timestamp(text, Some(order.other())).is_some()) =>
+                    {
+                        Err(format!(
+                            "`{}` does not fit the order of dates, {}",
+                            shown(text),
+                            order.as_str()
+                        ))
+                    }
                     false => Err(format!("`{}` is no date of a known form", shown(text))),
                 }
             }

@@ -128,11 +128,8 @@ impl CsvFile<'_> {
     /// tell, which is then read once more if there are any.
     ///
     /// # Errors
-    /// Data: the dates contradict each other or none decides.
+    /// Data: the dates contradict each other or what the source says, or none decides.
     pub fn date_order(&self, checks: &Checks) -> Result<Option<DateOrder>> {
-        if self.source.date_order.is_some() {
-            return Ok(self.source.date_order);
-        }
         let columns = checks.date_columns();
         let (mut reader, taken) = self.open(Ahead::No).map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
@@ -147,8 +144,16 @@ impl CsvFile<'_> {
                 }
             }
             if rows == 1000 && !evidence.has_slashes() {
-                return Ok(None);
+                return Ok(self.source.date_order);
             }
+        }
+        if let Some(told) = self.source.date_order {
+            return evidence.confirms(told).map(Some).map_err(|why| {
+                Error::data("the dates contradict the source's date_order")
+                    .at(self.source.uri.clone())
+                    .because(format!("{why}, date_order is \"{}\"", told.as_str()))
+                    .hint("change the source's date_order, or give files of another order a source of their own")
+            });
         }
         evidence.order().map_err(|why| {
             Error::data("the dates cannot be read")

@@ -28,6 +28,18 @@ impl DateEvidence {
         self.slashes
     }
 
+    /// The order that the source says, unless the dates plainly say the other one.
+    ///
+    /// # Errors
+    /// What the dates say.
+    pub fn confirms(self, told: DateOrder) -> Result<DateOrder, &'static str> {
+        match (self.month_first, self.day_first, told) {
+            (true, false, DateOrder::DayFirst) => Err("its dates put the month first"),
+            (false, true, DateOrder::MonthFirst) => Err("its dates put the day first"),
+            _ => Ok(told),
+        }
+    }
+
     /// The order, `None` when no date needs one. Dates that are the same both ways (`02/02/2021`) take either.
     ///
     /// # Errors

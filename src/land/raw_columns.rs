@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 
+use super::column_types::TEXT_SUFFIX;
 use super::contract::Contract;
 use crate::error::{Error, Result};
 
@@ -55,23 +56,20 @@ pub fn raw_names(
                 .map(|c| if " ,;{}()\n\t\r=".contains(c) { '_' } else { c })
                 .collect(),
         };
-        let in_table = || {
-            table.and_then(|t| {
-                t.fields()
-                    .iter()
-                    .map(|f| f.name())
-                    .find(|n| n.eq_ignore_ascii_case(&safe))
-            })
+        let in_table = |name: &str| {
+            let mut known = table.iter().flat_map(|t| t.fields().iter()).map(|f| f.name());
+            let known = known.find(|known| known.eq_ignore_ascii_case(name));
+            known.cloned().unwrap_or_else(|| name.to_string())
         };
         let base = match columns.known(index) {
             Some(known) => known.to_string(),
-            None if is_reserved(&safe) => format!("{safe}__delivered"),
-            None => in_table().cloned().unwrap_or(safe),
+            None if is_reserved(&safe) => in_table(&format!("{safe}__delivered")),
+            None => in_table(&safe),
         };
         let mut name = base.clone();
         let mut number = 2;
         while !taken.insert(name.to_ascii_lowercase()) {
-            name = format!("{base}__{number}");
+            name = in_table(&format!("{base}__{number}"));
             number += 1;
         }
         names[index] = name;
@@ -113,9 +111,10 @@ pub fn partition_columns() -> Vec<String> {
 
 /// Whether landing adds a column of this name, in any case: what a delivery says there is never taken for it.
 pub fn is_reserved(name: &str) -> bool {
-    provenance_fields()
-        .iter()
-        .any(|field| field.name().eq_ignore_ascii_case(name))
+    name.to_ascii_lowercase().ends_with(TEXT_SUFFIX)
+        || provenance_fields()
+            .iter()
+            .any(|field| field.name().eq_ignore_ascii_case(name))
         || partition_columns().iter().any(|n| n.eq_ignore_ascii_case(name))
 }
 
@@ -149,6 +148,12 @@ mod tests {
                 "BilledCost",
                 "column_6"
             ]
+        );
+        let beside = ["BilledCost__text", "TENANT"].map(String::from);
+        let table = Schema::new(vec![Field::new("tenant__delivered", DataType::Utf8, true)]);
+        assert_eq!(
+            raw_names(&beside, &contract, Some(&table), true).unwrap(),
+            ["BilledCost__text__delivered", "tenant__delivered"]
         );
         let twice = ["a", "b", "a"].map(String::from);
         assert!(

@@ -49,6 +49,25 @@ impl Ledger {
             .collect()
     }
 
+    /// The files that brought the rows of a slice, by their URIs.
+    ///
+    /// # Errors
+    /// External when the database cannot be read.
+    pub async fn content_uris(&self, key: &SliceKey) -> Result<Vec<String>> {
+        sqlx::query_scalar(
+            "SELECT source_uri FROM content
+             WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ? ORDER BY source_uri",
+        )
+        .bind(&key.tenant)
+        .bind(&key.source)
+        .bind(&key.kind)
+        .bind(&key.export)
+        .bind(&key.period)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed)
+    }
+
     /// Replaces what is known of the files of a slice by these: URI and digest.
     ///
     /// # Errors

@@ -116,10 +116,11 @@ pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Ve
                 plan.look = discovery.mark.map(|mark| (source_key(&tenant, &source), mark));
                 for delivery in discovery.deliveries {
                     let delivery = delivery.with_date_order(source.date_order);
-                    if let Some(slice) =
-                        planned(workspace, request, &tenant, &source, &origin, delivery).await?
-                    {
-                        plan.slices.push(slice);
+                    let slice = planned(workspace, request, &tenant, &source, &origin, delivery).await?;
+                    let Some(slice) = slice else { continue };
+                    match lost(workspace, &slice).await? {
+                        Some(error) => plan.failures.push(error),
+                        None => plan.slices.push(slice),
                     }
                 }
             }
@@ -178,6 +179,34 @@ async fn planned(
         delivery,
         action,
     }))
+}
+
+/// Why a slice is not landed anew: files that brought some of its rows are gone, and nothing that came since holds their days.
+async fn lost(workspace: &Workspace, slice: &PlannedSlice) -> Result<Option<Error>> {
+    if slice.action != Action::Replaced {
+        return Ok(None);
+    }
+    let key = ledger_key(&slice.key);
+    let held = workspace.ledger.content_uris(&key).await?;
+    let lost = slice.delivery.loses(slice.key.kind, &held);
+    let Some(first) = lost.first() else {
+        return Ok(None);
+    };
+    let more = match lost.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let mut name = format!("{}/{}/{}", key.tenant, key.source, key.export);
+    if !key.period.is_empty() {
+        name = format!("{name}/{}", key.period);
+    }
+    let error = Error::external("files that brought rows are gone, and no other delivery holds their days")
+        .at(format!("slice {}", slice.key))
+        .because(format!("{first}{more}"))
+        .hint(format!(
+            "what was landed stays, and nothing newer of this slice lands: put the files back, or give their rows up with `offgridflow maintain --forget {name}` and run again"
+        ));
+    Ok(Some(error))
 }
 
 async fn action(

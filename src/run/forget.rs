@@ -119,6 +119,15 @@ impl Known {
 pub async fn find(workspace: &Workspace, names: &[String]) -> Result<Vec<ExportSlices>> {
     let known = Known::of(workspace).await?;
     let found: BTreeSet<ExportSlices> = names.iter().map(|name| known.find(name)).collect::<Result<_>>()?;
+    if let Some(tenant) = &workspace.config.selected_tenant
+        && let Some(other) = found.iter().find(|slice| &slice.tenant != tenant)
+    {
+        return Err(Error::usage(format!(
+            "{}/{}/{} is not of the tenant `{tenant}`",
+            other.tenant, other.source, other.export
+        ))
+        .hint("name exports of that tenant, or leave --tenant out"));
+    }
     Ok(found.into_iter().collect())
 }
 

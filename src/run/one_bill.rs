@@ -81,7 +81,7 @@ fn added_up_of(bills: &[Bill], landed: &[SliceKey]) -> Vec<String> {
             sub_account => format!("{account} subscription {sub_account}"),
         };
         let first = format!(
-            "source {source}: {}{others} all hold rows of {provider} account {account} in {period}; exports of a source add up, so a row that stands in several of them counts several times",
+            "source {source}: {}{others} all hold rows of {provider} account {account} in {period}; exports of a source add up, so a row that stands in several of them counts several times: take a copy out of the source and remove its rows with `offgridflow maintain --forget`",
             names.join(", ")
         );
         sources.entry(source).or_insert((first, 0)).1 += 1;

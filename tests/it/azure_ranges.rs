@@ -446,3 +446,38 @@ fn folders_without_a_manifest_are_laid_over_each_other_too() {
         ["2026-06: 35 in 30 lines, 2026-06-01 to 2026-06-30"]
     );
 }
+
+#[test]
+fn days_whose_run_is_gone_stay_until_somebody_gives_them_up() {
+    let project = Project::with_source("azure_cost");
+    deliver(
+        &project,
+        "20260601-20260630",
+        "202607010400",
+        &days("2026-06", 1, 30, "1"),
+        Written::Csv,
+    );
+    land(&project).expect(0);
+    deliver(
+        &project,
+        "20260601-20260605",
+        "202607150400",
+        &days("2026-06", 1, 5, "2"),
+        Written::Csv,
+    );
+    land(&project).expect(0);
+    let composed = project.billed();
+    assert_eq!(composed, [("EUR".to_string(), "35".to_string(), 30)]);
+    std::fs::remove_dir_all(project.path("bills/costs/20260601-20260630")).unwrap();
+    land(&project)
+        .expect(4)
+        .says("files that brought rows are gone")
+        .says("20260601-20260630/202607010400")
+        .says("offgridflow maintain --forget acme/bills/costs/2026-06");
+    assert_eq!(project.billed(), composed);
+    project
+        .call(&["maintain", "--forget", "acme/bills/costs/2026-06"])
+        .expect(0);
+    land(&project).expect(0);
+    assert_eq!(project.billed(), [("EUR".to_string(), "10".to_string(), 5)]);
+}

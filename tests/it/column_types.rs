@@ -251,3 +251,18 @@ fn lists_of_keys_and_values_are_tags_in_both_spellings() {
         [["2026-09", "web", "1"], ["2026-10", "web", "1"]]
     );
 }
+
+#[test]
+fn a_delivered_column_takes_the_place_of_no_text_beside_another() {
+    let project = Project::with_source("focus");
+    let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+    let cost: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
+    let others = vec![
+        ("BilledCost__text", text("100")),
+        ("ChargePeriodStart__TEXT", text("2020-01-01")),
+    ];
+    project.write("bills/f.parquet", focus("AWS", SEPTEMBER, cost, others));
+    project.run().expect(0);
+    assert_eq!(project.billed(), [("USD".to_string(), "1".to_string(), 1)]);
+    assert_eq!(project.value("select month from publish.coverage"), "2026-09");
+}

@@ -65,13 +65,36 @@ fn what_the_dates_do_not_tell_the_source_does_and_another_order_lands_again() {
 fn a_date_that_contradicts_the_order_goes_to_quarantine_by_row() {
     let project = Project::with_source("focus");
     configure(&project, "date_order = \"mdy\"");
-    project.write("bills/a.csv", file(&["4/5/2021", "25/12/2021"]));
+    project.write("bills/a.csv", file(&["4/5/2021", "25/12/2021", "12/25/2021"]));
     project.land().expect(0);
-    assert_eq!(days(&project), [["2021-04", "2021-04-05"]]);
+    assert_eq!(
+        days(&project),
+        [["2021-04", "2021-04-05"], ["2021-12", "2021-12-25"]]
+    );
     let rejected = project.rows("select row_number, column_name, reason from system.quarantine");
     assert_eq!(rejected.len(), 1);
     assert_eq!(rejected[0][..2], ["2", "ChargePeriodStart"]);
-    assert!(rejected[0][2].contains("25/12/2021"), "{rejected:?}");
+    assert!(
+        rejected[0][2].contains("`25/12/2021` does not fit the order of dates, mdy"),
+        "{rejected:?}"
+    );
+}
+
+#[test]
+fn a_file_that_plainly_says_the_other_order_is_refused_whichever_column_says_it() {
+    let project = Project::with_source("focus");
+    configure(&project, "date_order = \"mdy\"");
+    // The end of the charge period, which no row needs, names the day first.
+    project.write(
+        "bills/a.csv",
+        file(&["3/2/2021"]).replace("3/2/2021,1,", "28/02/2021,1,"),
+    );
+    project
+        .land()
+        .expect(3)
+        .says("the dates contradict the source's date_order")
+        .says("its dates put the day first, date_order is \"mdy\"");
+    assert!(days(&project).is_empty());
 }
 
 #[test]

@@ -307,6 +307,26 @@ fn exports_of_a_source_that_hold_one_bill_are_named() {
     assert!(!again.stderr.contains("counts several times"), "{}", again.stderr);
 }
 
+#[test]
+fn an_extract_that_is_gone_takes_no_rows_with_it() {
+    let project = project("", &source("gcp", "gcp_billing_files", "gcp"));
+    project.write("gcp/a.json", changed(0, &[]));
+    project.write("gcp/b.json", changed(1, &[]));
+    project.call(&["run", "--select", "raw.*"]).expect(0);
+    let both = project.billed();
+    std::fs::remove_file(project.path("gcp/a.json")).unwrap();
+    project
+        .call(&["run", "--select", "raw.*"])
+        .expect(4)
+        .says("files that brought rows are gone")
+        .says("gcp/a.json")
+        .says("maintain --forget acme/gcp/gcp");
+    assert_eq!(project.billed(), both);
+    project
+        .call(&["maintain", "--forget", "acme/gcp/gcp", "--tenant", "other"])
+        .expect(2);
+}
+
 /// The extract in the format of the second name: CSV as Python's libraries flatten it, Parquet as BigQuery exports it.
 const WRITE_EXTRACT: &str = r#"
 import csv, json, shutil, sys

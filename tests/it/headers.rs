@@ -107,6 +107,19 @@ fn columns_named_like_ours_are_kept_under_another_name() {
 }
 
 #[test]
+fn the_case_of_such_a_column_in_one_file_does_not_lock_out_another() {
+    let project = Project::with_source("focus");
+    for (name, header) in [("a", "Tenant"), ("b", "tenant"), ("c", "TENANT__DELIVERED")] {
+        project.write(
+            &format!("bills/{name}.csv"),
+            format!("{FOCUS_HEADER},{header}\n{},x\n", one_row()),
+        );
+        project.call(&["run", "--select", "raw.*"]).expect(0);
+    }
+    assert_eq!(project.billed(), [("USD".to_string(), "25.5".to_string(), 3)]);
+}
+
+#[test]
 fn activity_data_with_a_column_source_is_published() {
     let project = Project::acme(&source("offices", "activity", "activity"));
     project.write(

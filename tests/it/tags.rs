@@ -344,3 +344,18 @@ fn a_source_without_any_allocation_tag_is_warned_of_once_when_it_is_rolled_up() 
     );
     assert_eq!(told(&project.report()), Vec::<String>::new());
 }
+
+#[test]
+fn tags_may_be_named_key_and_value() {
+    let project = Project::acme(&format!(
+        "allocation_tags = [\"key\", \"value\"]\n{}",
+        source("bills", "focus", "bills")
+    ));
+    let row = focus_row("2026-09", "2026-09-03", "sub-1", "", "2", "3");
+    let tags = "\"{\"\"key\"\":\"\"y\"\",\"\"value\"\":\"\"x\"\"}\"";
+    project.write("bills/f.csv", format!("{FOCUS_HEADER},Tags\n{row},{tags}\n"));
+    project.run().expect(0);
+    let split =
+        "select tag_key, tag_value, cast(billed_cost as int) from publish.emissions_by_tag_month order by 1";
+    assert_eq!(project.rows(split), [["key", "y", "3"], ["value", "x", "3"]]);
+}

@@ -39,12 +39,16 @@ fn likeness(headers: &[String]) -> Vec<Kind> {
     let has_maps = ["resourcetags", "product", "costcategory", "discount", "tags"]
         .iter()
         .any(|map| has(map));
-    let has_slashes = headers.iter().any(|header| header.starts_with("lineItem/"));
-    let has_tag_columns = headers
-        .iter()
-        .any(|header| header.starts_with("resource_tags_user_"));
+    let starts_with = |start: &str| {
+        let mut heads = headers.iter().filter_map(|header| header.get(..start.len()));
+        heads.any(|head| head.eq_ignore_ascii_case(start))
+    };
+    let has_slashes = starts_with("lineItem/");
+    // CUR 2.0 has no product_region.
+    let has_legacy_columns =
+        starts_with("resource_tags_user_") || (has("productregion") && !has("productregioncode"));
     let mut looks = Vec::new();
-    if is_cur && (has_slashes || (has_tag_columns && !has_maps)) {
+    if is_cur && (has_slashes || (has_legacy_columns && !has_maps)) {
         looks.push(Kind::AwsCur);
     } else if is_cur && has_maps {
         looks.push(Kind::AwsCur2);
@@ -119,6 +123,16 @@ mod tests {
             (
                 Kind::AwsCur2,
                 "line_item_unblended_cost,resource_tags_user_team",
+                "aws_cur`",
+            ),
+            (
+                Kind::AwsCur2,
+                "LINEITEM/UNBLENDEDCOST,LINEITEM/USAGESTARTDATE",
+                "aws_cur`",
+            ),
+            (
+                Kind::AwsCur2,
+                "line_item_unblended_cost,product_region,product_vcpu",
                 "aws_cur`",
             ),
             (Kind::AwsCur, CUR2, "aws_cur2`"),
