@@ -158,7 +158,7 @@ fn a_month_of_empty_columns_fits_the_month_with_values() {
     ));
     project.write("bills/a.parquet", &august);
     project.write("bills/b.parquet", &october);
-    project.run().expect(0);
+    project.land().expect(0);
     let read = "select period, billed_cost, list_cost, invoice_id, charge_period_end is null, tag_value(tags, 'team') \
                 from normalize.usage order by 1";
     let rows: Vec<Vec<String>> = project
@@ -195,7 +195,7 @@ fn one_bad_row_takes_no_good_doubles_with_it() {
     ] {
         let project = Project::with_source("focus").env("OFFGRIDFLOW_LANDING_MAX_REJECTED", "1");
         project.write(path, file(costs));
-        project.run().expect(0);
+        project.land().expect(0);
         assert_eq!(project.billed(), expected, "{path}");
         let rejected = project.value("select count(*) from system.quarantine");
         assert_eq!(rejected, (costs.len() - 2).to_string(), "{path}");
@@ -207,7 +207,7 @@ fn narrow_floats_cost_what_they_say() {
     let project = Project::with_source("focus");
     let narrow: ArrayRef = Arc::new(Float32Array::from(vec![0.1, 2.5]));
     project.write("bills/f.parquet", focus("AWS", SEPTEMBER, narrow, Vec::new()));
-    project.run().expect(0);
+    project.land().expect(0);
     assert_eq!(project.billed(), [("USD".to_string(), "2.6".to_string(), 2)]);
 }
 

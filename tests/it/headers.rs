@@ -31,7 +31,7 @@ fn every_spelling_of_the_headers_is_read() {
     ] {
         let project = Project::with_source("focus");
         project.write("bills/f.csv", format!("{header}\n{}\n", one_row()));
-        project.run().expect(0);
+        project.land().expect(0);
         assert_eq!(
             project.billed(),
             [("USD".to_string(), "8.5".to_string(), 1)],
@@ -78,7 +78,7 @@ fn files_of_another_kind_are_refused_by_name_and_the_rest_of_the_prefix_lands() 
         "bill_payer_account_id,line_item_line_item_type,line_item_usage_start_date,line_item_unblended_cost,\
          line_item_currency_code,resource_tags\n999999999999,Usage,2026-09-01T00:00:00Z,12.25,USD,{}\n",
     );
-    let outcome = project.run();
+    let outcome = project.land();
     outcome.expect(3);
     outcome
         .says("legacy-1.csv.gz")
@@ -99,7 +99,7 @@ fn columns_named_like_ours_are_kept_under_another_name() {
             one_row()
         ),
     );
-    project.run().expect(0);
+    project.land().expect(0);
     let read = "select tenant, source, period, source_file like '%bills/f.csv' from normalize.usage";
     assert_eq!(project.rows(read), [["acme", "bills", "2026-09", "true"]]);
     let kept = r#"select tenant__delivered, "Period__delivered", "_source_uri__delivered" from raw.focus"#;
@@ -114,7 +114,7 @@ fn the_case_of_such_a_column_in_one_file_does_not_lock_out_another() {
             &format!("bills/{name}.csv"),
             format!("{FOCUS_HEADER},{header}\n{},x\n", one_row()),
         );
-        project.call(&["run", "--select", "raw.*"]).expect(0);
+        project.land().expect(0);
     }
     assert_eq!(project.billed(), [("USD".to_string(), "25.5".to_string(), 3)]);
 }
@@ -142,7 +142,7 @@ fn columns_without_a_name_shift_nothing() {
         "bills/f.csv",
         format!("{first_header},,{header},\n{first},x,{rest},y\n"),
     );
-    project.run().expect(0);
+    project.land().expect(0);
     assert_eq!(project.billed(), [("USD".to_string(), "8.5".to_string(), 1)]);
     assert_eq!(project.rows("select column_2 from raw.focus"), [["x"]]);
 }
