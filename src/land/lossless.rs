@@ -25,7 +25,7 @@ fn converted(column: &ArrayRef, kept: &DataType) -> Result<ArrayRef> {
         return Ok(column.clone());
     }
     if let DataType::Dictionary(_, value) = column.data_type() {
-        return converted(&unfolded(column, value)?, kept);
+        return converted(&cast(column, value)?, kept);
     }
     if let (
         DataType::Timestamp(TimeUnit::Microsecond, None),
@@ -66,11 +66,6 @@ fn converted(column: &ArrayRef, kept: &DataType) -> Result<ArrayRef> {
         }
     }
     Ok(cast_to)
-}
-
-/// The values of a column of codes, one per row.
-fn unfolded(column: &ArrayRef, value: &DataType) -> Result<ArrayRef> {
-    Ok(cast(column, value)?)
 }
 
 /// Every value as it is written: numbers by their shortest exact text, times by ISO 8601, lists and objects as JSON.
