@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use super::checks::Bill;
 use super::column_types::AgreedColumns;
 use super::cost_basis::CostBasis;
+use super::facts::{CommitFacts, SliceFacts};
 use super::quarantine::Quarantine;
 use super::raw_columns::partition_columns;
 use super::slice_key::{SliceKey, transaction_version};
@@ -59,6 +60,8 @@ pub struct Landed {
     pub bills: BTreeSet<(Bill, Period)>,
     /// URI and digest of each file that brought rows.
     pub contents: Vec<(String, String)>,
+    /// What its commits say of it beside the rows; `None` as long as there is none.
+    pub facts: Option<SliceFacts>,
     /// What its amounts are, of kinds whose exports differ in it.
     pub cost_basis: Option<CostBasis>,
     /// Columns that the kind's exports usually have and some of the files have not.
@@ -69,7 +72,8 @@ pub struct Landed {
     pub read: BTreeMap<String, u64>,
 }
 
-/// Lands a delivery: reads every file, stages the accepted rows and replaces the slice in one commit per table.
+/// Lands a delivery: reads every file, stages the accepted rows and replaces the slice in one commit per table. `noted` is
+/// the delivery that the slice is known to hold: an API may give it once more.
 ///
 /// # Errors
 /// The delivery is as it was before: a file is missing, changed, truncated or hostile; more rows were rejected
@@ -80,6 +84,7 @@ pub async fn land_slice(
     source: &Source,
     origin: &Origin,
     delivery: &Delivery,
+    noted: Option<&str>,
 ) -> std::result::Result<Landed, (Error, Quarantine)> {
     let mut landed = Landed {
         warnings: delivery.warnings.clone(),
@@ -93,8 +98,7 @@ pub async fn land_slice(
         landed.mark = told.mark;
         if delivery.asks.is_some() {
             landed.delivery_id = rows.hash;
-            landed.unchanged =
-                !request.land_again && is_held(request, key, &landed.delivery_id).await.map_err(bare)?;
+            landed.unchanged = !request.land_again && noted == Some(landed.delivery_id.as_str());
             if landed.unchanged {
                 return Ok(landed);
             }
@@ -173,6 +177,12 @@ pub async fn land_slice(
         }
     }
     landed.cost_basis = landed.cost_basis.map(|seen| CostBasis::of(delivery, seen));
+    let tables = staged.iter().map(|(table, ..)| table.clone()).collect();
+    let facts = SliceFacts::new(key, delivery, &landed, tables);
+    let told = CommitFacts::Landed(facts.clone())
+        .to_json()
+        .map_err(|error| (error, landed.quarantine.clone()))?;
+    landed.facts = Some(facts);
     for (table, schema, files) in staged {
         let commit = Commit {
             transactions: vec![(key.app_id(&table), transaction_version(&landed.delivery_id))],
@@ -181,6 +191,7 @@ pub async fn land_slice(
             partition_columns: partition_columns(),
             replaced: Replaced::Partitions(vec![key.partition()]),
             added: files,
+            facts: Some(told.clone()),
             run_id: request.run_id.to_string(),
         };
         request
@@ -206,15 +217,6 @@ fn whole(manifest: &DeliveredManifest, landed: &Landed) -> Result<()> {
         .hint("nothing of this delivery was landed: let the provider finish or repeat it, then run again")),
         _ => Ok(()),
     }
-}
-
-/// Whether the raw table holds this very delivery, as it says itself.
-async fn is_held(request: &SliceRequest<'_>, key: &SliceKey, delivery_id: &str) -> Result<bool> {
-    let name = key.table(Format::Json);
-    let Some(table) = request.warehouse.open(&name, None).await? else {
-        return Ok(false);
-    };
-    Ok(table.transaction(&key.app_id(&name)).await? == Some(transaction_version(delivery_id)))
 }
 
 async fn discard(request: &SliceRequest<'_>, staged: &[(String, SchemaRef, Vec<StagedFile>)]) {

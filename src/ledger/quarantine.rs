@@ -1,6 +1,6 @@
 //! Rejected rows.
 
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use super::errors::failed;
 use super::open::Ledger;
@@ -47,36 +47,6 @@ pub struct QuarantineFilter {
 }
 
 impl Ledger {
-    /// Adds rejected rows.
-    ///
-    /// # Errors
-    /// External when the database cannot be written.
-    pub async fn insert_quarantine(&self, rows: &[QuarantineRow]) -> Result<()> {
-        let mut transaction = self.write().await?;
-        for row in rows {
-            sqlx::query(
-                "INSERT INTO quarantine
-                     (run_id, tenant, source, kind, export, period, source_uri, row_number, column_name, reason, raw_text)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )
-            .bind(&row.run_id)
-            .bind(&row.key.tenant)
-            .bind(&row.key.source)
-            .bind(&row.key.kind)
-            .bind(&row.key.export)
-            .bind(&row.key.period)
-            .bind(&row.source_uri)
-            .bind(to_stored(row.row_number))
-            .bind(&row.column_name)
-            .bind(&row.reason)
-            .bind(cut(&row.raw_text))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        }
-        transaction.commit().await.map_err(failed)
-    }
-
     /// The rejected rows of a filter, in the order of slice, file and row.
     ///
     /// # Errors
@@ -113,23 +83,47 @@ impl Ledger {
             })
             .collect()
     }
+}
 
-    /// Takes out the rejected rows of a slice: it was delivered anew.
-    ///
-    /// # Errors
-    /// External when the database cannot be written.
-    pub async fn clear_quarantine(&self, key: &SliceKey) -> Result<u64> {
-        let done = sqlx::query("DELETE FROM quarantine WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?")
-            .bind(&key.tenant)
-            .bind(&key.source)
-            .bind(&key.kind)
-            .bind(&key.export)
-            .bind(&key.period)
-            .execute(&self.pool)
-            .await
-            .map_err(failed)?;
-        Ok(done.rows_affected())
+/// Replaces the rejected rows of a slice by these.
+pub(super) async fn put_quarantine(
+    connection: &mut SqliteConnection,
+    key: &SliceKey,
+    rows: &[QuarantineRow],
+) -> Result<()> {
+    sqlx::query(
+        "DELETE FROM quarantine WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
+    )
+    .bind(&key.tenant)
+    .bind(&key.source)
+    .bind(&key.kind)
+    .bind(&key.export)
+    .bind(&key.period)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed)?;
+    for row in rows {
+        sqlx::query(
+            "INSERT INTO quarantine
+                 (run_id, tenant, source, kind, export, period, source_uri, row_number, column_name, reason, raw_text)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&row.run_id)
+        .bind(&row.key.tenant)
+        .bind(&row.key.source)
+        .bind(&row.key.kind)
+        .bind(&row.key.export)
+        .bind(&row.key.period)
+        .bind(&row.source_uri)
+        .bind(to_stored(row.row_number))
+        .bind(&row.column_name)
+        .bind(&row.reason)
+        .bind(cut(&row.raw_text))
+        .execute(&mut *connection)
+        .await
+        .map_err(failed)?;
     }
+    Ok(())
 }
 
 /// The text up to [`TEXT_BYTES`], never in the middle of a character.

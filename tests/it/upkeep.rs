@@ -98,6 +98,7 @@ fn scatter(project: &Project, name: &str) {
         replaced: Replaced::Partitions(table.partitions().into_iter().collect()),
         added,
         transactions: Vec::new(),
+        facts: None,
         run_id: "scatter".into(),
     };
     runtime.block_on(workspace.warehouse.commit(commit)).unwrap();
