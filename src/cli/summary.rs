@@ -72,7 +72,7 @@ fn rebuilt(output: &Output, report: &RunReport) {
     // Where only landing was asked for there is nothing to say.
     if report.models.is_empty() {
         if !report.errors.is_empty() {
-            output.line("Rebuilt    nothing: the run stopped before it came to the tables");
+            output.line("Rebuilt    nothing");
             output.line("");
         }
         return;

@@ -224,7 +224,7 @@ fn one_bad_row_takes_no_good_doubles_with_it_and_narrow_floats_cost_what_they_sa
     }
     project.land().expect(0);
     let costs = project.rows(
-        "select tenant, sum(billed_cost), count(*), (select count(*) from system.quarantine as q where q.tenant = u.tenant) \
+        "select tenant, sum(billed_cost), count(*) as lines, (select count(*) from system.quarantine as q where q.tenant = u.tenant) as rejected \
          from normalize.usage as u group by tenant order by tenant",
     );
     let costs: Vec<Vec<String>> = costs

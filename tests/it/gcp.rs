@@ -281,7 +281,7 @@ fn overlapping_extracts_count_once_however_they_are_written() {
                 "3.{format}: {} of its rows are in earlier files",
                 spaced.len()
             ))
-            .says(&format!("4.{format}: 1 of its rows are in earlier files"));
+            .says(&format!("4.{format}: 1 of its rows is in earlier files"));
         // 1.224151 and 0.126444 - 0.0252888 once more.
         assert_eq!(
             project.billed(),

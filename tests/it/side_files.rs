@@ -147,10 +147,7 @@ fn a_source_of_nothing_but_files_that_are_not_read_is_refused_by_name() {
     outcome.expect(3);
     for (id, kind, file) in &files[..3] {
         let told = outcome.stderr.lines().find(|line| line.contains(file)).unwrap();
-        assert!(
-            told.contains(&format!("source acme/{id}")) || told.contains(&format!("/{id}/")),
-            "{told}"
-        );
+        assert!(told.contains(&format!("source acme/{id}")), "{told}");
         assert!(told.contains(kind), "{told}");
     }
     assert_eq!(
@@ -173,8 +170,7 @@ fn empty_and_broken_files_are_refused_with_what_is_wrong_and_the_rest_lands() {
     outcome
         .expect(3)
         .says("no line of the file is a JSON object")
-        .says("cut.jsonl, line 1: EOF while parsing")
-        .says("character 40")
+        .says("cut.jsonl, line 1, slice acme/bills cut.jsonl: EOF while parsing a string, character 40")
         .says("empty.csv")
         .says("a month without rows is a file with its header alone");
     assert!(
