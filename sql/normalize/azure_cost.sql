@@ -39,7 +39,7 @@ SELECT
     clean_text("ReservationId") AS reservation_id,
     clean_text("BenefitId") AS benefit_id,
     clean_text("InvoiceId") AS invoice_id,
-    clean_tags("Tags") AS tags
+    written_tags("Tags") AS tags
 FROM raw.azure_cost
 WHERE "ChargePeriodStart" IS NULL
 UNION ALL
@@ -78,6 +78,6 @@ SELECT
     clean_text("ReservationId") AS reservation_id,
     clean_text("BenefitId") AS benefit_id,
     clean_text("InvoiceId") AS invoice_id,
-    clean_tags("Tags") AS tags
+    written_tags("Tags") AS tags
 FROM raw.azure_cost_parquet
 WHERE "ChargePeriodStart" IS NULL

@@ -82,7 +82,11 @@ pub async fn land_slice(
     delivery: &Delivery,
 ) -> std::result::Result<Landed, (Error, Quarantine)> {
     let mut landed = Landed {
-        warnings: delivery.warnings.clone(),
+        warnings: delivery
+            .warnings
+            .iter()
+            .map(|warning| format!("{}/{}: {warning}", key.tenant, key.source))
+            .collect(),
         delivery_id: delivery.delivery_id.clone(),
         ..Landed::default()
     };

@@ -276,10 +276,10 @@ async fn record(
     if let Some(landed) = &landed
         && landed.quarantine.count > 0
     {
-        let warning = format!(
-            "{}: {} rows lie in quarantine",
-            slice.key, landed.quarantine.count
-        );
+        let warning = match landed.quarantine.count {
+            1 => format!("{}: 1 row lies in quarantine", slice.key),
+            count => format!("{}: {count} rows lie in quarantine", slice.key),
+        };
         observer.warn(&warning);
         report.warnings.push(warning);
     }

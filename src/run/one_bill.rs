@@ -35,14 +35,19 @@ pub async fn added_up(workspace: &Workspace, landed: &[SliceKey]) -> Result<Vec<
     let tenants: BTreeSet<&str> = landed.iter().map(|key| key.tenant.as_str()).collect();
     let mut warnings = Vec::new();
     for tenant in tenants {
-        warnings.extend(added_up_of(&workspace.ledger.bills(tenant).await?, landed));
+        warnings.extend(added_up_of(
+            tenant,
+            &workspace.ledger.bills(tenant).await?,
+            landed,
+        ));
     }
     Ok(warnings)
 }
 
-fn added_up_of(bills: &[Bill], landed: &[SliceKey]) -> Vec<String> {
+fn added_up_of(tenant: &str, bills: &[Bill], landed: &[SliceKey]) -> Vec<String> {
     let is_new: BTreeSet<(&str, &str)> = landed
         .iter()
+        .filter(|key| key.tenant == tenant)
         .map(|key| (key.source.as_str(), key.export.as_str()))
         .collect();
     // Windows of an API's answers are parts of one table and hold no row twice.
@@ -81,7 +86,7 @@ fn added_up_of(bills: &[Bill], landed: &[SliceKey]) -> Vec<String> {
             sub_account => format!("{account} subscription {sub_account}"),
         };
         let first = format!(
-            "source {source}: {}{others} all hold rows of {provider} account {account} in {period}; exports of a source add up, so a row that stands in several of them counts several times: take a copy out of the source and remove its rows with `offgridflow maintain --forget`",
+            "{tenant}/{source}: {}{others} all hold rows of {provider} account {account} in {period}; exports of a source add up, so a row that stands in several of them counts several times: take a copy out of the source and remove its rows with `offgridflow maintain --forget`",
             names.join(", ")
         );
         sources.entry(source).or_insert((first, 0)).1 += 1;

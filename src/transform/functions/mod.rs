@@ -34,6 +34,7 @@ pub fn register(context: &SessionContext) {
         ScalarUDF::from(AwsTags::default()),
         ScalarUDF::from(WrittenTags::default()),
         ScalarUDF::from(TagValue::default()),
+        ScalarUDF::from(TagValue::exact()),
         ScalarUDF::from(TagsFromColumns::default()),
     ] {
         context.register_udf(function);
