@@ -16,5 +16,5 @@ JOIN held AS b
     ON b.tenant = a.tenant AND b.period = a.period
     AND COALESCE(b.billing_account_id, '') = COALESCE(a.billing_account_id, '')
 WHERE a.source < b.source
-    AND (a.provider_name IS NOT DISTINCT FROM b.provider_name
+    AND ((a.provider_name IS NOT DISTINCT FROM b.provider_name)
         OR (a.billing_account_id IS NOT NULL AND (a.provider_name IS NULL OR b.provider_name IS NULL)))
