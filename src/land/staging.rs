@@ -277,6 +277,7 @@ pub(super) async fn stage_files(
             });
         }
         landed.missing_columns.extend(checks.missing_columns());
+        super::unreadable_tags::add_up(&mut landed.unreadable_tags, checks.unreadable_tags());
         landed.bills.extend(checks.bills());
         landed.cost_basis = landed.cost_basis.max(checks.cost_basis());
         landed.quarantine.extend(quarantine);

@@ -1,7 +1,9 @@
 //! FOCUS files of later versions, and spellings of one currency.
 
 use crate::support::Project;
+use crate::support::bills::{Line, cur2_csv};
 use crate::support::project::{plain, source};
+use crate::tags::{numbers, parquet, texts, times};
 
 #[test]
 fn focus_1_4_names_its_provider_in_other_columns_and_a_currency_in_lower_case_is_the_same() {
@@ -73,4 +75,48 @@ fn focus_1_4_names_its_provider_in_other_columns_and_a_currency_in_lower_case_is
         .map(|row| row.iter().map(|cell| plain(cell)).collect())
         .collect();
     assert_eq!(costs, [["EUR", "4", "1"], ["USD", "3", "2"]]);
+}
+
+#[test]
+fn an_id_written_as_a_double_is_the_same_account_and_rows_without_a_provider_may_be_of_any() {
+    let sources = source("cur", "aws_cur2", "cur") + &source("focus", "focus", "focus");
+    let project = Project::acme(&sources);
+    let line = Line {
+        account: "700000000001.0",
+        ..Line::instance("2026-09-02", 1)
+    };
+    project.write(
+        "cur/data/BILLING_PERIOD=2026-09/a.csv",
+        cur2_csv("2026-09", &[line]),
+    );
+    let bill = parquet(vec![
+        ("BilledCost", numbers([1.0])),
+        ("BillingAccountId", texts("888888888888.0", 1)),
+        ("SubAccountId", numbers([700_000_000_001.0])),
+        ("BillingCurrency", texts("USD", 1)),
+        ("ChargeCategory", texts("Usage", 1)),
+        ("ChargePeriodStart", times(1)),
+        ("ProviderName", texts("AWS", 1)),
+    ]);
+    project.write("focus/billing_period=2026-09/a.parquet", bill);
+    project.run().expect(0);
+    let accounts = "select source, billing_account_id, sub_account_id from normalize.usage order by source";
+    assert_eq!(
+        project.rows(accounts),
+        [
+            ["cur", "999999999999", "700000000001"],
+            ["focus", "888888888888", "700000000001"]
+        ]
+    );
+    project.write(
+        "focus/billing_period=2026-09/b.csv",
+        "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargeCategory,ChargePeriodStart\n\
+         1,9.99999999999E11,USD,2026-09-01,Usage,2026-09-02\n",
+    );
+    project
+        .run()
+        .expect(2)
+        .says("`cur` and `focus` hold the same bill")
+        .says("AWS account 999999999999")
+        .says("rows of `focus` name no provider");
 }
