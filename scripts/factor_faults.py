@@ -50,8 +50,11 @@ FIGURES = {
 
 def gas_key(name):
     """One key for all spellings of a gas, as sql/estimate/gas_name.sql makes it."""
-    name = re.sub(r"refrigerants?|[^a-z0-9]", "", name.lower())
-    return re.sub(r"^(r|hfc|hcfc|cfc|pfc|hfo)([0-9])", r"r\2", name)
+    name = name.lower().translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789"))
+    name = re.sub(r"(refrigerants?|freon|genetron|suva|forane|klea)[^a-z0-9]*([0-9])", r"r\2", name)
+    name = re.sub(r"refrigerants?|\b(gas|blend|freon|genetron|suva|forane|klea)\b|[^a-z0-9]", "", name)
+    name = re.sub(r"^(r|hfc|hcfc|cfc|pfc|hfo)+([0-9])", r"r\2", name)
+    return re.sub(r"^([0-9]+[a-z])", r"r\1", name)
 
 
 def gpu_key(name):

@@ -121,10 +121,7 @@ SELECT
 FROM reference.activity_factors AS f
 LEFT JOIN units AS u ON u.unit_raw = lower(trim(f.unit))
 LEFT JOIN published_gwp AS g ON g.gwp_set = split_part(f.gwp_set, ' ', 1)
-LEFT JOIN estimate.gas_name AS n
-  ON n.name_key = regexp_replace(
-         regexp_replace(lower(COALESCE(f.activity, f.subcategory)), 'refrigerants?|[^a-z0-9]', '', 'g'),
-         '^(r|hfc|hcfc|cfc|pfc|hfo)([0-9])', 'r\2')
+LEFT JOIN estimate.gas_name AS n ON n.name = COALESCE(f.activity, f.subcategory)
 UNION ALL
 -- A leaked gas or blend: its mass times its GWP, in the set that the tenant chose.
 SELECT
@@ -135,6 +132,4 @@ SELECT
     CASE WHEN l.gas_name NOT IN ('CO2', 'CH4', 'N2O') THEN 1.0 END,
     CAST(NULL AS DOUBLE), l.gwp_set, l.quality_rank, CAST(NULL AS BIGINT)
 FROM leaked AS l
-JOIN estimate.gas_name AS n
-  ON n.name_key = regexp_replace(regexp_replace(lower(l.gas_name), 'refrigerants?|[^a-z0-9]', '', 'g'),
-                                 '^(r|hfc|hcfc|cfc|pfc|hfo)([0-9])', 'r\2')
+JOIN estimate.gas_name AS n ON n.name = l.gas_name

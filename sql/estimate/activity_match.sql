@@ -54,7 +54,8 @@ WITH candidates AS (
            OR a.named_scope3_category IS NOT NULL
            OR f.category_text = a.category_text
            OR f.subcategory_text = a.category_text
-           OR starts_with(f.category_text, a.category_text))
+           OR starts_with(f.category_text, a.category_text)
+           OR (a.is_leak AND f.category_text LIKE 'refrigerant%'))
       -- Upstream, reporting-only and leased rows only when the category names them.
       AND (COALESCE(f.category_text = a.category_text, false)
            OR NOT (f.category_text LIKE 'wtt-%' OR f.category_text LIKE 'secr%' OR f.category_text LIKE 'managed assets%'

@@ -12,6 +12,8 @@ SELECT
     COALESCE(n.gas_key, lower(trim(a.activity))) AS activity_text,
     lower(trim(a.unit)) AS unit_text,
     lower(trim(a.category)) AS category_text,
+    -- Words for leaked gases, whatever the factor table calls its category of them.
+    COALESCE(regexp_like(lower(a.category), 'refrigerant|fugitive|leak|f-gas'), false) AS is_leak,
     lower(trim(a.method_hint)) AS hint_text,
     upper(trim(a.country)) AS country_iso2,
     -- "1", "Scope 1" and "Scope 3 category 6": the first digit.
@@ -32,6 +34,4 @@ LEFT JOIN (
     WHERE provider = '*' AND dimension <> 'cloud'
     GROUP BY unit_raw
 ) AS u ON u.unit_raw = lower(trim(a.unit))
-LEFT JOIN estimate.gas_name AS n
-  ON n.name_key = regexp_replace(regexp_replace(lower(a.activity), 'refrigerants?|[^a-z0-9]', '', 'g'),
-                                 '^(r|hfc|hcfc|cfc|pfc|hfo)([0-9])', 'r\2')
+LEFT JOIN estimate.gas_name AS n ON n.name = a.activity

@@ -2,7 +2,7 @@
 grain = "one row per electricity row of estimate.activity_quantity"
 kind  = "view"
 */
--- Location-based factor of own electricity (method point 9): eGRID subregion in the US (rev2 wins; the subregion from
+-- Location-based factor of own electricity (method point 9): eGRID subregion in the US and Puerto Rico (rev2 wins; the subregion from
 -- the activity, else by state, flagged approximate), DESNZ in GB, else Ember, flagged lifecycle; approximate as well for
 -- a state or subregion that eGRID does not know. And the residual mix.
 WITH bought AS (
@@ -22,25 +22,45 @@ subregions AS (
         CASE quality WHEN 'ok' THEN 0 WHEN 'undated' THEN 1 WHEN 'assumed' THEN 2 ELSE 3 END AS quality_rank
     FROM reference.egrid_subregion
 ),
-state_subregions AS (
-    SELECT lower(us_state) AS state, upper(state_code) AS code, min(upper(egrid_subregion)) AS subregion
+states AS (
+    SELECT us_state, upper(state_code) AS state_code, upper(egrid_subregion) AS subregion
     FROM reference.us_state_egrid
     WHERE upper(egrid_subregion) IN (SELECT subregion FROM subregions)
-    GROUP BY lower(us_state), upper(state_code)
+),
+-- Every way to write a state, as letters alone: its name or code, with the country's before it or not (US-VA, us_va).
+state_subregions AS (
+    SELECT concat(p.prefix, s.place) AS place, min(s.subregion) AS subregion
+    FROM (
+        SELECT state_code AS place, subregion FROM states
+        UNION
+        SELECT regexp_replace(upper(us_state), '[^A-Z]', '', 'g') AS place, subregion FROM states
+        UNION
+        SELECT 'WASHINGTONDC' AS place, subregion FROM states WHERE state_code = 'DC'
+    ) AS s
+    CROSS JOIN (VALUES (''), ('US'), ('USA')) AS p (prefix)
+    GROUP BY concat(p.prefix, s.place)
+),
+-- Puerto Rico is a state of this table and has a country code of its own: the same place under both.
+territories AS (
+    SELECT c.country_iso2, s.subregion
+    FROM states AS s
+    JOIN reference.countries AS c ON c.country_iso2 = s.state_code AND lower(c.country) = lower(s.us_state)
 ),
 us_places AS (
     SELECT
         b.activity_key,
         b.activity_year,
-        COALESCE(direct.subregion, by_state.subregion) AS subregion,
+        COALESCE(direct.subregion, by_state.subregion, territory.subregion) AS subregion,
         direct.subregion IS NULL AS is_approximate,
         -- A place is named, and no subregion is known for it: the country's figure stands in.
-        COALESCE(trim(b.region), '') <> '' AND direct.subregion IS NULL AND by_state.subregion IS NULL AS is_unknown
+        COALESCE(trim(b.region), '') <> '' AND direct.subregion IS NULL AND by_state.subregion IS NULL
+            AND territory.subregion IS NULL AS is_unknown
     FROM bought AS b
     LEFT JOIN (SELECT DISTINCT subregion FROM subregions) AS direct ON direct.subregion = upper(trim(b.region))
     LEFT JOIN state_subregions AS by_state
-      ON by_state.code = upper(regexp_replace(trim(b.region), '^(US|us)-', '')) OR by_state.state = lower(trim(b.region))
-    WHERE b.country_iso2 = 'US'
+      ON b.country_iso2 = 'US' AND by_state.place = regexp_replace(upper(b.region), '[^A-Z]', '', 'g')
+    LEFT JOIN territories AS territory ON territory.country_iso2 = b.country_iso2
+    WHERE b.country_iso2 = 'US' OR territory.subregion IS NOT NULL
 ),
 offered AS (
     SELECT

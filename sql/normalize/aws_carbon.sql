@@ -9,8 +9,8 @@ kind = "view"
 WITH delivered AS (
     SELECT
         tenant, source, _source_uri AS source_file, _row_number AS source_row_number,
-        clean_text(payer_account_id) AS billing_account_id,
-        clean_text(usage_account_id) AS sub_account_id,
+        clean_id(payer_account_id) AS billing_account_id,
+        clean_id(usage_account_id) AS sub_account_id,
         usage_timestamp(usage_period_start, _date_order) AS usage_start,
         clean_text(product_code) AS product_code,
         clean_text(region_code) AS region_code,
@@ -26,8 +26,8 @@ WITH delivered AS (
     UNION ALL
     SELECT
         tenant, source, _source_uri, _row_number,
-        clean_text(payer_account_id),
-        clean_text(usage_account_id),
+        clean_id(payer_account_id),
+        clean_id(usage_account_id),
         usage_timestamp(usage_period_start, _date_order),
         clean_text(product_code),
         clean_text(region_code),

@@ -31,12 +31,12 @@ rows_of_days AS (
 )
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    clean_text(billing_account_id) AS payer_account_id,
+    clean_id(billing_account_id) AS payer_account_id,
     CAST(NULL AS VARCHAR) AS invoice_id,
     CAST(NULL AS VARCHAR) AS billing_entity,
     CAST(NULL AS VARCHAR) AS invoice_issuer_name,
     CAST(NULL AS VARCHAR) AS legal_entity,
-    clean_text(linked_account_id) AS usage_account_id,
+    clean_id(linked_account_id) AS usage_account_id,
     CASE
         WHEN usage_type_text IS NOT NULL THEN 'Usage'
         WHEN record_type_text IN ('Recurring', 'Recurringreservationfee', 'RIFee') THEN 'RIFee'

@@ -5,12 +5,12 @@ kind = "view"
 */
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    COALESCE(clean_text("bill/PayerAccountId"), clean_text(bill_payer_account_id)) AS payer_account_id,
-    COALESCE(clean_text("bill/InvoiceId"), clean_text(bill_invoice_id)) AS invoice_id,
+    COALESCE(clean_id("bill/PayerAccountId"), clean_id(bill_payer_account_id)) AS payer_account_id,
+    COALESCE(clean_id("bill/InvoiceId"), clean_id(bill_invoice_id)) AS invoice_id,
     COALESCE(clean_text("bill/BillingEntity"), clean_text(bill_billing_entity)) AS billing_entity,
     COALESCE(clean_text("bill/InvoicingEntity"), clean_text(bill_invoicing_entity)) AS invoice_issuer_name,
     COALESCE(clean_text("lineItem/LegalEntity"), clean_text(line_item_legal_entity)) AS legal_entity,
-    COALESCE(clean_text("lineItem/UsageAccountId"), clean_text(line_item_usage_account_id)) AS usage_account_id,
+    COALESCE(clean_id("lineItem/UsageAccountId"), clean_id(line_item_usage_account_id)) AS usage_account_id,
     COALESCE(clean_text("lineItem/LineItemType"), clean_text(line_item_line_item_type)) AS line_item_type,
     COALESCE(usage_timestamp("lineItem/UsageStartDate", _date_order), usage_timestamp(line_item_usage_start_date, _date_order)) AS usage_start,
     COALESCE(usage_timestamp("lineItem/UsageEndDate", _date_order), usage_timestamp(line_item_usage_end_date, _date_order)) AS usage_end,
@@ -49,12 +49,12 @@ FROM raw.aws_cur
 UNION ALL
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    clean_text(bill_payer_account_id) AS payer_account_id,
-    clean_text(bill_invoice_id) AS invoice_id,
+    clean_id(bill_payer_account_id) AS payer_account_id,
+    clean_id(bill_invoice_id) AS invoice_id,
     clean_text(bill_billing_entity) AS billing_entity,
     clean_text(bill_invoicing_entity) AS invoice_issuer_name,
     clean_text(line_item_legal_entity) AS legal_entity,
-    clean_text(line_item_usage_account_id) AS usage_account_id,
+    clean_id(line_item_usage_account_id) AS usage_account_id,
     clean_text(line_item_line_item_type) AS line_item_type,
     usage_timestamp(line_item_usage_start_date, _date_order) AS usage_start,
     usage_timestamp(line_item_usage_end_date, _date_order) AS usage_end,

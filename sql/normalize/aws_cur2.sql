@@ -7,12 +7,12 @@ kind = "view"
 -- and account tags are tags by their plain key, and a resource's tag counts before its account's; other keys keep the prefix.
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    clean_text(bill_payer_account_id) AS payer_account_id,
-    clean_text(bill_invoice_id) AS invoice_id,
+    clean_id(bill_payer_account_id) AS payer_account_id,
+    clean_id(bill_invoice_id) AS invoice_id,
     clean_text(bill_billing_entity) AS billing_entity,
     clean_text(bill_invoicing_entity) AS invoice_issuer_name,
     clean_text(line_item_legal_entity) AS legal_entity,
-    clean_text(line_item_usage_account_id) AS usage_account_id,
+    clean_id(line_item_usage_account_id) AS usage_account_id,
     clean_text(line_item_line_item_type) AS line_item_type,
     usage_timestamp(line_item_usage_start_date, _date_order) AS usage_start,
     usage_timestamp(line_item_usage_end_date, _date_order) AS usage_end,
@@ -51,12 +51,12 @@ FROM raw.aws_cur2
 UNION ALL
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    clean_text(bill_payer_account_id) AS payer_account_id,
-    clean_text(bill_invoice_id) AS invoice_id,
+    clean_id(bill_payer_account_id) AS payer_account_id,
+    clean_id(bill_invoice_id) AS invoice_id,
     clean_text(bill_billing_entity) AS billing_entity,
     clean_text(bill_invoicing_entity) AS invoice_issuer_name,
     clean_text(line_item_legal_entity) AS legal_entity,
-    clean_text(line_item_usage_account_id) AS usage_account_id,
+    clean_id(line_item_usage_account_id) AS usage_account_id,
     clean_text(line_item_line_item_type) AS line_item_type,
     usage_timestamp(line_item_usage_start_date, _date_order) AS usage_start,
     usage_timestamp(line_item_usage_end_date, _date_order) AS usage_end,

@@ -6,9 +6,9 @@ kind = "view"
 -- FOCUS exports of the same kind (their rows have a ChargePeriodStart) are read by normalize.focus.
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    clean_text("BillingAccountId") AS billing_account_id,
+    clean_id("BillingAccountId") AS billing_account_id,
     clean_text("BillingAccountName") AS billing_account_name,
-    COALESCE(clean_text("SubscriptionId"), clean_text("SubscriptionGuid")) AS sub_account_id,
+    COALESCE(clean_id("SubscriptionId"), clean_id("SubscriptionGuid")) AS sub_account_id,
     clean_text("SubscriptionName") AS sub_account_name,
     upper(COALESCE(clean_text("BillingCurrency"), clean_text("BillingCurrencyCode"), clean_text("Currency"))) AS billing_currency,
     COALESCE(usage_timestamp("Date", _date_order), usage_timestamp("UsageDateTime", _date_order), usage_timestamp("UsageDate", _date_order)) AS charge_date,
@@ -38,16 +38,16 @@ SELECT
     money("PayGPrice") AS pay_as_you_go_price,
     clean_text("ReservationId") AS reservation_id,
     clean_text("BenefitId") AS benefit_id,
-    clean_text("InvoiceId") AS invoice_id,
-    clean_tags("Tags") AS tags
+    clean_id("InvoiceId") AS invoice_id,
+    written_tags("Tags") AS tags
 FROM raw.azure_cost
 WHERE "ChargePeriodStart" IS NULL
 UNION ALL
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    clean_text("BillingAccountId") AS billing_account_id,
+    clean_id("BillingAccountId") AS billing_account_id,
     clean_text("BillingAccountName") AS billing_account_name,
-    COALESCE(clean_text("SubscriptionId"), clean_text("SubscriptionGuid")) AS sub_account_id,
+    COALESCE(clean_id("SubscriptionId"), clean_id("SubscriptionGuid")) AS sub_account_id,
     clean_text("SubscriptionName") AS sub_account_name,
     upper(COALESCE(clean_text("BillingCurrency"), clean_text("BillingCurrencyCode"), clean_text("Currency"))) AS billing_currency,
     COALESCE(usage_timestamp("Date", _date_order), usage_timestamp("UsageDateTime", _date_order), usage_timestamp("UsageDate", _date_order)) AS charge_date,
@@ -77,7 +77,7 @@ SELECT
     money("PayGPrice") AS pay_as_you_go_price,
     clean_text("ReservationId") AS reservation_id,
     clean_text("BenefitId") AS benefit_id,
-    clean_text("InvoiceId") AS invoice_id,
-    clean_tags("Tags") AS tags
+    clean_id("InvoiceId") AS invoice_id,
+    written_tags("Tags") AS tags
 FROM raw.azure_cost_parquet
 WHERE "ChargePeriodStart" IS NULL

@@ -6,9 +6,9 @@ kind = "view"
 -- The API sums over resources: what belongs to one (its id, its tags, its invoice) is in exports only.
 SELECT
     tenant, source, export, period, _source_uri AS source_file, _row_number AS source_row_number,
-    clean_text("BillingAccountId") AS billing_account_id,
+    clean_id("BillingAccountId") AS billing_account_id,
     CAST(NULL AS VARCHAR) AS billing_account_name,
-    clean_text("SubscriptionId") AS sub_account_id,
+    clean_id("SubscriptionId") AS sub_account_id,
     CAST(NULL AS VARCHAR) AS sub_account_name,
     upper(clean_text("Currency")) AS billing_currency,
     usage_timestamp("UsageDate", _date_order) AS charge_date,

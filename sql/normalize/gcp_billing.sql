@@ -30,6 +30,6 @@ SELECT
     double_money(cost) AS cost,
     json_sum(credits, 'amount') AS credits,
     double_money(cost_at_list) AS cost_at_list,
-    clean_tags(labels) AS labels,
-    clean_tags(system_labels) AS system_labels
+    written_tags(labels) AS labels,
+    written_tags(system_labels) AS system_labels
 FROM raw.gcp_billing

@@ -30,8 +30,8 @@ SELECT
     double_money(cost) AS cost,
     json_sum(credits, 'amount') AS credits,
     double_money(cost_at_list) AS cost_at_list,
-    clean_tags(json_text(labels)) AS labels,
-    clean_tags(json_text(system_labels)) AS system_labels
+    written_tags(json_text(labels)) AS labels,
+    written_tags(json_text(system_labels)) AS system_labels
 FROM raw.gcp_billing_files
 UNION ALL
 SELECT
@@ -61,6 +61,6 @@ SELECT
     double_money(cost) AS cost,
     json_sum(credits, 'amount') AS credits,
     double_money(cost_at_list) AS cost_at_list,
-    clean_tags(json_text(labels)) AS labels,
-    clean_tags(json_text(system_labels)) AS system_labels
+    written_tags(json_text(labels)) AS labels,
+    written_tags(json_text(system_labels)) AS system_labels
 FROM raw.gcp_billing_files_parquet

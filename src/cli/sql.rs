@@ -40,6 +40,15 @@ pub async fn read_only(workspace: &Workspace, query: &str) -> Result<(SchemaRef,
         .tables
         .register(&context, &known(workspace, query)?, None)
         .await?;
+    // The models are planned. In the query itself a number with a point is exact, as money and quantities are: 2.3 as a
+    // double would equal no cost of 2.3.
+    context
+        .state_ref()
+        .write()
+        .config_mut()
+        .options_mut()
+        .sql_parser
+        .parse_float_as_decimal = true;
     // The parser takes `estimate` behind `describe` for a word of another dialect, unless it is quoted.
     let quoted = described(query).map(|table| format!("DESCRIBE \"{}\"", table.replace('.', "\".\"")));
     let query = quoted.as_deref().unwrap_or(query);

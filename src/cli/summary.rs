@@ -69,17 +69,28 @@ fn landed(output: &Output, report: &RunReport) {
 fn rebuilt(output: &Output, report: &RunReport) {
     let built: Vec<_> = report.models.iter().filter(|m| m.partitions_built > 0).collect();
     let current: u64 = report.models.iter().map(|m| m.partitions_current).sum();
+    // Where only landing was asked for there is nothing to say.
+    if report.models.is_empty() {
+        if !report.errors.is_empty() {
+            output.line("Rebuilt    nothing");
+            output.line("");
+        }
+        return;
+    }
     if built.is_empty() {
-        output.line(format!(
-            "Rebuilt    nothing: all {current} partitions are up to date"
-        ));
+        output.line(match report.errors.is_empty() {
+            true => format!("Rebuilt    nothing: all {current} partitions are up to date"),
+            false => format!("Rebuilt    nothing; up to date are {current} partitions"),
+        });
     } else {
         let mut table = new_table(["table", "partitions", "current", "rows", "which"].into_iter());
         for model in built {
-            let which = match model.built.as_slice() {
-                [one] => last_value(one).to_string(),
-                [first, .., last] => format!("{} … {}", last_value(first), last_value(last)),
-                [] => String::new(),
+            // Partitions are in the order of their names, in which the export stands before the period.
+            let values = || model.built.iter().map(|key| last_value(key));
+            let which = match (values().min(), values().max()) {
+                (Some(first), Some(last)) if first != last => format!("{first} … {last}"),
+                (Some(only), _) => only.to_string(),
+                _ => String::new(),
             };
             table.add_row(vec![
                 Cell::new(&model.name),

@@ -84,12 +84,18 @@ impl<'a> Reader<'a> {
     /// A text that must be there.
     pub fn required_text(&self, key: &'static str, example: &str) -> String {
         let text = self.text(key);
-        if text.is_none() && self.entries.get(key).is_none_or(|item| item.text().is_some()) {
-            self.problem(
-                key,
-                format!("`{key}` is missing"),
-                format!("for example {key} = \"{example}\""),
-            );
+        if text.is_none() {
+            let state = match self.entries.get(key) {
+                None => Some("missing"),
+                Some(item) => item.text().map(|_| "empty"),
+            };
+            if let Some(state) = state {
+                self.problem(
+                    key,
+                    format!("`{key}` is {state}"),
+                    format!("for example {key} = \"{example}\""),
+                );
+            }
         }
         text.unwrap_or_default()
     }
@@ -183,6 +189,14 @@ impl<'a> Reader<'a> {
         names: &[&str],
         read: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
+        let given = self.entries.get(key).and_then(Item::text);
+        if given.is_some_and(|text| text.trim().is_empty()) {
+            self.known.borrow_mut().push(key);
+            let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+            let hint = format!("it is one of {}", names.join(", "));
+            self.problem(key, format!("`{key}` is empty"), hint);
+            return None;
+        }
         let text = self.required_text(key, names.first().unwrap_or(&""));
         if text.is_empty() {
             return None;

@@ -161,6 +161,13 @@ fn tenants_and_sources_are_checked() {
         )
     );
     assert_eq!(
+        refused(&source("url = \"bills\"\nkind = \"focus\"\ndate_order = \"\"")),
+        pair(
+            "`date_order` is empty, offgridflow.toml line 7, key tenant.source.date_order",
+            "it is one of \"mdy\", \"dmy\""
+        )
+    );
+    assert_eq!(
         refused(&source("url = \"bills\"\nkind = \"focus\"\nrole = \"count\"")),
         pair(
             "unknown role `count`, offgridflow.toml line 7, key tenant.source.role",

@@ -2,6 +2,7 @@
 
 pub mod days;
 pub mod decimal;
+pub mod id_text;
 pub mod nested_text;
 pub mod period;
 pub mod tag_text;

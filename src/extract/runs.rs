@@ -185,10 +185,15 @@ fn composed(export: &str, month: Period, layers: &[Layer<'_>], of: usize) -> Res
         .map(|layer| layer.run.files.as_ref().map_or(0, Vec::len))
         .sum::<usize>();
     if loose_files > 0 {
-        let mut warning =
-            format!("no manifest speaks for {export} {month}: its {loose_files} files are taken as they are");
-        if of > layers.len() {
-            warning.push_str(&format!(", {} older runs are left out", of - layers.len()));
+        let files = match loose_files {
+            1 => "file is taken as it is".to_string(),
+            _ => format!("{loose_files} files are taken as they are"),
+        };
+        let mut warning = format!("no manifest speaks for {export} {month}: its {files}");
+        match of.saturating_sub(layers.len()) {
+            0 => {}
+            1 => warning.push_str(", 1 older run is left out"),
+            older => warning.push_str(&format!(", {older} older runs are left out")),
         }
         delivery.warnings.push(warning);
     }

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use datafusion::arrow::datatypes::{DataType, Field};
+
 use super::contract::{Contract, Nested, Provider, plain};
 use super::cost_basis::CostBasis;
 use super::currency::is_iso_4217;
+use super::unreadable_tags::{UnreadableTags, can_be_tags};
 use crate::domain::decimal::{
     DecimalError, QUANTITY_SCALE, Written, canonical_quantity, double_money, money, parse_written,
 };
+use crate::domain::id_text::as_id;
 use crate::domain::nested_text;
 use crate::domain::period::Period;
 use crate::domain::timestamp::{DateOrder, parse_timestamp};
@@ -85,6 +89,9 @@ pub struct Checks {
     /// Whether texts of date columns are dates; they repeat.
     known_dates: datafusion::common::HashMap<String, bool>,
     unreadable_dates: u64,
+    /// (column index, delivered name) of tags written as text.
+    tags: Vec<(usize, String)>,
+    unreadable_tags: UnreadableTags,
 }
 
 /// A column and why its cell cannot be landed.
@@ -155,6 +162,8 @@ impl Checks {
             .iter()
             .filter_map(|name| find(name))
             .collect();
+        let tags = contract.tags.iter().filter_map(|name| find(name));
+        let tags = tags.map(|index| (index, headers[index].clone())).collect();
         let absent = |spellings: &&&[&str]| spellings.iter().all(|name| find(&plain(name)).is_none());
         let missing_columns = contract.expected.iter().filter(absent);
         Ok(Checks {
@@ -207,6 +216,8 @@ impl Checks {
             last_currency: String::new(),
             known_dates: Default::default(),
             unreadable_dates: 0,
+            tags,
+            unreadable_tags: UnreadableTags::new(),
         })
     }
 
@@ -232,6 +243,17 @@ impl Checks {
         self.double_columns = columns;
     }
 
+    /// Says in which types the columns of a typed file land: maps of tags need no look.
+    pub(super) fn note_types(&mut self, fields: &[Field]) {
+        self.tags
+            .retain(|(index, _)| !matches!(fields[*index].data_type(), DataType::Map(..)));
+    }
+
+    /// The columns of tags written as text.
+    pub(super) fn tag_columns(&self) -> impl Iterator<Item = usize> {
+        self.tags.iter().map(|(index, _)| *index)
+    }
+
     /// Columns that the kind's exports usually have and the file has not.
     pub fn missing_columns(&self) -> &BTreeSet<&'static str> {
         &self.missing_columns
@@ -246,6 +268,7 @@ impl Checks {
             .chain(self.units.as_ref().map(|u| u.0))
             .chain(self.country)
             .chain(self.measures.iter().filter_map(|measure| measure.1))
+            .chain(self.tag_columns())
             .collect()
     }
 
@@ -321,6 +344,7 @@ impl Checks {
             })?,
         };
         self.note_bill(&cell, period);
+        self.note_tags(&cell);
         Ok(period)
     }
 
@@ -485,6 +509,22 @@ impl Checks {
         self.last_bill = Some((bill, period));
     }
 
+    fn note_tags<'a>(&mut self, cell: &impl Fn(usize) -> &'a str) {
+        for (index, column) in &self.tags {
+            let text = cell(*index);
+            if can_be_tags(text) {
+                continue;
+            }
+            match self.unreadable_tags.get_mut(column) {
+                Some((rows, _)) => *rows += 1,
+                None => {
+                    self.unreadable_tags
+                        .insert(column.clone(), (1, shown(text.trim())));
+                }
+            }
+        }
+    }
+
     /// These checks with the bills that other ones saw.
     pub(super) fn with_bills_of(self, seen: Checks) -> Checks {
         Checks {
@@ -513,6 +553,11 @@ impl Checks {
     /// Cells of optional date columns that are no date: landed as they are, read as null.
     pub fn unreadable_dates(&self) -> u64 {
         self.unreadable_dates
+    }
+
+    /// Tags that cannot be read: landed as they are, read as none.
+    pub fn unreadable_tags(&self) -> &UnreadableTags {
+        &self.unreadable_tags
     }
 
     /// Currency codes that ISO 4217 does not know.
@@ -578,20 +623,22 @@ fn invoice_month(text: &str) -> Option<Period> {
 
 impl Bill {
     /// Azure writes a billing account and a subscription by their id or by their path; only its subscriptions are also
-    /// exported by themselves.
+    /// exported by themselves. Rows without a provider may be its rows: their paths tell.
     fn canonical(&self) -> Bill {
         let provider = canonical_provider(&self.provider).to_string();
-        if provider != "Microsoft" {
+        let is_path = |id: &str| provider.is_empty() && id.starts_with('/');
+        let is_microsoft = provider == "Microsoft" || is_path(&self.account) || is_path(&self.sub_account);
+        if !is_microsoft {
             return Bill {
                 provider,
-                account: self.account.clone(),
+                account: as_id(&self.account).into_owned(),
                 sub_account: String::new(),
             };
         }
         Bill {
             provider,
-            account: id_of_path(&self.account),
-            sub_account: id_of_path(&self.sub_account),
+            account: id_of_path(as_id(&self.account).as_ref()),
+            sub_account: id_of_path(as_id(&self.sub_account).as_ref()),
         }
     }
 }

@@ -10,6 +10,7 @@ use datafusion::arrow::datatypes::{
 
 use super::checks::{Checks, Role, is_usual_year};
 use super::currency::is_iso_4217;
+use super::unreadable_tags::can_be_tags;
 use crate::domain::decimal::QUANTITY_SCALE;
 use crate::domain::period::Period;
 use crate::transform::functions::is_null_text;
@@ -48,6 +49,7 @@ pub(super) fn looked_at(checks: &Checks) -> Vec<usize> {
     let mut columns: Vec<usize> = roles
         .map(|(index, ..)| *index)
         .chain(checks.bill_columns())
+        .chain(checks.tag_columns())
         .collect();
     columns.sort_unstable();
     columns.dedup();
@@ -69,7 +71,9 @@ pub(super) fn is_clean<'a>(checks: &Checks, column: impl Fn(usize) -> &'a ArrayR
         Role::Currency => all_texts(column(*index), |code| is_iso_4217(&code.to_ascii_uppercase())),
         Role::NotNull => all_texts(column(*index), |text| !is_null_text(text.as_bytes())),
         Role::Nested(_) => false,
-    })
+    }) && checks
+        .tag_columns()
+        .all(|index| texts_of(column(index)).is_some_and(|texts| texts.iter().flatten().all(can_be_tags)))
 }
 
 /// Whether every number is far from the bounds of every column.
@@ -108,14 +112,18 @@ fn are_usual_dates(column: &ArrayRef) -> bool {
 
 /// Whether there is a text in every row and all pass; of a dictionary each entry is looked at once.
 fn all_texts(column: &ArrayRef, passes: impl Fn(&str) -> bool) -> bool {
-    let texts = match column.as_dictionary_opt::<Int32Type>() {
-        Some(codes) if codes.keys().null_count() == 0 => codes.values(),
-        Some(_) => return false,
-        None => column,
-    };
-    texts
+    let has_all = column
+        .as_dictionary_opt::<Int32Type>()
+        .is_none_or(|codes| codes.keys().null_count() == 0);
+    has_all && texts_of(column).is_some_and(|texts| texts.iter().all(|text| text.is_some_and(&passes)))
+}
+
+/// The texts of a column, or those that its codes stand for.
+fn texts_of(column: &ArrayRef) -> Option<&StringArray> {
+    let coded = column.as_dictionary_opt::<Int32Type>();
+    coded
+        .map_or(column, |codes| codes.values())
         .as_string_opt::<i32>()
-        .is_some_and(|texts| texts.iter().all(|text| text.is_some_and(&passes)))
 }
 
 /// Notes the bills of rows that are clean.

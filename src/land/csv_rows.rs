@@ -108,7 +108,10 @@ impl CsvFile<'_> {
         let (mut reader, _) = self.open(Ahead::No).map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
         if !reader.read_byte_record(&mut record).map_err(|e| self.fail(e))? {
-            return Err(Error::data("the file is empty: not even a header").at(self.source.uri.clone()));
+            return Err(Error::data("the file is empty: not even a header")
+                .at(self.source.uri.clone())
+                .because("a month without rows is a file with its header alone, and an empty one an upload that broke off")
+                .hint("deliver the file again, or take it out of the source: it is looked at on every run until then"));
         }
         record
             .iter()

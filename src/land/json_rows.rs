@@ -41,7 +41,7 @@ impl JsonFile<'_> {
         open_text(self.path, self.source.compression).map_err(|e| e.at(self.source.uri.clone()))
     }
 
-    /// The next line that is not blank; `false` at the end.
+    /// The next line that is not blank, which is row `row`; `false` at the end.
     fn next_line(&self, reader: &mut dyn BufRead, line: &mut Vec<u8>, row: &mut u64) -> Result<bool> {
         loop {
             line.clear();
@@ -68,16 +68,22 @@ impl JsonFile<'_> {
     /// The names of all cells of all lines, in the order in which they first appear.
     ///
     /// # Errors
-    /// Data: the file cannot be read to its end.
+    /// Data: the file cannot be read to its end, or none of its lines is a JSON object.
     pub fn headers(&self) -> Result<Vec<String>> {
         let mut reader = self.open()?;
         let (mut line, mut row) = (Vec::new(), 0);
         let mut known: HashMap<String, ()> = HashMap::new();
         let mut headers = Vec::new();
+        let (mut objects, mut first_fault) = (0u64, None);
         while self.next_line(reader.as_mut(), &mut line, &mut row)? {
-            let Ok(cells) = serde_json::from_slice::<Cells<'_>>(&line) else {
-                continue;
+            let cells = match serde_json::from_slice::<Cells<'_>>(&line) {
+                Ok(cells) => cells,
+                Err(error) => {
+                    first_fault.get_or_insert((row, no_object(&error)));
+                    continue;
+                }
             };
+            objects += 1;
             for name in cells.keys() {
                 if !known.contains_key(name.as_ref()) {
                     known.insert(name.to_string(), ());
@@ -85,7 +91,14 @@ impl JsonFile<'_> {
                 }
             }
         }
-        Ok(headers)
+        match first_fault.filter(|_| objects == 0) {
+            Some((row, fault)) => Err(Error::data("no line of the file is a JSON object")
+                .at(self.source.uri.clone())
+                .at(format!("line {row}"))
+                .because(fault)
+                .hint("JSON files hold one object a line, not one list or an object over several lines; deliver the file again")),
+            None => Ok(headers),
+        }
     }
 
     /// Reads every row: accepted rows in batches to `sink`, the others into the quarantine.
@@ -169,6 +182,13 @@ fn rounded(number: &str) -> Option<String> {
     }
 }
 
+/// What is wrong with a line. The reader of one line calls each of them the first.
+fn no_object(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or(&text);
+    format!("{what}, character {}", error.column())
+}
+
 /// Fills `cells` from a line.
 fn parse(
     line: &[u8],
@@ -178,8 +198,8 @@ fn parse(
     cells: &mut [Option<String>],
 ) -> Result<(), Fault> {
     let whole = |reason: String| (String::new(), reason);
-    let named: Cells<'_> =
-        serde_json::from_slice(line).map_err(|e| whole(format!("the line is no JSON object ({e})")))?;
+    let named: Cells<'_> = serde_json::from_slice(line)
+        .map_err(|e| whole(format!("the line is no JSON object: {}", no_object(&e))))?;
     cells.fill(None);
     for (name, value) in named {
         let Some(&place) = places.get(name.as_ref()) else {

@@ -26,6 +26,7 @@ mod rows;
 pub mod slice;
 mod slice_key;
 mod staging;
+pub mod unreadable_tags;
 mod verbatim;
 
 pub use column_types::AgreedColumns;

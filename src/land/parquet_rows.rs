@@ -80,8 +80,9 @@ impl ParquetFile<'_> {
             .build()
             .map_err(|e| Error::from(e).at(self.source.uri.clone()))?;
         let target = Arc::new(target.clone());
-        let checked = checks.checked_columns();
         let fields: Vec<Field> = target.fields().iter().map(|f| f.as_ref().clone()).collect();
+        checks.note_types(&fields);
+        let checked = checks.checked_columns();
         let can_be_clean = can_be_clean(checks, &fields);
         let mut quarantine = Quarantine::default();
         let mut first_row: i64 = 1;

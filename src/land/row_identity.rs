@@ -125,12 +125,16 @@ fn canonical(text: &str, reading: Reading, written: &mut String) {
             }
         }
         Reading::Date => {
-            if let Some(micros) = parse_timestamp(text.trim_end_matches(" UTC"), None) {
+            if let Some(micros) = parse_timestamp(text, None) {
                 written.push_str(&micros.to_string());
                 return;
             }
         }
         Reading::Other => {
+            if let Some(micros) = instant(text) {
+                written.push_str(&micros.to_string());
+                return;
+            }
             if text.starts_with(['{', '['])
                 && let Some(value) = nested_text::as_json(text)
                     .ok()
@@ -144,7 +148,14 @@ fn canonical(text: &str, reading: Reading, written: &mut String) {
     written.push_str(text);
 }
 
-/// Writes a value without what is null or empty, the fields of objects in the order of their names.
+/// The microseconds of a text that is a date with a time, in a column of which that is not known.
+fn instant(text: &str) -> Option<i64> {
+    let has_time = text.len() > 10 && text.as_bytes()[4] == b'-' && text.contains(':');
+    has_time.then(|| parse_timestamp(text, None)).flatten()
+}
+
+/// Writes a value without what is null or empty, the fields of objects in the order of their names. Lists of objects,
+/// such as credits and labels, have no order that says anything.
 fn put(value: &Value, written: &mut String) {
     let start = written.len();
     match value {
@@ -165,8 +176,17 @@ fn put(value: &Value, written: &mut String) {
             enclose(written, start, '{', '}');
         }
         Value::Array(values) => {
+            let mut items: Vec<String> = Vec::with_capacity(values.len());
             for value in values {
-                put(value, written);
+                let mut item = String::new();
+                put(value, &mut item);
+                items.push(item);
+            }
+            if values.iter().all(Value::is_object) {
+                items.sort();
+            }
+            for item in items {
+                written.push_str(&item);
                 written.push(',');
             }
             if !values.is_empty() {
@@ -213,6 +233,11 @@ mod tests {
                 "[{'value': 'web', 'key': 'team'}]",
             ),
             ("[]", ""),
+            (
+                r#"[{"name":"a","amount":-1.5},{"name":"b","amount":-2}]"#,
+                r#"[{"amount":-2.0,"name":"b"},{"amount":-1.50,"name":"a"}]"#,
+            ),
+            ("2025-09-03 00:00:00.5 UTC", "2025-09-03T02:00:00.500+02:00"),
             (r#"{"a":null,"b":{"c":[]}}"#, "null"),
         ] {
             assert_eq!(of(one, Reading::Other), of(other, Reading::Other), "{one}");
@@ -220,10 +245,15 @@ mod tests {
         for (one, other) in [("0.50", "0.5"), ("1e-7", "0.0000001"), ("-0.10", "-.1")] {
             assert_eq!(of(one, Reading::Number), of(other, Reading::Number), "{one}");
         }
-        assert_eq!(
-            of("2025-09-03 00:00:00 UTC", Reading::Date),
-            of("2025-09-03T00:00:00.000Z", Reading::Date)
-        );
+        for text in [
+            "2025-09-03T00:00:00.000Z",
+            "2025-09-03 00:00:00+00:00",
+            "2025-09-03 00:00:00.000000+00",
+            "2025-09-03T00:00:00",
+        ] {
+            let wanted = of("2025-09-03 00:00:00 UTC", Reading::Date);
+            assert_eq!(of(text, Reading::Date), wanted, "{text}");
+        }
     }
 
     #[test]
@@ -234,6 +264,8 @@ mod tests {
             (r#"[["a"],[]]"#, r#"[["a"]]"#),
             (r#"{"n":9007199254740993}"#, r#"{"n":9007199254740992}"#),
             ("007", "7"),
+            ("2025-09-03", "2025-09-03 00:00:00"),
+            (r#"[{"a":1},{"a":1}]"#, r#"[{"a":1}]"#),
         ] {
             assert_ne!(of(one, Reading::Other), of(other, Reading::Other), "{one}");
         }

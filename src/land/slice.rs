@@ -14,6 +14,7 @@ use super::quarantine::Quarantine;
 use super::raw_columns::partition_columns;
 use super::slice_key::{SliceKey, transaction_version};
 use super::staging::stage_files;
+use super::unreadable_tags::UnreadableTags;
 use crate::config::Source;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
@@ -66,6 +67,8 @@ pub struct Landed {
     pub cost_basis: Option<CostBasis>,
     /// Columns that the kind's exports usually have and some of the files have not.
     pub missing_columns: BTreeSet<&'static str>,
+    /// Tags that cannot be read.
+    pub unreadable_tags: UnreadableTags,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// The rows that were read of each file, landed, rejected or left out, by its path.
@@ -87,7 +90,11 @@ pub async fn land_slice(
     noted: Option<&str>,
 ) -> std::result::Result<Landed, (Error, Quarantine)> {
     let mut landed = Landed {
-        warnings: delivery.warnings.clone(),
+        warnings: delivery
+            .warnings
+            .iter()
+            .map(|warning| format!("{}/{}: {warning}", key.tenant, key.source))
+            .collect(),
         delivery_id: delivery.delivery_id.clone(),
         ..Landed::default()
     };

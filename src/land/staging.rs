@@ -226,8 +226,13 @@ pub(super) async fn stage_files(
         }
         let known_already = repeated.as_ref().map_or(0, |repeated| repeated.count(index));
         if known_already > 0 {
+            let (are, count) = if known_already == 1 {
+                ("is", "counts")
+            } else {
+                ("are", "count")
+            };
             landed.warnings.push(format!(
-                "{}: {known_already} of its rows are in earlier files of this extract and count once",
+                "{}: {known_already} of its rows {are} in earlier files of this extract and {count} once",
                 file.uri
             ));
         }
@@ -247,19 +252,32 @@ pub(super) async fn stage_files(
         }
         if checks.unreadable_dates() > 0 {
             let count = checks.unreadable_dates();
-            landed.warnings.push(format!(
-                "{}: {count} cells of optional date columns are no dates; they read as null",
-                file.uri
-            ));
+            landed.warnings.push(match count {
+                1 => format!(
+                    "{}: 1 cell of an optional date column is no date; it reads as null",
+                    file.uri
+                ),
+                _ => format!(
+                    "{}: {count} cells of optional date columns are no dates; they read as null",
+                    file.uri
+                ),
+            });
         }
         if checks.blanks() > 0 {
             let count = checks.blanks();
-            landed.warnings.push(format!(
-                "{}: {count} rows tell no amount at all; their cost reads as null",
-                file.uri
-            ));
+            landed.warnings.push(match count {
+                1 => format!(
+                    "{}: 1 row tells no amount at all; its cost reads as null",
+                    file.uri
+                ),
+                _ => format!(
+                    "{}: {count} rows tell no amount at all; their cost reads as null",
+                    file.uri
+                ),
+            });
         }
         landed.missing_columns.extend(checks.missing_columns());
+        super::unreadable_tags::add_up(&mut landed.unreadable_tags, checks.unreadable_tags());
         landed.bills.extend(checks.bills());
         landed.cost_basis = landed.cost_basis.max(checks.cost_basis());
         landed.quarantine.extend(quarantine);

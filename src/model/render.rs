@@ -109,7 +109,7 @@ fn tag_value(tag: &TagColumn, prefix: &str) -> String {
     let tenants: Vec<String> = tag.tenants.iter().map(|t| format!("'{t}'")).collect();
     let key = tag.key.replace('\'', "''");
     format!(
-        ", CASE WHEN {prefix}tenant IN ({}) THEN tag_value({prefix}tags, '{key}') END AS {}",
+        ", CASE WHEN {prefix}tenant IN ({}) THEN exact_tag_value({prefix}tags, '{key}') END AS {}",
         tenants.join(", "),
         tag.column
     )

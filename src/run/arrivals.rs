@@ -112,7 +112,10 @@ pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Ve
             Ok((origin, discovery)) => {
                 plan.listing =
                     matches!(origin, Origin::Store(_)).then(|| Listing::of(&tenant, &source, &discovery));
-                plan.failures.extend(discovery.failures);
+                let place = format!("source {}", plan.id);
+                let failures = discovery.failures.into_iter();
+                plan.failures
+                    .extend(failures.map(|error| error.at(place.clone())));
                 plan.warnings.extend(discovery.warnings);
                 plan.look = discovery.mark.map(|mark| (source_key(&tenant, &source), mark));
                 for delivery in discovery.deliveries {

@@ -1,6 +1,6 @@
 //! Extract and land: reads what arrived, side by side, and records what became of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -8,13 +8,13 @@ use futures::StreamExt;
 
 use super::Request;
 use super::arrivals::{Action, PlannedSlice, ledger_key, plan_landing};
+use super::landed_columns::{missing_columns, unreadable_tags};
 use super::looks::note_looks;
 use super::mirror::{self, contents};
 use super::observer::Observer;
 use super::one_bill;
 use super::report::RunReport;
 use super::workspace::Workspace;
-use crate::config::Kind;
 use crate::error::{Error, Result};
 use crate::extract::{Format, Origin};
 use crate::land::{AgreedColumns, Landed, SliceRequest, land_slice};
@@ -131,7 +131,19 @@ pub async fn land_all(
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     outcomes.sort_by(|a, b| a.slice.key.cmp(&b.slice.key));
-    warn_of_missing_columns(&outcomes, observer, report);
+    let landed = || {
+        outcomes.iter().filter_map(|outcome| {
+            let landed = outcome.result.as_ref().ok()?;
+            Some((outcome.id.as_str(), outcome.slice.key.kind, landed))
+        })
+    };
+    for warning in missing_columns(landed())
+        .into_iter()
+        .chain(unreadable_tags(landed()))
+    {
+        observer.warn(&warning);
+        report.warnings.push(warning);
+    }
     let landed: Vec<_> = outcomes
         .iter()
         .filter(|outcome| outcome.result.as_ref().is_ok_and(|landed| !landed.unchanged))
@@ -158,25 +170,6 @@ struct Outcome {
     id: String,
     slice: PlannedSlice,
     result: std::result::Result<Landed, (Error, crate::land::quarantine::Quarantine)>,
-}
-
-/// Says once per source which usual columns its new files lack: what the models read there is null.
-fn warn_of_missing_columns(outcomes: &[Outcome], observer: &dyn Observer, report: &mut RunReport) {
-    let mut missing: BTreeMap<(&str, Kind), BTreeSet<&str>> = BTreeMap::new();
-    for Outcome { id, slice, result } in outcomes {
-        let columns = result.iter().flat_map(|landed| &landed.missing_columns);
-        let of_source = missing.entry((id, slice.key.kind)).or_default();
-        of_source.extend(columns);
-    }
-    for ((id, kind), columns) in missing.into_iter().filter(|(_, columns)| !columns.is_empty()) {
-        let columns: Vec<&str> = columns.into_iter().collect();
-        let warning = format!(
-            "{id}: files lack columns that kind `{kind}` usually has, and these read as null: {}",
-            columns.join(", ")
-        );
-        observer.warn(&warning);
-        report.warnings.push(warning);
-    }
 }
 
 async fn record(
@@ -257,10 +250,10 @@ async fn record(
     if let Some(landed) = &landed
         && landed.quarantine.count > 0
     {
-        let warning = format!(
-            "{}: {} rows lie in quarantine",
-            slice.key, landed.quarantine.count
-        );
+        let warning = match landed.quarantine.count {
+            1 => format!("{}: 1 row lies in quarantine", slice.key),
+            count => format!("{}: {count} rows lie in quarantine", slice.key),
+        };
         observer.warn(&warning);
         report.warnings.push(warning);
     }

@@ -10,6 +10,7 @@ pub mod explain_sql;
 pub mod factor_row;
 pub mod forget;
 pub mod gaps;
+mod landed_columns;
 pub mod landing;
 mod looks;
 pub mod mirror;

@@ -35,14 +35,19 @@ pub async fn added_up(workspace: &Workspace, landed: &[SliceKey]) -> Result<Vec<
     let tenants: BTreeSet<&str> = landed.iter().map(|key| key.tenant.as_str()).collect();
     let mut warnings = Vec::new();
     for tenant in tenants {
-        warnings.extend(added_up_of(&workspace.ledger.bills(tenant).await?, landed));
+        warnings.extend(added_up_of(
+            tenant,
+            &workspace.ledger.bills(tenant).await?,
+            landed,
+        ));
     }
     Ok(warnings)
 }
 
-fn added_up_of(bills: &[Bill], landed: &[SliceKey]) -> Vec<String> {
+fn added_up_of(tenant: &str, bills: &[Bill], landed: &[SliceKey]) -> Vec<String> {
     let is_new: BTreeSet<(&str, &str)> = landed
         .iter()
+        .filter(|key| key.tenant == tenant)
         .map(|key| (key.source.as_str(), key.export.as_str()))
         .collect();
     // Windows of an API's answers are parts of one table and hold no row twice.
@@ -81,7 +86,7 @@ fn added_up_of(bills: &[Bill], landed: &[SliceKey]) -> Vec<String> {
             sub_account => format!("{account} subscription {sub_account}"),
         };
         let first = format!(
-            "source {source}: {}{others} all hold rows of {provider} account {account} in {period}; exports of a source add up, so a row that stands in several of them counts several times: take a copy out of the source and remove its rows with `offgridflow maintain --forget`",
+            "{tenant}/{source}: {}{others} all hold rows of {provider} account {account} in {period}; exports of a source add up, so a row that stands in several of them counts several times: take a copy out of the source and remove its rows with `offgridflow maintain --forget`",
             names.join(", ")
         );
         sources.entry(source).or_insert((first, 0)).1 += 1;
@@ -99,9 +104,12 @@ fn check_bills(bills: &[Bill]) -> Result<()> {
     let twice = held_twice(bills, |bill| bill.billing_account_id.clone(), by_source)
         .or_else(|| held_twice(bills, |bill| bill.sub_account_id.clone(), by_source));
     if let Some(twice) = twice {
-        return Err(twice
-            .refuse("the sources", "hold the same bill")
-            .hint("one bill counts once: give all but one of these sources role = \"compare\""));
+        let mut hint =
+            "one bill counts once: give all but one of these sources role = \"compare\"".to_string();
+        if !twice.unnamed.is_empty() {
+            hint.push_str("; if they are bills of two providers, deliver them with a column ProviderName");
+        }
+        return Err(twice.refuse("the sources", "hold the same bill").hint(hint));
     }
     let scope = |bill: &Bill| match (bill.cost_basis.as_str(), bill.sub_account_id.as_str()) {
         ("", _) => String::new(),
@@ -127,12 +135,15 @@ struct Twice {
     first_period: String,
     other_periods: usize,
     holders: Vec<String>,
+    /// Those of the holders whose rows name no provider.
+    unnamed: Vec<String>,
 }
 
 /// Who holds a period of an account: what sets a holder apart, and its name.
 type Holders = BTreeMap<String, String>;
 
-/// The first account with a period that has several holders; `holder` gives what sets them apart, and a name.
+/// The first account with a period that has several holders; `holder` gives what sets them apart, and a name. Rows without
+/// a provider may be of any.
 fn held_twice(
     bills: &[Bill],
     account: impl Fn(&Bill) -> String,
@@ -152,17 +163,34 @@ fn held_twice(
                 .or_insert(name);
         }
     }
-    accounts.into_iter().find_map(|((provider, account), periods)| {
-        let mut twice = periods.into_iter().filter(|(_, holders)| holders.len() > 1);
-        let (first_period, holders) = twice.next()?;
-        Some(Twice {
-            provider: provider.to_string(),
-            account,
-            first_period: first_period.to_string(),
-            other_periods: twice.count(),
-            holders: holders.into_values().collect(),
+    let unnamed: BTreeMap<String, BTreeMap<&str, Holders>> = accounts
+        .iter()
+        .filter(|((provider, _), _)| provider.is_empty())
+        .map(|((_, account), periods)| (account.to_ascii_lowercase(), periods.clone()))
+        .collect();
+    accounts
+        .into_iter()
+        .find_map(|((provider, account), mut periods)| {
+            let without = unnamed.get(&account.to_ascii_lowercase());
+            let without = |period: &str| without.and_then(|periods| periods.get(period));
+            for (period, holders) in &mut periods {
+                let further = without(period).cloned().unwrap_or_default();
+                further
+                    .into_iter()
+                    .for_each(|(key, name)| _ = holders.entry(key).or_insert(name));
+            }
+            let mut twice = periods.into_iter().filter(|(_, holders)| holders.len() > 1);
+            let (first_period, holders) = twice.next()?;
+            let unnamed = without(first_period).into_iter().flat_map(Holders::values);
+            Some(Twice {
+                provider: provider.to_string(),
+                account,
+                first_period: first_period.to_string(),
+                other_periods: twice.count(),
+                holders: holders.into_values().collect(),
+                unnamed: unnamed.cloned().collect(),
+            })
         })
-    })
 }
 
 impl Twice {
@@ -171,8 +199,67 @@ impl Twice {
             0 => String::new(),
             others => format!(" and {others} more"),
         };
-        Error::usage(format!("{who} {} {what}", self.holders.join(" and ")))
-            .at(format!("{} account {}", self.provider, self.account))
-            .at(format!("period {}{more}", self.first_period))
+        let account = format!("{} account {}", self.provider, self.account);
+        let error = Error::usage(format!("{who} {} {what}", self.holders.join(" and ")))
+            .at(account.trim_start())
+            .at(format!("period {}{more}", self.first_period));
+        match self.unnamed.as_slice() {
+            [] => error,
+            unnamed => error.because(format!(
+                "rows of {} name no provider and may be of any",
+                unnamed.join(" and ")
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bill(source: &str, provider: &str, account: &str, period: &str) -> Bill {
+        Bill {
+            key: SliceKey {
+                tenant: "acme".into(),
+                source: source.into(),
+                kind: "focus".into(),
+                export: "bill".into(),
+                period: period.into(),
+            },
+            provider_name: provider.into(),
+            billing_account_id: account.into(),
+            sub_account_id: String::new(),
+            cost_basis: String::new(),
+        }
+    }
+
+    #[test]
+    fn rows_without_a_provider_may_be_of_any() {
+        let refused = |bills: &[Bill]| check_bills(bills).err().map(|error| error.to_string());
+        let cur = bill("cur", "AWS", "1", "2026-09");
+        for (provider, account, period, is_refused) in [
+            ("", "1", "2026-09", true),
+            ("AWS", "1", "2026-09", true),
+            ("Oracle", "1", "2026-09", false),
+            ("", "2", "2026-09", false),
+            ("", "1", "2026-10", false),
+            ("", "", "2026-09", false),
+        ] {
+            let bills = [cur.clone(), bill("focus", provider, account, period)];
+            let told = refused(&bills);
+            assert_eq!(told.is_some(), is_refused, "{provider} {account} {period}");
+            if let Some(told) = told {
+                assert!(told.contains("`cur` and `focus` hold the same bill"), "{told}");
+                assert_eq!(
+                    told.contains("rows of `focus` name no provider"),
+                    provider.is_empty()
+                );
+            }
+        }
+        // Neither names one, and one source may do both.
+        let unnamed = |source: &str| bill(source, "", "1", "2026-09");
+        let told = refused(&[unnamed("a"), unnamed("b")]).unwrap();
+        assert!(told.contains("`a` and `b` name no provider"), "{told}");
+        assert_eq!(refused(&[cur, unnamed("cur")]), None);
     }
 }

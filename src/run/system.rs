@@ -65,8 +65,23 @@ async fn runs(ledger: &Ledger) -> Result<RecordBatch> {
             "factor_set_version",
             text(runs.iter().map(|r| r.factor_set_version.as_ref())),
         ),
+        (
+            "warnings",
+            text(runs.iter().map(|r| warnings(r.summary_json.as_deref()))),
+        ),
         ("summary_json", text(runs.iter().map(|r| r.summary_json.as_ref()))),
     ])
+}
+
+/// The warnings of a run, one a line; null when it gave none.
+fn warnings(summary_json: Option<&str>) -> Option<String> {
+    let summary: serde_json::Value = serde_json::from_str(summary_json?).ok()?;
+    let texts: Vec<&str> = summary["warnings"]
+        .as_array()?
+        .iter()
+        .filter_map(|w| w.as_str())
+        .collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
 async fn slices(ledger: &Ledger) -> Result<RecordBatch> {
@@ -173,5 +188,12 @@ mod tests {
         assert_eq!(runs.num_rows(), 1);
         assert_eq!(runs.column_by_name("started_at").unwrap().null_count(), 0);
         assert_eq!(tables["system.quarantine"].num_rows(), 0);
+        assert_eq!(runs.column_by_name("warnings").unwrap().null_count(), 1);
+        let summary = r#"{"warnings": ["acme/aws: a", "acme/gcp: b"], "errors": []}"#;
+        assert_eq!(
+            warnings(Some(summary)).as_deref(),
+            Some("acme/aws: a\nacme/gcp: b")
+        );
+        assert_eq!(warnings(Some(r#"{"warnings": []}"#)), None);
     }
 }

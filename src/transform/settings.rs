@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::model::render::TagColumn;
 
 /// The estimation method this program ships; a changed rule is a new version.
-pub const METHOD_VERSION: &str = "ogf-2026.1";
+pub const METHOD_VERSION: &str = "ogf-2026.2";
 
 /// Claims of providers about their own electricity, shown beside the market-based figure and never used in it.
 const SUPPLIER_CLAIMS: &[(&str, f64)] = &[("AWS", 0.0), ("Microsoft", 0.0), ("Google Cloud", 0.0)];

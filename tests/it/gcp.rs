@@ -281,7 +281,7 @@ fn overlapping_extracts_count_once_however_they_are_written() {
                 "3.{format}: {} of its rows are in earlier files",
                 spaced.len()
             ))
-            .says(&format!("4.{format}: 1 of its rows are in earlier files"));
+            .says(&format!("4.{format}: 1 of its rows is in earlier files"));
         // 1.224151 and 0.126444 - 0.0252888 once more.
         assert_eq!(
             project.billed(),
@@ -300,7 +300,7 @@ fn exports_of_a_source_that_hold_one_bill_are_named() {
     project.write("gcp/monthly/a.json", bill() + "\n");
     let run = project.run();
     run.expect(0)
-        .says("source gcp: `daily`, `monthly` all hold rows of Google Cloud account 01A2B3-C4D5E6-F7A8B9 in 2025-08")
+        .says("acme/gcp: `daily`, `monthly` all hold rows of Google Cloud account 01A2B3-C4D5E6-F7A8B9 in 2025-08")
         .says("counts several times");
     let again = project.run();
     again.expect(0);

@@ -21,29 +21,61 @@ fn snake_case(header: &str) -> String {
 }
 
 #[test]
-fn every_spelling_of_the_headers_is_read() {
-    for header in [
-        snake_case(FOCUS_HEADER),
-        FOCUS_HEADER.to_uppercase(),
-        FOCUS_HEADER
-            .replace("BilledCost", "Billed Cost")
-            .replace("EffectiveCost", "Effective_Cost"),
+fn every_spelling_of_the_headers_is_read_and_columns_named_like_ours_or_without_a_name_shift_nothing() {
+    let project = Project::with_source("focus");
+    for (name, header) in [
+        ("snake", snake_case(FOCUS_HEADER)),
+        ("upper", FOCUS_HEADER.to_uppercase()),
+        (
+            "spaced",
+            FOCUS_HEADER
+                .replace("BilledCost", "Billed Cost")
+                .replace("EffectiveCost", "Effective_Cost"),
+        ),
     ] {
-        let project = Project::with_source("focus");
-        project.write("bills/f.csv", format!("{header}\n{}\n", one_row()));
-        project.land().expect(0);
-        assert_eq!(
-            project.billed(),
-            [("USD".to_string(), "8.5".to_string(), 1)],
-            "{header}"
-        );
-        let read = "select provider_name, effective_cost = billed_cost, instance_type from normalize.usage";
-        assert_eq!(
-            project.rows(read),
-            [["Google Cloud", "true", "n2-standard-4"]],
-            "{header}"
-        );
+        project.write(&format!("bills/{name}.csv"), format!("{header}\n{}\n", one_row()));
     }
+    project.write(
+        "bills/ours.csv",
+        format!(
+            "{FOCUS_HEADER},tenant,Period,_source_uri\n{},other,2020-01,s3://elsewhere\n",
+            one_row()
+        ),
+    );
+    let row = one_row();
+    let (first, rest) = row.split_once(',').unwrap();
+    let (first_header, header) = FOCUS_HEADER.split_once(',').unwrap();
+    project.write(
+        "bills/without.csv",
+        format!("{first_header},,{header},\n{first},x,{rest},y\n"),
+    );
+    project.land().expect(0);
+    let read = project.rows(
+        "select tenant, source, export, period, source_file like concat('%bills/', export), billed_cost = 8.5, \
+         effective_cost = billed_cost, provider_name, instance_type from normalize.usage order by export",
+    );
+    let wanted = ["ours", "snake", "spaced", "upper", "without"].map(|name| {
+        let export = format!("{name}.csv");
+        [
+            "acme",
+            "bills",
+            &export,
+            "2026-09",
+            "true",
+            "true",
+            "true",
+            "Google Cloud",
+            "n2-standard-4",
+        ]
+        .map(str::to_string)
+    });
+    assert_eq!(read, wanted);
+    let kept = r#"select tenant__delivered, "Period__delivered", "_source_uri__delivered", column_2 from raw.focus
+                  where export in ('ours.csv', 'without.csv') order by export"#;
+    assert_eq!(
+        project.rows(kept),
+        [["other", "2020-01", "s3://elsewhere", ""], ["", "", "", "x"]]
+    );
 }
 
 #[test]
@@ -54,7 +86,7 @@ fn two_spellings_of_the_cost_are_refused_by_name() {
         format!("{FOCUS_HEADER},billed_cost\n{},9\n", one_row()),
     );
     project
-        .run()
+        .land()
         .expect(3)
         .says("two columns are spellings of the same one")
         .says("`BilledCost` and `billed_cost`");
@@ -90,23 +122,6 @@ fn files_of_another_kind_are_refused_by_name_and_the_rest_of_the_prefix_lands() 
 }
 
 #[test]
-fn columns_named_like_ours_are_kept_under_another_name() {
-    let project = Project::with_source("focus");
-    project.write(
-        "bills/f.csv",
-        format!(
-            "{FOCUS_HEADER},tenant,Period,_source_uri\n{},other,2020-01,s3://elsewhere\n",
-            one_row()
-        ),
-    );
-    project.land().expect(0);
-    let read = "select tenant, source, period, source_file like '%bills/f.csv' from normalize.usage";
-    assert_eq!(project.rows(read), [["acme", "bills", "2026-09", "true"]]);
-    let kept = r#"select tenant__delivered, "Period__delivered", "_source_uri__delivered" from raw.focus"#;
-    assert_eq!(project.rows(kept), [["other", "2020-01", "s3://elsewhere"]]);
-}
-
-#[test]
 fn the_case_of_such_a_column_in_one_file_does_not_lock_out_another() {
     let project = Project::with_source("focus");
     for (name, header) in [("a", "Tenant"), ("b", "tenant"), ("c", "TENANT__DELIVERED")] {
@@ -133,21 +148,6 @@ fn activity_data_with_a_column_source_is_published() {
 }
 
 #[test]
-fn columns_without_a_name_shift_nothing() {
-    let project = Project::with_source("focus");
-    let row = one_row();
-    let (first, rest) = row.split_once(',').unwrap();
-    let (first_header, header) = FOCUS_HEADER.split_once(',').unwrap();
-    project.write(
-        "bills/f.csv",
-        format!("{first_header},,{header},\n{first},x,{rest},y\n"),
-    );
-    project.land().expect(0);
-    assert_eq!(project.billed(), [("USD".to_string(), "8.5".to_string(), 1)]);
-    assert_eq!(project.rows("select column_2 from raw.focus"), [["x"]]);
-}
-
-#[test]
 fn usual_columns_that_are_not_there_are_named_once_per_source() {
     let project = Project::with_source("focus");
     for day in ["2026-08-02", "2026-09-02"] {
@@ -156,7 +156,7 @@ fn usual_columns_that_are_not_there_are_named_once_per_source() {
             format!("BilledCost,BillingCurrency,ChargeCategory,ChargePeriodStart,ProviderName\n1,USD,Usage,{day}T00:00:00Z,AWS\n"),
         );
     }
-    let report = project.report();
+    let report = project.land_report();
     let warnings = report["warnings"].as_array().unwrap();
     let named: Vec<&str> = warnings
         .iter()
@@ -190,7 +190,7 @@ fn one_bill_counts_once_whichever_column_names_the_provider() {
          999999999999,USD,2026-09-01T00:00:00Z,Usage,2026-09-01T00:00:00Z,12.25,Amazon Web Services,AWS,AWS\n",
     );
     project
-        .run()
+        .land()
         .expect(2)
         .says("`cur` and `focus` hold the same bill");
 }

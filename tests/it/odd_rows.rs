@@ -2,11 +2,16 @@
 
 use crate::support::Project;
 use crate::support::bills::{FOCUS_HEADER, deliver_manifest, focus_csv, focus_row};
-use crate::support::project::source;
+use crate::support::project::{plain, source};
 
 #[test]
-fn parts_of_one_delivery_may_name_day_and_month_in_different_orders() {
-    let project = Project::with_source("aws_cur2");
+fn dates_are_read_by_the_part_that_writes_them_odd_years_go_to_quarantine_and_currencies_are_one_in_every_case()
+ {
+    let sources = ["aws_cur2", "focus", "focus"]
+        .iter()
+        .zip(["parts", "years", "currency"]);
+    let sources: String = sources.map(|(kind, id)| source(id, kind, id)).collect();
+    let project = Project::acme(&sources).env("OFFGRIDFLOW_LANDING_MAX_REJECTED", "9");
     let header = "bill_payer_account_id,line_item_line_item_type,line_item_usage_start_date,line_item_unblended_cost,\
                   line_item_currency_code,resource_tags";
     let part = |dates: &[&str]| {
@@ -18,37 +23,53 @@ fn parts_of_one_delivery_may_name_day_and_month_in_different_orders() {
     };
     let names = ["a.csv", "b.csv"].map(|name| format!("data/BILLING_PERIOD=2025-02/{name}"));
     // The same text last in one part and first in the other.
-    project.write(&format!("bills/{}", names[0]), part(&["2/13/2025", "2/3/2025"]));
-    project.write(&format!("bills/{}", names[1]), part(&["2/3/2025", "13/2/2025"]));
+    project.write(&format!("parts/{}", names[0]), part(&["2/13/2025", "2/3/2025"]));
+    project.write(&format!("parts/{}", names[1]), part(&["2/3/2025", "13/2/2025"]));
     let quoted: Vec<String> = names
         .iter()
         .map(|name| format!("\"s3://billing/exports/cur2/{name}\""))
         .collect();
-    deliver_manifest(&project, "bills", "2025-02", "first", &quoted.join(","));
+    deliver_manifest(&project, "parts", "2025-02", "first", &quoted.join(","));
+    let row = |day: &str| focus_row("2026-09", day, "sub-1", "", "2", "1");
+    project.write(
+        "years/data/BILLING_PERIOD=2026-09/f.csv",
+        focus_csv(&["2026-09-03", "1899-12-30", "9999-12-31", "0001-01-01"].map(row)),
+    );
+    // Another account: one bill counts once.
+    let usd = focus_row("2026-09", "2026-09-03", "sub-1", "", "2", "1.25").replace("billing-1", "billing-2");
+    project.write(
+        "currency/f.csv",
+        format!("{FOCUS_HEADER}\n{usd}\n{}\n", usd.replace("USD", "usd")),
+    );
     project.run().expect(0);
-    let days = "select charge_date, sum(line_count) from rollup.usage_daily group by 1 order by 1";
+
+    let days = "select charge_date, sum(line_count) from rollup.usage_daily where source = 'parts' group by 1 order by 1";
     assert_eq!(
         project.rows(days),
         [["2025-02-03", "1"], ["2025-02-13", "2"], ["2025-03-02", "1"]]
     );
-}
-
-#[test]
-fn years_that_no_bill_can_have_go_to_quarantine_by_row() {
-    let project = Project::with_source("focus").env("OFFGRIDFLOW_LANDING_MAX_REJECTED", "9");
-    let row = |day: &str| focus_row("2026-09", day, "sub-1", "", "2", "1");
-    project.write(
-        "bills/data/BILLING_PERIOD=2026-09/f.csv",
-        focus_csv(&["2026-09-03", "1899-12-30", "9999-12-31", "0001-01-01"].map(row)),
+    let costs = "select source, billing_currency, sum(billed_cost), count(*) from normalize.usage \
+                 where source <> 'parts' group by 1, 2 order by 1, 2";
+    let costs: Vec<Vec<String>> = project
+        .rows(costs)
+        .iter()
+        .map(|row| row.iter().map(|cell| plain(cell)).collect())
+        .collect();
+    assert_eq!(
+        costs,
+        [["currency", "USD", "2.5", "2"], ["years", "USD", "1", "1"]]
     );
-    project.run().expect(0);
-    assert_eq!(project.billed(), [("USD".to_string(), "1".to_string(), 1)]);
-    let reasons = project.rows("select row_number, column_name, reason from system.quarantine order by 1");
+    assert_eq!(
+        project.rows("select distinct billing_currency from publish.coverage"),
+        [["USD"]]
+    );
+    let reasons =
+        project.rows("select row_number, column_name, reason, source from system.quarantine order by 1");
     assert_eq!(reasons.len(), 3, "{reasons:?}");
     assert!(
         reasons
             .iter()
-            .all(|r| r[1] == "ChargePeriodStart" && r[2].contains("1990 to 2100")),
+            .all(|r| r[1] == "ChargePeriodStart" && r[2].contains("1990 to 2100") && r[3] == "years"),
         "{reasons:?}"
     );
     let report = project.report();
@@ -63,29 +84,13 @@ fn years_that_no_bill_can_have_go_to_quarantine_by_row() {
 }
 
 #[test]
-fn a_currency_is_the_same_in_every_case() {
-    let project = Project::with_source("focus");
-    let usd = focus_row("2026-09", "2026-09-03", "sub-1", "", "2", "1.25");
-    project.write(
-        "bills/f.csv",
-        format!("{FOCUS_HEADER}\n{usd}\n{}\n", usd.replace("USD", "usd")),
-    );
-    project.run().expect(0);
-    assert_eq!(project.billed(), [("USD".to_string(), "2.5".to_string(), 2)]);
-    assert_eq!(
-        project.rows("select distinct billing_currency from publish.coverage"),
-        [["USD"]]
-    );
-}
-
-#[test]
 fn an_activity_that_ends_before_it_begins_is_refused_by_row() {
     let project = Project::acme(&source("offices", "activity", "activity"));
     project.write(
         "activity/a.csv",
         "activity,quantity,unit,period_start,period_end,country\nelectricity,100,kWh,2026-02-01,2026-01-01,DE\n",
     );
-    let outcome = project.run();
+    let outcome = project.land();
     outcome
         .expect(3)
         .says("period_end")

@@ -32,7 +32,8 @@ fn published(project: &Project) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn a_renamed_file_is_named_before_anything_is_built_and_forgetting_the_old_name_mends_it() {
+fn a_renamed_file_is_named_before_anything_is_built_and_forgetting_the_old_name_mends_it_as_taking_it_out_and_back_does()
+ {
     let project = Project::with_source("focus");
     project.write("bills/january.csv", january(&["2025-01-03", "2025-01-04"]));
     project.run().expect(0);
@@ -79,8 +80,22 @@ fn a_renamed_file_is_named_before_anything_is_built_and_forgetting_the_old_name_
         project.value("select count(distinct export) from rollup.usage_daily"),
         "1"
     );
-    let report = project.report();
+    let report = project.land_report();
     assert_eq!(report["sources"][0]["slices_current"], 1, "{report}");
+
+    // A source that is taken out and put back counts again.
+    let configure = |role: &str| {
+        project.configure(&format!(
+            "[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{}role = \"{role}\"\n",
+            source("bills", "focus", "bills")
+        ));
+    };
+    configure("compare");
+    project.run().expect(0);
+    assert_eq!(project.value("select count(*) from rollup.usage_daily"), "0");
+    configure("counts");
+    project.run().expect(0);
+    assert_eq!(published(&project), before);
 }
 
 #[test]
@@ -195,7 +210,7 @@ fn another_kind_of_a_source_does_not_count_beside_the_old_one() {
     let forgotten = project.call(&["maintain", "--forget", "acme/bills/cur2", "--output", "csv"]);
     forgotten.expect(0).says("the next run lands it again");
     assert!(forgotten.stdout.contains("raw.aws_cur,") && forgotten.stdout.contains("raw.aws_cur2,"));
-    let report = project.report();
+    let report = project.land_report();
     assert_eq!(report["sources"][0]["slices_new"], 1, "{report}");
     assert_eq!(project.billed(), usd("4.608", 1));
 }
@@ -249,13 +264,13 @@ fn forgetting_takes_a_period_or_an_export_of_any_source_and_an_unknown_name_is_r
         .expect(0)
         .says("the next run lands it again");
     assert_eq!(project.billed(), usd("4.608", 1));
-    let report = project.report();
+    let report = project.land_report();
     assert_eq!(report["sources"][0]["slices_new"], 1, "{report}");
     assert_eq!(report["sources"][0]["slices_current"], 1, "{report}");
     assert_eq!(project.billed(), usd("9.216", 2));
 
     // The source is no longer configured, and its last month goes from everything that was built.
-    project.write("other/a.csv", january(&["2025-01-03"]));
+    project.write("other/a/b/c.csv", january(&["2025-01-03"]));
     project.configure(&format!(
         "[[tenant]]\nid = \"acme\"\nname = \"ACME\"\n{}",
         source("other", "focus", "other")
@@ -272,16 +287,11 @@ fn forgetting_takes_a_period_or_an_export_of_any_source_and_an_unknown_name_is_r
         "select distinct partition_key from system.fingerprints where partition_key like '%source=bills%'",
     );
     assert_eq!(noted, Vec::<Vec<String>>::new());
-}
 
-#[test]
-fn forgetting_the_last_rows_leaves_nothing_published() {
-    let project = Project::with_source("focus");
-    project.write("bills/a/b/c.csv", january(&["2025-01-03"]));
-    project.run().expect(0);
-    std::fs::remove_dir_all(project.path("bills/a")).unwrap();
+    // The last rows of all leave nothing published.
+    std::fs::remove_dir_all(project.path("other/a")).unwrap();
     project
-        .call(&["maintain", "--forget", "acme/bills/a/b/c.csv/2025-01"])
+        .call(&["maintain", "--forget", "acme/other/a/b/c.csv/2025-01"])
         .expect(0);
     project.run().expect(0);
     for table in [
@@ -295,24 +305,4 @@ fn forgetting_the_last_rows_leaves_nothing_published() {
             "{table}"
         );
     }
-}
-
-#[test]
-fn a_source_that_is_taken_out_and_put_back_counts_again() {
-    let project = Project::with_source("focus");
-    project.write("bills/a.csv", january(&["2025-01-03"]));
-    project.run().expect(0);
-    let before = published(&project);
-    let configure = |role: &str| {
-        project.configure(&format!(
-            "[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{}role = \"{role}\"\n",
-            source("bills", "focus", "bills")
-        ));
-    };
-    configure("compare");
-    project.run().expect(0);
-    assert_eq!(project.value("select count(*) from rollup.usage_daily"), "0");
-    configure("counts");
-    project.run().expect(0);
-    assert_eq!(published(&project), before);
 }

@@ -2,7 +2,7 @@
 
 use crate::support::Project;
 use crate::support::bills::{Line, cur2_csv, focus_csv, focus_row};
-use crate::support::project::{gzip, plain};
+use crate::support::project::{gzip, plain, source};
 
 fn zstd(text: &str) -> Vec<u8> {
     zstd::stream::encode_all(text.as_bytes(), 1).unwrap()
@@ -133,21 +133,58 @@ fn what_is_not_read_is_named_once_with_the_formats_that_are() {
 
 #[test]
 fn a_source_of_nothing_but_files_that_are_not_read_is_refused_by_name() {
-    for (kind, file) in [
-        ("focus", "charges.json"),
-        ("aws_cur2", "charges.jsonl"),
-        ("focus", "bill.xlsx"),
-    ] {
-        let project = Project::with_source(kind);
-        project.write(&format!("bills/{file}"), "{}\n");
-        project
-            .land()
-            .expect(3)
-            .says(file)
-            .says(".csv (also as .gz, .zst or .zip)")
-            .says(kind);
+    let files = [
+        ("json", "focus", "charges.json"),
+        ("lines", "aws_cur2", "charges.jsonl"),
+        ("sheet", "focus", "bill.xlsx"),
+        ("notes", "focus", "README.md"),
+    ];
+    let project = Project::acme(&files.map(|(id, kind, _)| source(id, kind, id)).concat());
+    for (id, _, file) in files {
+        project.write(&format!("{id}/{file}"), "{}\n");
     }
+    let outcome = project.land();
+    outcome.expect(3);
+    for (id, kind, file) in &files[..3] {
+        let told = outcome.stderr.lines().find(|line| line.contains(file)).unwrap();
+        assert!(told.contains(&format!("source acme/{id}")), "{told}");
+        assert!(told.contains(kind), "{told}");
+    }
+    assert_eq!(
+        outcome.stderr.matches(".csv (also as .gz, .zst or .zip)").count(),
+        4,
+        "{}",
+        outcome.stderr
+    );
+    outcome.says("no data file is at").says(".jsonl");
+}
+
+#[test]
+fn empty_and_broken_files_are_refused_with_what_is_wrong_and_the_rest_lands() {
     let project = Project::with_source("focus");
-    project.write("bills/README.md", "The bills will come here.");
-    project.land().expect(0).says("no data file is at").says(".jsonl");
+    let line = json_line("2025-01-01", "2.3", "null");
+    project.write("bills/good.jsonl", &line);
+    project.write("bills/cut.jsonl", &line[..40]);
+    project.write("bills/empty.csv", "");
+    let outcome = project.land();
+    outcome
+        .expect(3)
+        .says("no line of the file is a JSON object")
+        .says("cut.jsonl, line 1, slice acme/bills cut.jsonl: EOF while parsing a string, character 40")
+        .says("empty.csv")
+        .says("a month without rows is a file with its header alone");
+    assert!(
+        !outcome.stderr.contains("lacks required columns"),
+        "{}",
+        outcome.stderr
+    );
+    // Of what was not to be built nothing is said to be up to date.
+    assert!(!outcome.stdout.contains("up to date"), "{}", outcome.stdout);
+    // A number with a point in a query of one's own equals the money that it names.
+    let found =
+        project.rows("select count(*), sum(billed_cost) * 1.5 from normalize.usage where billed_cost = 2.3");
+    assert_eq!(
+        (found[0][0].as_str(), plain(&found[0][1]).as_str()),
+        ("1", "3.45")
+    );
 }

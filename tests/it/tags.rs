@@ -111,7 +111,7 @@ fn lists(members: [&str; 2], rows: &[&Tags]) -> ArrayRef {
     ))
 }
 
-fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+pub fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
     let batch = RecordBatch::try_from_iter_with_nullable(
         columns.into_iter().map(|(name, column)| (name, column, true)),
     );
@@ -121,15 +121,15 @@ fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-fn texts(value: &str, rows: usize) -> ArrayRef {
+pub fn texts(value: &str, rows: usize) -> ArrayRef {
     Arc::new(StringArray::from(vec![value; rows]))
 }
 
-fn times(rows: usize) -> ArrayRef {
+pub fn times(rows: usize) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from(vec![DAY; rows]).with_timezone("UTC"))
 }
 
-fn numbers(values: impl IntoIterator<Item = f64>) -> ArrayRef {
+pub fn numbers(values: impl IntoIterator<Item = f64>) -> ArrayRef {
     Arc::new(Float64Array::from_iter_values(values))
 }
 
@@ -313,6 +313,74 @@ fn a_list_of_pairs_and_an_object_of_tags_are_told_apart() {
     assert_eq!(teams, [("data", "8"), ("web", "6"), ("", "17")]);
     let named = "select tags['key'], tags['value'] from normalize.usage where billed_cost = 1";
     assert_eq!(project.rows(named), [["team", "web"]]);
+}
+
+/// Lines of a FOCUS bill in Parquet, with tags of any type.
+fn tagged(costs: &[f64], tags: ArrayRef) -> Vec<u8> {
+    let rows = costs.len();
+    parquet(vec![
+        ("BilledCost", numbers(costs.iter().copied())),
+        ("BillingAccountId", texts("billing-1", rows)),
+        ("BillingCurrency", texts("EUR", rows)),
+        ("ChargeCategory", texts("Usage", rows)),
+        ("ChargePeriodStart", times(rows)),
+        ("ProviderName", texts("AWS", rows)),
+        ("Tags", tags),
+    ])
+}
+
+#[test]
+fn other_shapes_are_read_and_what_cannot_be_read_is_told_once() {
+    let project = tenant(&source("saas", "focus", "saas"));
+    let shapes = [
+        ("1", "team=web;env=prod"),
+        ("2", "{team=web, env=prod}"),
+        ("4", r#"[{"team": "web"}]"#),
+        ("8", r#"[["team", "web"]]"#),
+        ("16", "team:web"),
+    ];
+    let rows = shapes.map(|(cost, tags)| {
+        let row = focus_row("2026-09", "2026-09-02", "a", "", "1", cost);
+        format!("{row},{}\n", quoted(tags))
+    });
+    project.write(
+        "saas/billing_period=2026-09/a.csv",
+        format!("{FOCUS_HEADER},Tags\n{}", rows.concat()),
+    );
+    let unreadable = Arc::new(StringArray::from(vec!["team=web", "web", "team: web"]));
+    project.write(
+        "saas/billing_period=2026-09/b.parquet",
+        tagged(&[32.0, 64.0, 128.0], unreadable),
+    );
+    let entries = maps([&[("team", "web")][..], &[("env", "prod")][..]].into_iter());
+    let lists = ListArray::new(
+        Arc::new(Field::new("element", entries.data_type().clone(), true)),
+        OffsetBuffer::from_lengths([2]),
+        entries,
+        None,
+    );
+    project.write(
+        "saas/billing_period=2026-09/c.parquet",
+        tagged(&[256.0], Arc::new(lists)),
+    );
+    let report = project.report();
+    let warnings = report["warnings"].as_array().unwrap().iter();
+    let told: Vec<_> = warnings
+        .filter_map(|w| w.as_str())
+        .filter(|w| w.contains("tags cannot"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "acme/saas: tags cannot be read and count as none: `Tags` in 3 rows (`team:web`); JSON, key=value pairs and maps are read"
+        ]
+    );
+    let cost = |tag: &str| {
+        let rows = by_tag(&project, tag).into_iter();
+        rows.map(|row| row[1..].join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(cost("team"), ["web 303", " 208"]);
+    assert_eq!(cost("env"), ["prod 259", " 252"]);
 }
 
 #[test]

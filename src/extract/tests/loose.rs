@@ -24,7 +24,7 @@ async fn period_folders_without_a_manifest_are_taken_with_a_warning() {
             .iter()
             .all(|delivery| delivery.warnings.len() == 1)
     );
-    assert!(found.deliveries[1].warnings[0].contains("1 older runs are left out"));
+    assert!(found.deliveries[1].warnings[0].contains("1 older run is left out"));
     assert_eq!(bucket.discover("cur").await.deliveries[0].export, "cur");
 }
 

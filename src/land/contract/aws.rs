@@ -176,6 +176,7 @@ pub(super) const AWS_CUR: Contract = Contract {
 };
 
 pub(super) const AWS_CUR2: Contract = Contract {
+    tags: &["resourcetags", "tags"],
     expected: &[
         &["bill_payer_account_id"],
         &["line_item_usage_account_id"],

@@ -41,6 +41,7 @@ pub(super) const AZURE_COST: Contract = Contract {
     account: &["billingaccountid", "subscriptionid", "subscriptionguid"],
     sub_account: &["subscriptionid", "subscriptionguid", "subaccountid"],
     cost_basis: Some("chargetype"),
+    tags: &["tags"],
     translated: true,
     blank_rows: true,
     provider: Provider::Fixed("Microsoft"),

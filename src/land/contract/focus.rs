@@ -27,6 +27,7 @@ pub(super) const FOCUS: Contract = Contract {
         "publishername",
     ]),
     nested: &[],
+    tags: &["tags", "xlabels", "xprojectlabels", "xtags"],
     doubles: false,
     expected: &[
         &[

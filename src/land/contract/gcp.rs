@@ -31,6 +31,7 @@ pub(super) const GCP_BILLING: Contract = Contract {
         ("subscription", Nested::Text),
         ("resource", Nested::Text),
     ],
+    tags: &["labels"],
     doubles: true,
     columns: &[
         "billing_account_id",

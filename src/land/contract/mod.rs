@@ -83,6 +83,8 @@ pub struct Contract {
     pub provider: Provider,
     /// Columns that hold a list or an object as text, and the number in it that is checked.
     pub nested: &'static [(&'static str, Nested)],
+    /// Columns of tags, in any of the shapes that are read.
+    pub tags: &'static [&'static str],
     /// Amounts are doubles where they come from: as text, too, their digits beyond 24 places are noise.
     pub doubles: bool,
     /// Pairs of dates of which the second is not before the first.
@@ -156,6 +158,7 @@ impl Contract {
         blank_rows: false,
         provider: Provider::None,
         nested: &[],
+        tags: &[],
         doubles: false,
         ordered_dates: &[],
         expected: &[],
@@ -237,6 +240,9 @@ mod tests {
                 for column in role {
                     assert!(known.iter().any(|k| k == column), "{column}");
                 }
+            }
+            for column in contract.tags {
+                assert!(known.iter().any(|k| k == column), "{column}");
             }
             for (column, _) in contract.nested {
                 assert!(known.iter().any(|k| k == column), "{column}");

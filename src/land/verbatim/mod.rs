@@ -48,7 +48,8 @@ impl Verbatim<'_> {
     ///
     /// # Errors
     /// External when the warehouse cannot be written.
-    pub fn copy(&self, checks: Checks, sinks: &StagedSinks) -> Result<Option<(Checks, Vec<StagedFile>)>> {
+    pub fn copy(&self, mut checks: Checks, sinks: &StagedSinks) -> Result<Option<(Checks, Vec<StagedFile>)>> {
+        checks.note_types(self.fields);
         if !can_be_clean(&checks, self.fields) {
             return Ok(None);
         }

@@ -1,5 +1,6 @@
 //! Scalar functions of the models: text as bills write it, to exact and typed values. The hot kernels.
 
+mod ids;
 mod money;
 mod nested;
 mod quantity;
@@ -7,6 +8,7 @@ mod tags;
 mod text;
 mod timestamp;
 
+pub use ids::CleanId;
 pub use money::{DoubleMoney, Money};
 pub use nested::{JsonSum, JsonText};
 pub use quantity::CanonicalQuantity;
@@ -23,6 +25,7 @@ use datafusion::prelude::SessionContext;
 pub fn register(context: &SessionContext) {
     for function in [
         ScalarUDF::from(CleanText::default()),
+        ScalarUDF::from(CleanId::default()),
         ScalarUDF::from(JsonValue::default()),
         ScalarUDF::from(JsonText::default()),
         ScalarUDF::from(JsonSum::default()),
@@ -34,6 +37,7 @@ pub fn register(context: &SessionContext) {
         ScalarUDF::from(AwsTags::default()),
         ScalarUDF::from(WrittenTags::default()),
         ScalarUDF::from(TagValue::default()),
+        ScalarUDF::from(TagValue::exact()),
         ScalarUDF::from(TagsFromColumns::default()),
     ] {
         context.register_udf(function);

@@ -315,12 +315,37 @@ impl ScalarUDFImpl for AwsTags {
 }
 
 /// `tag_value(tags, key)`: the value of one key, or null. Reads every shape of tags, with prefixes before keys or without.
+/// `exact_tag_value(tags, key)` takes keys as they are written: a customer's own `user_team` is not `team`.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct TagValue(Signature);
+pub struct TagValue {
+    signature: Signature,
+    is_exact: bool,
+}
 
 impl Default for TagValue {
     fn default() -> Self {
-        TagValue(Signature::any(2, Volatility::Immutable))
+        TagValue {
+            signature: Signature::any(2, Volatility::Immutable),
+            is_exact: false,
+        }
+    }
+}
+
+impl TagValue {
+    /// Of keys as they are written.
+    pub fn exact() -> Self {
+        TagValue {
+            is_exact: true,
+            ..TagValue::default()
+        }
+    }
+
+    /// What a written key is called.
+    fn key_of<'a>(&self, written: &'a str) -> &'a str {
+        match self.is_exact {
+            true => written,
+            false => clean_key(written),
+        }
     }
 }
 
@@ -329,13 +354,17 @@ impl Default for TagValue {
 /// # Errors
 /// Keys or values that are no text.
 pub fn tag_values(map: &MapArray, key: &str) -> Result<ArrayRef> {
+    values_of(map, |written| clean_key(written) == key)
+}
+
+fn values_of(map: &MapArray, is_key: impl Fn(&str) -> bool) -> Result<ArrayRef> {
     let (keys, values) = (as_text(map.keys())?, as_text(map.values())?);
     let mut output = StringViewBuilder::with_capacity(map.len());
     let offsets = map.value_offsets();
     for row in 0..map.len() {
         let entries = offsets[row] as usize..offsets[row + 1] as usize;
         let found = if map.is_valid(row) {
-            entries.clone().find(|i| clean_key(keys.value(*i)) == key)
+            entries.clone().find(|i| is_key(keys.value(*i)))
         } else {
             None
         };
@@ -351,11 +380,14 @@ pub fn tag_values(map: &MapArray, key: &str) -> Result<ArrayRef> {
 
 impl ScalarUDFImpl for TagValue {
     fn name(&self) -> &str {
-        "tag_value"
+        match self.is_exact {
+            true => "exact_tag_value",
+            false => "tag_value",
+        }
     }
 
     fn signature(&self) -> &Signature {
-        &self.0
+        &self.signature
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -367,17 +399,18 @@ impl ScalarUDFImpl for TagValue {
             ColumnarValue::Scalar(ScalarValue::Utf8(Some(key)) | ScalarValue::Utf8View(Some(key))) => {
                 key.clone()
             }
-            _ => return exec_err!("tag_value takes a literal key"),
+            _ => return exec_err!("{} takes a literal key", self.name()),
         };
         let column = args.args[0].to_array(args.number_rows)?;
         if let Some(map) = column.as_map_opt() {
-            return Ok(ColumnarValue::Array(tag_values(map, &key)?));
+            let is_key = |written: &str| self.key_of(written) == key;
+            return Ok(ColumnarValue::Array(values_of(map, is_key)?));
         }
         let tags = Tags::open(&column)?;
         let mut output = StringViewBuilder::with_capacity(tags.len());
         for row in 0..tags.len() {
             let entries = tags.row(row);
-            let found = entries.iter().find(|(written, _)| clean_key(written) == key);
+            let found = entries.iter().find(|(written, _)| self.key_of(written) == key);
             output.append_option(found.map(|(_, value)| value).filter(|value| !value.is_empty()));
         }
         Ok(ColumnarValue::Array(Arc::new(output.finish())))
@@ -517,6 +550,13 @@ mod tests {
             );
             assert_eq!(call("tag_value(a, 'team')", columns), "web", "{column:?}");
             assert_eq!(call("tag_value(a, 'aws:x')", columns), "", "{column:?}");
+            assert_eq!(
+                call("exact_tag_value(a, 'user_team')", columns),
+                "web",
+                "{column:?}"
+            );
+            let written = "exact_tag_value(written_tags(a), 'Team')";
+            assert_eq!(call(written, columns), "a", "{column:?}");
         }
     }
 

@@ -41,7 +41,7 @@ impl Default for CleanText {
     }
 }
 
-fn clean(text: &StringViewArray) -> ArrayRef {
+pub(super) fn clean(text: &StringViewArray) -> ArrayRef {
     if text
         .iter()
         .flatten()

@@ -42,7 +42,13 @@ pub struct Inputs<'a> {
 }
 
 /// Functions that read one value out of many, or say yes or no to a text.
-const READS_ONE: [&str; 4] = ["tag_value", "json_value", "json_sum", "regexp_like"];
+const READS_ONE: [&str; 5] = [
+    "tag_value",
+    "exact_tag_value",
+    "json_value",
+    "json_sum",
+    "regexp_like",
+];
 
 fn is_narrowing(expr: &Expr) -> bool {
     match expr {

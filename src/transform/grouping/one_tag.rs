@@ -11,11 +11,11 @@ use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{Expr, ScalarUDF, lit};
 use datafusion::prelude::coalesce;
 
-use crate::transform::functions::ACCOUNT_TAG;
+use crate::transform::functions::{ACCOUNT_TAG, TagValue};
 use crate::warehouse::SnapshotTable;
 
-/// `tag_value(clean_tags(a, b), 'team')` as the first of `tag_value(a, 'team')` and `tag_value(b, 'team')`, without the
-/// columns that no file has.
+/// `exact_tag_value(clean_tags(a, b), 'team')` as the first of `tag_value(a, 'team')` and `tag_value(b, 'team')`, without the
+/// columns that no file has; below `written_tags` keys stay exact.
 ///
 /// # Errors
 /// None of its own.
@@ -27,15 +27,12 @@ pub fn of_each_column(expr: &Expr, table: &SnapshotTable) -> Result<Expr> {
         let (Some(tags), Some(Expr::Literal(key, _))) = (args.first(), args.get(1)) else {
             return Ok(Transformed::no(e));
         };
-        let (true, Some(key)) = (func.name() == "tag_value", key.try_as_str().flatten()) else {
+        let (true, Some(key)) = (NAMES.contains(&func.name()), key.try_as_str().flatten()) else {
             return Ok(Transformed::no(e));
         };
-        let reader = Reader {
-            tag_value: func.clone(),
-            table,
-        };
         let mut values = Vec::new();
-        reader.values(tags, key, &mut values);
+        let reader = Reader { table };
+        reader.values(func, tags, key, &mut values);
         let value = match values.len() {
             0 => lit(ScalarValue::Utf8View(None)),
             1 => values.remove(0),
@@ -46,30 +43,40 @@ pub fn of_each_column(expr: &Expr, table: &SnapshotTable) -> Result<Expr> {
     Ok(split.data)
 }
 
+/// The functions that read one tag.
+const NAMES: [&str; 2] = ["tag_value", "exact_tag_value"];
+
 struct Reader<'a> {
-    tag_value: Arc<ScalarUDF>,
     table: &'a SnapshotTable,
 }
 
 impl Reader<'_> {
     /// Appends the values that the tag may have, those that count first before the others.
-    fn values(&self, tags: &Expr, key: &str, values: &mut Vec<Expr>) {
+    fn values(&self, reads: &Arc<ScalarUDF>, tags: &Expr, key: &str, values: &mut Vec<Expr>) {
         match tags {
             Expr::ScalarFunction(function) if function.func.name() == "clean_tags" => {
+                let of_prefixed = Arc::new(ScalarUDF::from(TagValue::default()));
                 for column in &function.args {
-                    self.values(column, key, values);
+                    self.values(&of_prefixed, column, key, values);
+                }
+            }
+            Expr::ScalarFunction(function)
+                if function.func.name() == "written_tags" && reads.name() == "exact_tag_value" =>
+            {
+                for column in &function.args {
+                    self.values(reads, column, key, values);
                 }
             }
             Expr::ScalarFunction(function)
                 if function.func.name() == "aws_tags" && !key.starts_with(ACCOUNT_TAG) =>
             {
                 for column in &function.args {
-                    self.values(column, key, values);
-                    self.values(column, &format!("{ACCOUNT_TAG}{key}"), values);
+                    self.values(reads, column, key, values);
+                    self.values(reads, column, &format!("{ACCOUNT_TAG}{key}"), values);
                 }
             }
             Expr::Column(column) if !self.table.is_delivered(&column.name) => {}
-            _ => values.push(self.tag_value.call(vec![tags.clone(), lit(key)])),
+            _ => values.push(reads.call(vec![tags.clone(), lit(key)])),
         }
     }
 }

@@ -138,6 +138,13 @@ impl Project {
         serde_json::from_str(&outcome.stdout).unwrap()
     }
 
+    /// The report of a landing that must succeed.
+    pub fn land_report(&self) -> Value {
+        let outcome = self.call(&["run", "--select", "raw.*", "--output", "json"]);
+        outcome.expect(0);
+        serde_json::from_str(&outcome.stdout).unwrap()
+    }
+
     /// The steps of `plan`: (table, partition, action).
     pub fn plan(&self) -> Vec<(String, String, String)> {
         let outcome = self.call(&["plan", "--output", "json"]);
