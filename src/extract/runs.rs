@@ -10,6 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::counted_days::{CountedDays, names};
+use super::present_days::PresentDays;
 use super::{DeliveredManifest, Delivery, Discovery, SourceFile};
 use crate::domain::days::DaySpan;
 use crate::domain::period::Period;
@@ -136,16 +137,18 @@ fn composed(export: &str, month: Period, layers: &[Layer<'_>], of: usize) -> Res
     let mut parts = Vec::new();
     let mut manifests = Vec::new();
     let mut warnings = Vec::new();
+    let mut present = Vec::new();
     // The rows of a run of this month alone count whole, whatever their dates: its period is theirs.
     let is_plain = alone.is_some_and(|layer| whole.covers(layer.run.days));
     for layer in layers {
         let run = layer.run;
-        let counted = CountedDays {
+        let counted = Arc::new(CountedDays {
             month,
             run: run.days,
             counted: DaySpan::joined(layer.days.iter().copied()),
             with_strays: layer.is_ground || alone.is_some(),
-        };
+        });
+        present.push(counted.clone());
         let own = run.files.as_ref().map(Vec::as_slice).unwrap_or_default();
         if let Some((object, rows)) = &run.manifest {
             manifests.push(DeliveredManifest {
@@ -157,7 +160,7 @@ fn composed(export: &str, month: Period, layers: &[Layer<'_>], of: usize) -> Res
         warnings.extend(run.warnings.iter().cloned());
         id.push(format!("{} {}", run.id, counted.names()));
         parts.push(format!("{} for {}", run.place, counted.names()));
-        let days = (!is_plain).then(|| Arc::new(counted));
+        let days = (!is_plain).then_some(counted);
         files.extend(own.iter().map(|file| SourceFile {
             days: days.clone(),
             ..file.clone()
@@ -214,6 +217,9 @@ fn composed(export: &str, month: Period, layers: &[Layer<'_>], of: usize) -> Res
             .warnings
             .push(format!("{export} {month}: no run holds {}", names(&missing)));
     }
-    delivery.missing_days = missing;
+    delivery.present_days = Some(PresentDays {
+        runs: present,
+        unnamed: missing,
+    });
     Ok(delivery)
 }
