@@ -32,8 +32,8 @@ pub struct Run {
     pub place: String,
     /// A manifest at the top, which each run overwrites, is the newest whatever its time.
     pub is_top: bool,
-    /// When it was begun, or else written; then what tells runs of one instant apart.
-    pub age: (DateTime<Utc>, String),
+    /// When it was begun, or else written; of runs of one instant when its manifest says, then what else tells them apart.
+    pub age: (DateTime<Utc>, Option<DateTime<Utc>>, String),
     /// The manifest, and the rows that it tells of.
     pub manifest: Option<(Object, Option<u64>)>,
     /// What it exports, in the provider's word.
@@ -59,11 +59,11 @@ pub fn deliver(runs: Vec<Run>, found: &mut Discovery) {
         let first_manifest = runs
             .iter()
             .filter(|run| run.manifest.is_some())
-            .map(|run| &run.age)
+            .map(|run| (run.age.0, &run.age.2))
             .min();
-        let (left_out, mut runs): (Vec<&Run>, Vec<&Run>) = runs
-            .into_iter()
-            .partition(|run| run.manifest.is_none() && first_manifest.is_some_and(|first| &run.age > first));
+        let (left_out, mut runs): (Vec<&Run>, Vec<&Run>) = runs.into_iter().partition(|run| {
+            run.manifest.is_none() && first_manifest.is_some_and(|first| (run.age.0, &run.age.2) > first)
+        });
         for run in left_out {
             if unfinished.insert(&run.place) {
                 found.warnings.push(format!(

@@ -85,7 +85,9 @@ pub(super) struct GoneRows {
     key: SliceKey,
     contract: Contract,
     table: Table,
-    /// The files of the table that hold some of them.
+    /// The files of the table that hold the slice.
+    held: Vec<DataFile>,
+    /// Those of them that hold some of the rows.
     files: Vec<DataFile>,
     delivered: BTreeSet<String>,
     present: Option<PresentDays>,
@@ -111,6 +113,7 @@ impl GoneRows {
         let mut gone = GoneRows {
             key: key.clone(),
             contract: Contract::of(key.kind),
+            held: Vec::new(),
             files: Vec::new(),
             delivered: delivery.files.iter().map(|file| file.uri.clone()).collect(),
             present: delivery.present_days.clone(),
@@ -121,21 +124,26 @@ impl GoneRows {
         held.retain(|file| partition.iter().all(|(c, v)| file.partition.get(c) == Some(v)));
         held.sort_by(|a, b| a.path.cmp(&b.path));
         let columns = gone.telling_columns();
-        for file in held {
-            let mut rows = gone.table.read(&file, columns.clone()).await?;
+        for file in &held {
+            let mut rows = gone.table.read(file, columns.clone()).await?;
             while let Some(batch) = rows.next().await {
-                let batch = gone.of_gone_files(batch?)?;
+                let batch = gone.of_files(batch?, true)?;
                 if gone.stay(&batch)?.true_count() > 0 {
-                    gone.files.push(file);
+                    gone.files.push(file.clone());
                     break;
                 }
             }
         }
+        gone.held = held;
         let Some(first) = gone.files.first().filter(|_| gone.present.is_none()) else {
             return Ok((!gone.files.is_empty()).then_some(gone));
         };
         let is_typed = |format: Format| format.is_typed();
-        match delivery.files.iter().find(|file| is_typed(file.format) != is_typed(format)) {
+        match delivery
+            .files
+            .iter()
+            .find(|file| is_typed(file.format) != is_typed(format))
+        {
             // Rows of two formats are never written alike.
             Some(other) => {
                 let reason = format!("{} is of another format than what is gone", other.uri);
@@ -161,16 +169,36 @@ impl GoneRows {
         Ok(fields.map(|((_, field), _)| field).collect())
     }
 
-    /// Notes the rows as those of one more extract, numbered as they lie.
+    /// Notes all landed rows as those of one more extract, the ones that may stay last and numbered as they lie: a row that
+    /// present and gone extracts brought together stays as often as it was there.
     pub async fn add_to(&self, hashes: &mut RowHashes, file: usize) -> Result<()> {
+        let schema = self.table.schema();
+        let of_present = stream::iter(&self.held)
+            .then(|file| self.table.read(file, schema.clone()))
+            .try_flatten()
+            .map(|batch| self.of_files(batch?, false));
+        let behind: u64 = self.files.iter().map(|file| file.rows).sum();
+        self.add(hashes, file, behind as i64, of_present).await?;
+        self.add(hashes, file, 0, self.batches(schema.clone())).await
+    }
+
+    async fn add(
+        &self,
+        hashes: &mut RowHashes,
+        file: usize,
+        mut next: i64,
+        batches: impl Stream<Item = Result<RecordBatch>>,
+    ) -> Result<()> {
         let delivered = self.delivered_columns();
         let fields: Vec<Field> = delivered.iter().map(|(_, field)| field.clone()).collect();
-        let mut next = 0;
-        let mut batches = std::pin::pin!(self.batches(self.table.schema().clone()));
+        let mut batches = std::pin::pin!(batches);
         while let Some(batch) = batches.next().await {
             let batch = batch?;
             let rows = Rows {
-                columns: delivered.iter().map(|(index, _)| batch.column(*index).clone()).collect(),
+                columns: delivered
+                    .iter()
+                    .map(|(index, _)| batch.column(*index).clone())
+                    .collect(),
                 row_numbers: numbered(&mut next, batch.num_rows()),
                 periods: Vec::new(),
             };
@@ -190,7 +218,13 @@ impl GoneRows {
         kept: &mut KeptRows,
     ) -> Result<()> {
         let schema = stager.schema().clone();
-        let headers: Vec<String> = self.table.schema().fields().iter().map(|f| f.name().clone()).collect();
+        let headers: Vec<String> = self
+            .table
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.name().clone())
+            .collect();
         let mut bills = Checks::new(&self.contract, &headers, Some(""), None)?;
         let mut next = 0;
         let mut batches = std::pin::pin!(self.batches(self.table.schema().clone()));
@@ -222,15 +256,18 @@ impl GoneRows {
         stream::iter(&self.files)
             .then(move |file| self.table.read(file, columns.clone()))
             .try_flatten()
-            .map(|batch| self.of_gone_files(batch?))
+            .map(|batch| self.of_files(batch?, true))
     }
 
-    fn of_gone_files(&self, batch: RecordBatch) -> Result<RecordBatch> {
+    /// The rows of files that are gone, or of those that are there.
+    fn of_files(&self, batch: RecordBatch, gone: bool) -> Result<RecordBatch> {
         let column = cell_column(&batch, "_source_uri")?;
         let uris = column.as_string::<i32>();
-        let is_gone = uris.iter().map(|uri| uri.is_some_and(|uri| !self.delivered.contains(uri)));
-        let is_gone: BooleanArray = is_gone.map(Some).collect();
-        Ok(filter_record_batch(&batch, &is_gone)?)
+        let is_gone = |uri: &str| !self.delivered.contains(uri);
+        let chosen = uris
+            .iter()
+            .map(|uri| Some(uri.is_some_and(|uri| is_gone(uri) == gone)));
+        Ok(filter_record_batch(&batch, &chosen.collect())?)
     }
 
     /// Which rows stay for their day; all of extracts, whose rows are compared with those of present ones.
@@ -249,8 +286,9 @@ impl GoneRows {
                 Standing::Stays => true,
                 Standing::Replaced => false,
                 Standing::Unclear => {
-                    let reason =
-                        format!("it brought rows of {day}, which the folder of a run names that does not hold them");
+                    let reason = format!(
+                        "it brought rows of {day}, which the folder of a run names that does not hold them"
+                    );
                     return Err(self.unclear(uri, reason));
                 }
             });
@@ -288,25 +326,46 @@ impl GoneRows {
 
     /// The names of the table's columns that tell the day of a row, the first that a row has.
     fn date_columns(&self) -> Vec<String> {
-        let names: Vec<String> = self.table.schema().fields().iter().map(|f| f.name().clone()).collect();
+        let names: Vec<String> = self
+            .table
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.name().clone())
+            .collect();
         let Ok(headers) = self.contract.headers(&names, false) else {
             return Vec::new();
         };
-        let places = self.contract.required_dates.iter().filter_map(|name| headers.place(name));
+        let places = self
+            .contract
+            .required_dates
+            .iter()
+            .filter_map(|name| headers.place(name));
         // What another file's type had no room for stands beside.
-        places.flat_map(|place| [names[place].clone(), format!("{}{TEXT_SUFFIX}", names[place])]).collect()
+        places
+            .flat_map(|place| [names[place].clone(), format!("{}{TEXT_SUFFIX}", names[place])])
+            .collect()
     }
 
     fn telling_columns(&self) -> SchemaRef {
         let mut names = self.date_columns();
         names.extend(["_source_uri", "_date_order"].map(String::from));
-        let fields = self.table.schema().fields().iter().filter(|field| names.contains(field.name()));
+        let fields = self
+            .table
+            .schema()
+            .fields()
+            .iter()
+            .filter(|field| names.contains(field.name()));
         Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
     }
 
     /// The columns of the table that files delivered, by their places.
     fn delivered_columns(&self) -> Vec<(usize, Field)> {
-        let ours: Vec<String> = provenance_fields().iter().map(|f| f.name().clone()).chain(partition_columns()).collect();
+        let ours: Vec<String> = provenance_fields()
+            .iter()
+            .map(|f| f.name().clone())
+            .chain(partition_columns())
+            .collect();
         let fields = self.table.schema().fields().iter().enumerate();
         fields
             .filter(|(_, field)| !ours.contains(field.name()))
@@ -321,14 +380,19 @@ impl GoneRows {
                 let mut cells = texts(batch.column(index))?;
                 let beside = format!("{}{TEXT_SUFFIX}", batch.schema().field(index).name());
                 if let Some(beside) = batch.column_by_name(&beside) {
-                    let empty = cells.iter_mut().zip(texts(beside)?).filter(|(cell, _)| cell.is_empty());
+                    let empty = cells
+                        .iter_mut()
+                        .zip(texts(beside)?)
+                        .filter(|(cell, _)| cell.is_empty());
                     empty.for_each(|(cell, text)| *cell = text);
                 }
                 Ok((index, cells))
             })
             .collect::<Result<Vec<_>>>()?;
         for (row, period) in texts(&cell_column(batch, "period")?)?.iter().enumerate() {
-            let Ok(period) = period.parse::<Period>() else { continue };
+            let Ok(period) = period.parse::<Period>() else {
+                continue;
+            };
             let cell = |index: usize| {
                 let found = columns.iter().find(|(i, _)| *i == index);
                 found.map_or("", |(_, texts)| texts[row].as_str())
@@ -357,7 +421,8 @@ fn numbered(next: &mut i64, rows: usize) -> Vec<i64> {
 
 fn cell_column(batch: &RecordBatch, name: &str) -> Result<datafusion::arrow::array::ArrayRef> {
     let column = batch.column_by_name(name).cloned();
-    column.ok_or_else(|| Error::internal("a raw table lacks a column of landing").at(format!("column {name}")))
+    column
+        .ok_or_else(|| Error::internal("a raw table lacks a column of landing").at(format!("column {name}")))
 }
 
 /// The rows in the columns of a table that may have got more of them.
@@ -366,5 +431,8 @@ fn widened(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         Some(column) => column.clone(),
         None => new_null_array(field.data_type(), batch.num_rows()),
     };
-    Ok(RecordBatch::try_new(schema.clone(), schema.fields().iter().map(column).collect())?)
+    Ok(RecordBatch::try_new(
+        schema.clone(),
+        schema.fields().iter().map(column).collect(),
+    )?)
 }

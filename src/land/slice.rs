@@ -114,7 +114,11 @@ pub async fn land_slice(
     let mut staged: Vec<(String, SchemaRef, Vec<StagedFile>)> = Vec::new();
     let mut gone = Vec::new();
     for format in FORMATS {
-        gone.push(GoneRows::find(request.warehouse, key, format, delivery).await.map_err(bare)?);
+        gone.push(
+            GoneRows::find(request.warehouse, key, format, delivery)
+                .await
+                .map_err(bare)?,
+        );
     }
     let beside;
     let delivery = match gone.iter().any(Option::is_some) {

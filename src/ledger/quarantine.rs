@@ -129,15 +129,15 @@ impl Ledger {
              WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?
                AND source_uri NOT IN (SELECT value FROM json_each(?))",
         )
-            .bind(&key.tenant)
-            .bind(&key.source)
-            .bind(&key.kind)
-            .bind(&key.export)
-            .bind(&key.period)
-            .bind(serde_json::json!(kept).to_string())
-            .execute(&self.pool)
-            .await
-            .map_err(failed)?;
+        .bind(&key.tenant)
+        .bind(&key.source)
+        .bind(&key.kind)
+        .bind(&key.export)
+        .bind(&key.period)
+        .bind(serde_json::json!(kept).to_string())
+        .execute(&self.pool)
+        .await
+        .map_err(failed)?;
         Ok(done.rows_affected())
     }
 }

@@ -244,7 +244,11 @@ async fn record(
             workspace.ledger.replace_bills(&key, &bills).await?;
             let mut contents = landed.contents.clone();
             let before = workspace.ledger.contents_of(&key).await?;
-            contents.extend(before.into_iter().filter(|(uri, _)| landed.kept.files.contains(uri)));
+            contents.extend(
+                before
+                    .into_iter()
+                    .filter(|(uri, _)| landed.kept.files.contains(uri)),
+            );
             if !slice.delivery.manifests.is_empty() {
                 // Two equal files that one manifest names are two: it says so.
                 contents.sort_by(|a, b| a.1.cmp(&b.1));
@@ -277,7 +281,10 @@ async fn record(
         .collect();
     if landed.as_ref().is_none_or(|l| !l.unchanged) {
         let kept = landed.as_ref().map(|landed| &landed.kept.files);
-        workspace.ledger.clear_quarantine(&key, kept.into_iter().flatten()).await?;
+        workspace
+            .ledger
+            .clear_quarantine(&key, kept.into_iter().flatten())
+            .await?;
         workspace.ledger.insert_quarantine(&rows).await?;
     }
     let slice_record = SliceRecord {

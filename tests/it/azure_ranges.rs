@@ -482,18 +482,15 @@ fn days_whose_run_is_gone_stay_until_somebody_gives_them_up() {
 
     // The next run that holds some of these days replaces them, and no others.
     let rows = [days("2026-06", 28, 30, "3"), days("2026-07", 1, 4, "3")].concat();
-    deliver(
-        &project,
-        "20260628-20260704",
-        "202607160400",
-        &rows,
-        Written::Csv,
-    );
+    deliver(&project, "20260628-20260704", "202607160400", &rows, Written::Csv);
     let replaced = [
         "2026-06: 41 in 30 lines, 2026-06-01 to 2026-06-30",
         "2026-07: 12 in 4 lines, 2026-07-01 to 2026-07-04",
     ];
-    for arguments in [["run", "--select", "raw.*"].as_slice(), &["run", "--full-refresh", "--select", "raw.*"]] {
+    for arguments in [
+        ["run", "--select", "raw.*"].as_slice(),
+        &["run", "--full-refresh", "--select", "raw.*"],
+    ] {
         project
             .call(arguments)
             .expect(0)
@@ -504,7 +501,7 @@ fn days_whose_run_is_gone_stay_until_somebody_gives_them_up() {
                    where _source_uri like '%20260601-20260630/202607010400%'";
     assert_eq!(project.rows(of_gone), [["22", "1", "15"]]);
     // Without the ledger the table itself tells what is kept.
-    std::fs::remove_dir_all(project.path(".offgridflow")).unwrap();
+    std::fs::remove_file(project.path("data/offgridflow.db")).unwrap();
     land(&project).expect(0);
     assert_eq!(periods(&project), replaced);
 

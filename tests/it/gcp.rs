@@ -343,7 +343,8 @@ fn an_extract_that_is_gone_takes_no_rows_with_it() {
         gone("b");
         land().expect(0).says("4 rows").says(&format!("gcp/b.{format}"));
         assert_eq!(project.billed(), all, "{format}");
-        let sources = "select distinct regexp_replace(source_file, '.*/', '') from normalize.usage order by 1";
+        let sources =
+            "select distinct regexp_replace(source_file, '.*/', '') from normalize.usage order by 1";
         let names = ["a", "b", "c"].map(|name| vec![format!("{name}.{format}")]);
         assert_eq!(project.rows(sources), names);
         project
