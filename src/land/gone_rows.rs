@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch, new_null_array};
+use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -124,32 +124,31 @@ impl GoneRows {
         held.retain(|file| partition.iter().all(|(c, v)| file.partition.get(c) == Some(v)));
         held.sort_by(|a, b| a.path.cmp(&b.path));
         let columns = gone.telling_columns();
+        let mut brought_by = BTreeSet::new();
         for file in &held {
             let mut rows = gone.table.read(file, columns.clone()).await?;
             while let Some(batch) = rows.next().await {
                 let batch = gone.of_files(batch?, true)?;
                 if gone.stay(&batch)?.true_count() > 0 {
+                    brought_by.extend(texts(&cell_column(&batch, "_source_uri")?)?);
                     gone.files.push(file.clone());
                     break;
                 }
             }
         }
         gone.held = held;
-        let Some(first) = gone.files.first().filter(|_| gone.present.is_none()) else {
-            return Ok((!gone.files.is_empty()).then_some(gone));
-        };
-        let is_typed = |format: Format| format.is_typed();
-        match delivery
+        let mut others = delivery
             .files
             .iter()
-            .find(|file| is_typed(file.format) != is_typed(format))
-        {
+            .filter(|file| file.format.is_typed() != format.is_typed());
+        match (brought_by.first(), others.next()) {
+            (None, _) => Ok(None),
             // Rows of two formats are never written alike.
-            Some(other) => {
-                let reason = format!("{} is of another format than what is gone", other.uri);
-                Err(gone.unclear(&first.path.to_string(), reason))
+            (Some(brought_by), Some(other)) if gone.present.is_none() => {
+                let reason = format!("{} is of another format", other.uri);
+                Err(gone.unclear(brought_by, reason))
             }
-            None => Ok(Some(gone)),
+            _ => Ok(Some(gone)),
         }
     }
 
@@ -261,13 +260,10 @@ impl GoneRows {
 
     /// The rows of files that are gone, or of those that are there.
     fn of_files(&self, batch: RecordBatch, gone: bool) -> Result<RecordBatch> {
-        let column = cell_column(&batch, "_source_uri")?;
-        let uris = column.as_string::<i32>();
-        let is_gone = |uri: &str| !self.delivered.contains(uri);
-        let chosen = uris
-            .iter()
-            .map(|uri| Some(uri.is_some_and(|uri| is_gone(uri) == gone)));
-        Ok(filter_record_batch(&batch, &chosen.collect())?)
+        let uris = texts(&cell_column(&batch, "_source_uri")?)?;
+        let is_gone = |uri: &String| !uri.is_empty() && !self.delivered.contains(uri);
+        let chosen: Vec<bool> = uris.iter().map(|uri| is_gone(uri) == gone).collect();
+        Ok(filter_record_batch(&batch, &BooleanArray::from(chosen))?)
     }
 
     /// Which rows stay for their day; all of extracts, whose rows are compared with those of present ones.
@@ -302,7 +298,11 @@ impl GoneRows {
         let dates = dates
             .filter_map(|name| Some(texts(batch.column_by_name(&name)?)))
             .collect::<Result<Vec<_>>>()?;
-        let orders = texts(&cell_column(batch, "_date_order")?)?;
+        // Tables of older versions have no such column, and tell the order of no date.
+        let orders = match batch.column_by_name("_date_order") {
+            Some(column) => texts(column)?,
+            None => vec![String::new(); batch.num_rows()],
+        };
         let mut last: Option<(&str, &str, Option<NaiveDate>)> = None;
         let day = |row: usize| {
             let order = orders[row].as_str();
@@ -419,7 +419,7 @@ fn numbered(next: &mut i64, rows: usize) -> Vec<i64> {
     (first..*next).collect()
 }
 
-fn cell_column(batch: &RecordBatch, name: &str) -> Result<datafusion::arrow::array::ArrayRef> {
+fn cell_column(batch: &RecordBatch, name: &str) -> Result<ArrayRef> {
     let column = batch.column_by_name(name).cloned();
     column
         .ok_or_else(|| Error::internal("a raw table lacks a column of landing").at(format!("column {name}")))
