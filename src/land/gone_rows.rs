@@ -23,7 +23,7 @@ use crate::domain::days::DaySpan;
 use crate::domain::period::Period;
 use crate::domain::timestamp::{DateOrder, parse_timestamp};
 use crate::error::{Error, Result};
-use crate::extract::{Delivery, Format, PresentDays, Standing, place_of_run};
+use crate::extract::{Delivery, Format, PresentDays, SourceFile, Standing, is_of_other_format, place_of_run};
 use crate::transform::functions::is_null_text;
 use crate::warehouse::{DataFile, Stager, Table, Warehouse};
 
@@ -131,22 +131,28 @@ impl GoneRows {
                 let batch = gone.of_files(batch?, true)?;
                 if gone.stay(&batch)?.true_count() > 0 {
                     brought_by.extend(texts(&cell_column(&batch, "_source_uri")?)?);
-                    gone.files.push(file.clone());
-                    break;
+                    if gone.files.last().is_none_or(|last| last.path != file.path) {
+                        gone.files.push(file.clone());
+                    }
+                    // Of extracts all names count, else one row is enough to go on.
+                    if gone.present.is_some() {
+                        break;
+                    }
                 }
             }
         }
         gone.held = held;
-        let mut others = delivery
-            .files
-            .iter()
-            .filter(|file| file.format.is_typed() != format.is_typed());
-        match (brought_by.first(), others.next()) {
-            (None, _) => Ok(None),
+        if gone.files.is_empty() {
+            return Ok(None);
+        }
+        let other = brought_by.iter().find_map(|uri| {
+            let is_other = |file: &&SourceFile| is_of_other_format(uri, file);
+            Some((uri, delivery.files.iter().find(is_other)?))
+        });
+        match other {
             // Rows of two formats are never written alike.
-            (Some(brought_by), Some(other)) if gone.present.is_none() => {
-                let reason = format!("{} is of another format", other.uri);
-                Err(gone.unclear(brought_by, reason))
+            Some((uri, other)) if gone.present.is_none() => {
+                Err(gone.unclear(uri, format!("{} is of another format", other.uri)))
             }
             _ => Ok(Some(gone)),
         }

@@ -347,6 +347,17 @@ fn an_extract_that_is_gone_takes_no_rows_with_it() {
             "select distinct regexp_replace(source_file, '.*/', '') from normalize.usage order by 1";
         let names = ["a", "b", "c"].map(|name| vec![format!("{name}.{format}")]);
         assert_eq!(project.rows(sources), names);
+        // Rows of another format are never written alike.
+        if format == "json" {
+            gone("c");
+            write_extract(&project, "d", "csv", &rows(&[1]));
+            land()
+                .expect(4)
+                .says("cannot be told from those that came instead")
+                .says("d.csv is of another format");
+            std::fs::remove_file(project.path("gcp/d.csv")).unwrap();
+            write_extract(&project, "c", format, &rows(&[1]));
+        }
         project
             .call(&["maintain", "--forget", "acme/gcp/gcp", "--tenant", "other"])
             .expect(2);
