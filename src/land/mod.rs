@@ -11,6 +11,7 @@ pub mod csv_rows;
 pub mod currency;
 pub mod dates;
 mod day_filter;
+mod gone_rows;
 pub mod json_rows;
 mod lossless;
 mod nested_cells;
@@ -30,6 +31,7 @@ mod verbatim;
 
 pub use column_types::AgreedColumns;
 pub use contract::Contract;
+pub use gone_rows::KeptRows;
 pub use quarantine::Rejection;
 pub use slice::{Landed, SliceRequest, land_slice};
 pub use slice_key::{SliceKey, app_id, transaction_version};

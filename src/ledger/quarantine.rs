@@ -114,20 +114,30 @@ impl Ledger {
             .collect()
     }
 
-    /// Takes out the rejected rows of a slice: it was delivered anew.
+    /// Takes out the rejected rows of a slice, which was delivered anew; those of `kept` files stay as their other rows do.
     ///
     /// # Errors
     /// External when the database cannot be written.
-    pub async fn clear_quarantine(&self, key: &SliceKey) -> Result<u64> {
-        let done = sqlx::query("DELETE FROM quarantine WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?")
-            .bind(&key.tenant)
-            .bind(&key.source)
-            .bind(&key.kind)
-            .bind(&key.export)
-            .bind(&key.period)
-            .execute(&self.pool)
-            .await
-            .map_err(failed)?;
+    pub async fn clear_quarantine(
+        &self,
+        key: &SliceKey,
+        kept: impl IntoIterator<Item = &String>,
+    ) -> Result<u64> {
+        let kept: Vec<&String> = kept.into_iter().collect();
+        let done = sqlx::query(
+            "DELETE FROM quarantine
+             WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?
+               AND source_uri NOT IN (SELECT value FROM json_each(?))",
+        )
+        .bind(&key.tenant)
+        .bind(&key.source)
+        .bind(&key.kind)
+        .bind(&key.export)
+        .bind(&key.period)
+        .bind(serde_json::json!(kept).to_string())
+        .execute(&self.pool)
+        .await
+        .map_err(failed)?;
         Ok(done.rows_affected())
     }
 }

@@ -315,7 +315,12 @@ async fn rejected_rows_are_kept_cut_and_cleared() {
         ..QuarantineFilter::default()
     };
     assert_eq!(ledger.quarantine(&limited).await.unwrap().len(), 1);
-    assert_eq!(ledger.clear_quarantine(&key("2026-01")).await.unwrap(), 2);
+    let kept = "file:///bills/a.csv".to_string();
+    assert_eq!(
+        ledger.clear_quarantine(&key("2026-01"), [&kept]).await.unwrap(),
+        0
+    );
+    assert_eq!(ledger.clear_quarantine(&key("2026-01"), []).await.unwrap(), 2);
     assert_eq!(
         ledger
             .quarantine(&QuarantineFilter::default())

@@ -120,11 +120,7 @@ pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Ve
                 for delivery in discovery.deliveries {
                     let delivery = delivery.with_date_order(source.date_order);
                     let slice = planned(workspace, request, &tenant, &source, &origin, delivery).await?;
-                    let Some(slice) = slice else { continue };
-                    match lost(workspace, &slice).await? {
-                        Some(error) => plan.failures.push(error),
-                        None => plan.slices.push(slice),
-                    }
+                    plan.slices.extend(slice);
                 }
             }
             Err(error) => plan.failures.push(error.at(format!("source {}", plan.id))),
@@ -184,34 +180,6 @@ async fn planned(
     }))
 }
 
-/// Why a slice is not landed anew: files that brought some of its rows are gone, and nothing that came since holds their days.
-async fn lost(workspace: &Workspace, slice: &PlannedSlice) -> Result<Option<Error>> {
-    if slice.action != Action::Replaced {
-        return Ok(None);
-    }
-    let key = ledger_key(&slice.key);
-    let held = workspace.ledger.content_uris(&key).await?;
-    let lost = slice.delivery.loses(slice.key.kind, &held);
-    let Some(first) = lost.first() else {
-        return Ok(None);
-    };
-    let more = match lost.len() - 1 {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let mut name = format!("{}/{}/{}", key.tenant, key.source, key.export);
-    if !key.period.is_empty() {
-        name = format!("{name}/{}", key.period);
-    }
-    let error = Error::external("files that brought rows are gone, and no other delivery holds their days")
-        .at(format!("slice {}", slice.key))
-        .because(format!("{first}{more}"))
-        .hint(format!(
-            "what was landed stays, and nothing newer of this slice lands: put the files back, or give their rows up with `offgridflow maintain --forget {name}` and run again"
-        ));
-    Ok(Some(error))
-}
-
 async fn action(
     workspace: &Workspace,
     request: &Request,
@@ -236,11 +204,14 @@ async fn action(
             .files
             .iter()
             .any(|f| f.format.is_typed() == format.is_typed());
-        held_elsewhere |= held && !delivered;
-        if !current && (delivered || delivery.files.is_empty()) {
+        let is_asked = !current && (delivered || delivery.files.is_empty());
+        if is_asked || (held && !delivered) {
             // The ledger may have been lost or a run been killed behind the commit: the table itself knows.
             let version = table.transaction(&key.app_id(&table.name)).await?;
-            current = version == Some(transaction_version(&delivery.delivery_id));
+            let is_this = version == Some(transaction_version(&delivery.delivery_id));
+            current |= is_asked && is_this;
+            // Rows of files that are gone stay in the other table.
+            held_elsewhere |= held && !delivered && !is_this;
         }
     }
     let tables_exist = delivery.files.is_empty()

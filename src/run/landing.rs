@@ -16,7 +16,8 @@ use super::report::RunReport;
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
 use crate::extract::{Format, Origin};
-use crate::land::{AgreedColumns, Landed, SliceRequest, land_slice};
+use crate::land::cost_basis::CostBasis;
+use crate::land::{AgreedColumns, Landed, SliceKey, SliceRequest, land_slice};
 use crate::ledger::{Bill, QuarantineRow, SliceAction, SliceRecord};
 
 /// Slices whose rows are written side by side.
@@ -83,6 +84,7 @@ pub async fn land_all(
         .sum();
     observer.begin("land", &format!("{} slices", todo.len()), bytes);
     let units = Arc::new(known_units(workspace)?);
+    let cost_bases = cost_bases(workspace, &todo).await?;
     let writers = tokio::sync::Semaphore::new(PARALLEL_WRITERS);
     let has_answers = todo
         .iter()
@@ -100,6 +102,7 @@ pub async fn land_all(
             run_id,
             spool,
             columns: &columns,
+            cost_bases,
             writers: &writers,
             land_again: request.full_refresh || request.land_again,
             max_rejected: workspace.config.landing.max_rejected,
@@ -154,6 +157,24 @@ pub async fn land_all(
         }
     }
     note_looks(workspace, report, looks).await
+}
+
+/// What the amounts are of the slices that may keep rows beside those that came.
+async fn cost_bases(
+    workspace: &Workspace,
+    todo: &[(String, PlannedSlice)],
+) -> Result<BTreeMap<SliceKey, CostBasis>> {
+    let mut bases = BTreeMap::new();
+    let slices = todo.iter().map(|(_, slice)| slice);
+    for slice in slices.filter(|slice| slice.delivery.leaves_room(slice.key.kind)) {
+        let key = ledger_key(&slice.key);
+        let bills = workspace.ledger.bills(&key.tenant).await?;
+        let held = bills.iter().filter(|bill| bill.key == key);
+        if let Some(basis) = held.filter_map(|bill| CostBasis::of_name(&bill.cost_basis)).max() {
+            bases.insert(slice.key.clone(), basis);
+        }
+    }
+    Ok(bases)
 }
 
 struct Outcome {
@@ -215,6 +236,12 @@ async fn record(
                 .collect();
             workspace.ledger.replace_bills(&key, &bills).await?;
             let mut contents = landed.contents.clone();
+            let before = workspace.ledger.contents_of(&key).await?;
+            contents.extend(
+                before
+                    .into_iter()
+                    .filter(|(uri, _)| landed.kept.files.contains(uri)),
+            );
             if !slice.delivery.manifests.is_empty() {
                 // Two equal files that one manifest names are two: it says so.
                 contents.sort_by(|a, b| a.1.cmp(&b.1));
@@ -246,7 +273,11 @@ async fn record(
         })
         .collect();
     if landed.as_ref().is_none_or(|l| !l.unchanged) {
-        workspace.ledger.clear_quarantine(&key).await?;
+        let kept = landed.as_ref().map(|landed| &landed.kept.files);
+        workspace
+            .ledger
+            .clear_quarantine(&key, kept.into_iter().flatten())
+            .await?;
         workspace.ledger.insert_quarantine(&rows).await?;
     }
     let slice_record = SliceRecord {
