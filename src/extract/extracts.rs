@@ -43,6 +43,11 @@ pub fn from_folders(location: &Location, objects: &[&Object], found: &mut Discov
     }
 }
 
+/// Whether an extract is of another format than one that was found.
+pub fn is_of_other_format(uri: &str, file: &SourceFile) -> bool {
+    format::of_extract_name(uri).is_some_and(|(format, _)| format != file.format)
+}
+
 /// The folder below the source, without the folders that sort by date or name a run (`dt=2026-09-01`, `2026/09`, a UUID).
 fn export_of(location: &Location, object: &Object) -> String {
     if object.path == location.prefix {

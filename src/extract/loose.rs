@@ -60,7 +60,7 @@ pub fn from_period_folders(
                 },
                 id,
                 is_top: false,
-                age: (time, newest_name.unwrap_or_default()),
+                age: (time, None, newest_name.unwrap_or_default()),
                 manifest: None,
                 export_type: None,
                 files: Ok(files),

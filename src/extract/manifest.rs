@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::format::{file_name, folder};
@@ -21,6 +22,8 @@ pub struct Manifest {
     pub billing_period: Option<Period>,
     /// The month of an Azure run's first day, which a folder's name outweighs.
     pub run_period: Option<Period>,
+    /// When an Azure run was asked for.
+    pub submitted: Option<DateTime<Utc>>,
     /// The days of an Azure run.
     pub run_days: Option<DaySpan>,
     /// Whether it is of the kind that Azure writes, whose runs hold a range of days.
@@ -69,6 +72,9 @@ impl Manifest {
             name,
             billing_period: month(inner("billingPeriod"), "start"),
             run_period: month(inner("runInfo"), "startDate"),
+            submitted: inner("runInfo")
+                .and_then(|run| text(run, "submittedTime"))
+                .and_then(|time| time.parse().ok()),
             run_days: day("startDate")
                 .zip(day("endDate"))
                 .and_then(|(first, last)| DaySpan::new(first, last)),

@@ -18,6 +18,7 @@ mod layout;
 mod loose;
 mod manifest;
 mod origin;
+mod present_days;
 pub mod retry;
 mod runs;
 mod select;
@@ -31,13 +32,14 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 pub use counted_days::{CountedDays, Verdict};
+pub use extracts::is_of_other_format;
 pub use format::{Compression, Format};
 pub use origin::Origin;
+pub use present_days::{PresentDays, Standing, place_of_run};
 
 use connector::Known;
 
 use crate::config::Kind;
-use crate::domain::days::DaySpan;
 use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
@@ -89,8 +91,8 @@ pub struct Delivery {
     pub manifests: Vec<DeliveredManifest>,
     /// What the manifest says is exported, in the provider's own word: `ActualCost`.
     pub export_type: Option<String>,
-    /// Days of its month that no run holds, of exports that name days.
-    pub missing_days: Vec<DaySpan>,
+    /// The days that its runs hold, of exports that name days.
+    pub present_days: Option<PresentDays>,
     /// What a person should know though nothing failed.
     pub warnings: Vec<String>,
 }
@@ -205,7 +207,7 @@ impl Delivery {
             files,
             manifests: Vec::new(),
             export_type: None,
-            missing_days: Vec::new(),
+            present_days: None,
             warnings: Vec::new(),
         }
     }
@@ -224,19 +226,30 @@ impl Delivery {
         self
     }
 
-    /// The files among those that brought the rows of its slice which it neither names nor replaces: their rows would go.
-    pub fn loses<'a>(&self, kind: Kind, held: &'a [String]) -> Vec<&'a str> {
-        let is_named = |uri: &str| self.files.iter().any(|file| file.uri == uri);
-        let held = held.iter().map(String::as_str).filter(|uri| !is_named(uri));
-        held.filter(|uri| match kind {
+    /// Whether rows of its slice whose files are gone may have a place beside its own.
+    pub fn leaves_room(&self, kind: Kind) -> bool {
+        match (kind, self.period, &self.present_days) {
             // Every extract holds rows of its own.
-            Kind::GcpBillingFiles => true,
-            _ => layout::PeriodFolder::of(uri).is_some_and(|folder| {
-                let mut missing = self.missing_days.iter();
-                missing.any(|span| span.shared(folder.days).is_some())
-            }),
-        })
-        .collect()
+            (Kind::GcpBillingFiles, ..) => true,
+            (_, Some(month), Some(present)) => !present.are_whole(month),
+            _ => false,
+        }
+    }
+
+    /// The same beside landed rows of runs that are gone: of a row of another day than its run nobody can tell whether one
+    /// of those holds it too.
+    #[must_use]
+    pub fn beside_kept_rows(mut self) -> Self {
+        if let Some([alone]) = self.present_days.as_ref().map(|present| present.runs.as_slice()) {
+            let days = Arc::new(CountedDays {
+                with_strays: false,
+                ..alone.as_ref().clone()
+            });
+            for file in &mut self.files {
+                file.days = Some(days.clone());
+            }
+        }
+        self
     }
 
     /// What an API holds under an identity that its connector can tell without reading it.
@@ -258,7 +271,7 @@ impl Delivery {
             files: vec![file],
             manifests: Vec::new(),
             export_type: None,
-            missing_days: Vec::new(),
+            present_days: None,
             warnings: Vec::new(),
         }
     }

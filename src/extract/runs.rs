@@ -10,6 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::counted_days::{CountedDays, names};
+use super::present_days::PresentDays;
 use super::{DeliveredManifest, Delivery, Discovery, SourceFile};
 use crate::domain::days::DaySpan;
 use crate::domain::period::Period;
@@ -31,8 +32,8 @@ pub struct Run {
     pub place: String,
     /// A manifest at the top, which each run overwrites, is the newest whatever its time.
     pub is_top: bool,
-    /// When it was begun, or else written; then what tells runs of one instant apart.
-    pub age: (DateTime<Utc>, String),
+    /// When it was begun, or else written; of runs of one instant when its manifest says, then what else tells them apart.
+    pub age: (DateTime<Utc>, Option<DateTime<Utc>>, String),
     /// The manifest, and the rows that it tells of.
     pub manifest: Option<(Object, Option<u64>)>,
     /// What it exports, in the provider's word.
@@ -58,11 +59,11 @@ pub fn deliver(runs: Vec<Run>, found: &mut Discovery) {
         let first_manifest = runs
             .iter()
             .filter(|run| run.manifest.is_some())
-            .map(|run| &run.age)
+            .map(|run| (run.age.0, &run.age.2))
             .min();
-        let (left_out, mut runs): (Vec<&Run>, Vec<&Run>) = runs
-            .into_iter()
-            .partition(|run| run.manifest.is_none() && first_manifest.is_some_and(|first| &run.age > first));
+        let (left_out, mut runs): (Vec<&Run>, Vec<&Run>) = runs.into_iter().partition(|run| {
+            run.manifest.is_none() && first_manifest.is_some_and(|first| (run.age.0, &run.age.2) > first)
+        });
         for run in left_out {
             if unfinished.insert(&run.place) {
                 found.warnings.push(format!(
@@ -136,16 +137,18 @@ fn composed(export: &str, month: Period, layers: &[Layer<'_>], of: usize) -> Res
     let mut parts = Vec::new();
     let mut manifests = Vec::new();
     let mut warnings = Vec::new();
+    let mut present = Vec::new();
     // The rows of a run of this month alone count whole, whatever their dates: its period is theirs.
     let is_plain = alone.is_some_and(|layer| whole.covers(layer.run.days));
     for layer in layers {
         let run = layer.run;
-        let counted = CountedDays {
+        let counted = Arc::new(CountedDays {
             month,
             run: run.days,
             counted: DaySpan::joined(layer.days.iter().copied()),
             with_strays: layer.is_ground || alone.is_some(),
-        };
+        });
+        present.push(counted.clone());
         let own = run.files.as_ref().map(Vec::as_slice).unwrap_or_default();
         if let Some((object, rows)) = &run.manifest {
             manifests.push(DeliveredManifest {
@@ -157,7 +160,7 @@ fn composed(export: &str, month: Period, layers: &[Layer<'_>], of: usize) -> Res
         warnings.extend(run.warnings.iter().cloned());
         id.push(format!("{} {}", run.id, counted.names()));
         parts.push(format!("{} for {}", run.place, counted.names()));
-        let days = (!is_plain).then(|| Arc::new(counted));
+        let days = (!is_plain).then_some(counted);
         files.extend(own.iter().map(|file| SourceFile {
             days: days.clone(),
             ..file.clone()
@@ -219,6 +222,9 @@ fn composed(export: &str, month: Period, layers: &[Layer<'_>], of: usize) -> Res
             .warnings
             .push(format!("{export} {month}: no run holds {}", names(&missing)));
     }
-    delivery.missing_days = missing;
+    delivery.present_days = Some(PresentDays {
+        runs: present,
+        unnamed: missing,
+    });
     Ok(delivery)
 }

@@ -67,14 +67,24 @@ pub async fn from_manifests(
         older.push(versions.collect::<Vec<_>>());
     }
     let mut read = read_all(location, best).await;
-    // A run of fewer days than its folder names leaves days to the runs before it.
+    // A run of fewer days than its folder names leaves days to the runs before it; which of several of one minute is the
+    // newest, their manifests say.
     let further = read.iter().zip(older).filter(|((object, manifest), _)| {
-        let folder = PeriodFolder::of(object.path.as_ref());
-        let narrow =
-            |manifest: &Manifest| days_of(kind, manifest, folder.as_ref()) != folder.as_ref().map(|f| f.days);
-        holds_days(kind) && folder.is_some() && manifest.as_ref().is_ok_and(|m| m.is_azure && narrow(m))
+        holds_days(kind)
+            && PeriodFolder::of(object.path.as_ref()).is_some()
+            && manifest.as_ref().is_ok_and(|manifest| manifest.is_azure)
     });
-    let further = further.flat_map(|(_, older)| older).collect();
+    let further = further.flat_map(|((object, manifest), older)| {
+        let folder = PeriodFolder::of(object.path.as_ref());
+        let is_narrow = manifest.as_ref().is_ok_and(|manifest| {
+            days_of(kind, manifest, folder.as_ref()) != folder.as_ref().map(|f| f.days)
+        });
+        let (is_top, time, _) = rank(object);
+        let is_further =
+            move |object: &&Object| is_narrow || (is_top, time) == (rank(object).0, rank(object).1);
+        older.into_iter().filter(is_further)
+    });
+    let further = further.collect();
     read.extend(read_all(location, further).await);
 
     let mut runs = Vec::new();
@@ -142,7 +152,7 @@ fn unreadable(
         id: String::new(),
         place: location.uri(&object.path),
         is_top,
-        age: (time, key.to_string()),
+        age: (time, None, key.to_string()),
         manifest: Some((object.clone(), None)),
         export_type: None,
         files: Err(error.clone()),
@@ -232,7 +242,7 @@ fn resolve(
         id: manifest.run.clone(),
         place: location.uri(&object.path),
         is_top,
-        age: (time, key.to_string()),
+        age: (time, manifest.submitted, key.to_string()),
         manifest: Some((object.clone(), manifest.rows)),
         export_type: manifest.export_type.clone(),
         files,

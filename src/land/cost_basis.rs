@@ -23,6 +23,12 @@ impl CostBasis {
         }
     }
 
+    /// The basis of a [`CostBasis::name`].
+    pub fn of_name(name: &str) -> Option<CostBasis> {
+        let all = [CostBasis::Actual, CostBasis::Amortized, CostBasis::Focus];
+        all.into_iter().find(|basis| basis.name() == name)
+    }
+
     /// Reads the type that a manifest names, such as `AmortizedCost`.
     fn told(export_type: &str) -> CostBasis {
         let name = export_type.to_ascii_lowercase();

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
-use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::arrow::array::{Array, AsArray};
 use datafusion::common::HashMap;
 
 use super::checks::Checks;
 use super::contract::Contract;
 use super::quarantine::{Quarantine, Rejection, row_text};
-use super::rows::Rows;
+use super::rows::{Rows, texts};
 use crate::domain::timestamp::{DateOrder, parse_timestamp};
 use crate::error::{Error, Result};
 use crate::extract::{CountedDays, SourceFile, Verdict};
@@ -210,13 +209,4 @@ impl DayFilter {
         }
         Ok(())
     }
-}
-
-/// The cells of a column as text, empty where there is none.
-fn texts(column: &ArrayRef) -> Result<Vec<String>> {
-    let options = FormatOptions::default().with_null("");
-    let formatter = ArrayFormatter::try_new(column.as_ref(), &options)?;
-    Ok((0..column.len())
-        .map(|row| formatter.value(row).to_string())
-        .collect())
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::checks::Bill;
-use super::slice::Landed;
+use super::slice::{Landed, SliceRequest};
 use super::slice_key::SliceKey;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
@@ -73,7 +73,13 @@ pub struct ForgottenSlices {
 
 impl SliceFacts {
     /// Of a delivery that was read whole and is about to be committed to `tables`.
-    pub(super) fn new(key: &SliceKey, delivery: &Delivery, landed: &Landed, tables: Vec<String>) -> SliceFacts {
+    pub(super) fn new(
+        request: &SliceRequest<'_>,
+        key: &SliceKey,
+        delivery: &Delivery,
+        landed: &Landed,
+        tables: Vec<String>,
+    ) -> SliceFacts {
         let cost_basis = landed.cost_basis.map_or("", |basis| basis.name());
         let bill = |(bill, period): &(Bill, Period)| BillFacts {
             period: period.to_string(),
@@ -83,6 +89,8 @@ impl SliceFacts {
             cost_basis: cost_basis.to_string(),
         };
         let mut files = landed.contents.clone();
+        let before = request.held_before.get(key).into_iter().flat_map(|held| &held.files);
+        files.extend(before.filter(|(uri, _)| landed.kept.files.contains(uri)).cloned());
         if !delivery.manifests.is_empty() {
             // Two equal files that one manifest names are two: it says so.
             files.sort_by(|a, b| a.1.cmp(&b.1));

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, BooleanArray, StringArray, new_null_array};
+use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, StringArray, new_null_array};
 use datafusion::arrow::compute::filter;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::checks::Checks;
 use super::csv_rows::CsvFile;
@@ -43,6 +44,15 @@ fn chosen<T>(values: Vec<T>, keep: &[bool]) -> Vec<T> {
         .filter(|(_, keep)| **keep)
         .map(|(value, _)| value)
         .collect()
+}
+
+/// The cells of a column as text, empty where there is none.
+pub(super) fn texts(column: &ArrayRef) -> Result<Vec<String>> {
+    let options = FormatOptions::default().with_null("");
+    let formatter = ArrayFormatter::try_new(column.as_ref(), &options)?;
+    Ok((0..column.len())
+        .map(|row| formatter.value(row).to_string())
+        .collect())
 }
 
 /// One file as it lies on this machine, and the columns that its header became.

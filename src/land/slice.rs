@@ -10,6 +10,7 @@ use super::checks::Bill;
 use super::column_types::AgreedColumns;
 use super::cost_basis::CostBasis;
 use super::facts::{CommitFacts, SliceFacts};
+use super::gone_rows::{GoneRows, KeptRows};
 use super::quarantine::Quarantine;
 use super::raw_columns::partition_columns;
 use super::slice_key::{SliceKey, transaction_version};
@@ -20,7 +21,10 @@ use crate::domain::period::Period;
 use crate::error::{Error, Result};
 use crate::extract::{DeliveredManifest, Delivery, Format, Origin, SourceFile};
 use crate::warehouse::store::Fetched;
-use crate::warehouse::{Commit, Replaced, StagedFile, Stager, Warehouse};
+use crate::warehouse::{Commit, Replaced, StagedFile, Stager, Table, Warehouse};
+
+/// One of each table that a slice may have rows in.
+const FORMATS: [Format; 2] = [Format::Csv, Format::Parquet];
 
 /// What landing needs to know besides the files.
 pub struct SliceRequest<'a> {
@@ -32,6 +36,8 @@ pub struct SliceRequest<'a> {
     pub spool: PathBuf,
     /// The columns of the raw tables, agreed on by all slices of the run.
     pub columns: &'a AgreedColumns,
+    /// What the slices hold already that may keep rows of it.
+    pub held_before: BTreeMap<SliceKey, HeldBefore>,
     /// Slices whose rows may be written at the same time.
     pub writers: &'a tokio::sync::Semaphore,
     /// What is held already is written again.
@@ -42,6 +48,15 @@ pub struct SliceRequest<'a> {
     pub units: Arc<BTreeSet<String>>,
     /// Told about rows and bytes as they pass.
     pub progress: &'a (dyn Fn(u64, u64) + Sync),
+}
+
+/// What a slice held before a delivery came.
+#[derive(Debug, Clone, Default)]
+pub struct HeldBefore {
+    /// What its amounts are, of kinds whose exports differ in it.
+    pub cost_basis: Option<CostBasis>,
+    /// URI and digest of each file that brought rows.
+    pub files: Vec<(String, String)>,
 }
 
 /// What became of a slice.
@@ -69,6 +84,8 @@ pub struct Landed {
     pub missing_columns: BTreeSet<&'static str>,
     /// Tags that cannot be read.
     pub unreadable_tags: UnreadableTags,
+    /// Rows among them whose files are gone.
+    pub kept: KeptRows,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// The rows that were read of each file, landed, rejected or left out, by its path.
@@ -115,7 +132,23 @@ pub async fn land_slice(
     // Answers are read many at a time, but rows are written by few.
     let _turn = request.writers.acquire().await;
     let mut staged: Vec<(String, SchemaRef, Vec<StagedFile>)> = Vec::new();
-    for format in [Format::Csv, Format::Parquet] {
+    let mut gone = Vec::new();
+    for format in FORMATS {
+        gone.push(
+            GoneRows::find(request.warehouse, key, format, delivery)
+                .await
+                .map_err(bare)?,
+        );
+    }
+    let beside;
+    let delivery = match gone.iter().any(Option::is_some) {
+        true => {
+            beside = delivery.clone().beside_kept_rows();
+            &beside
+        }
+        false => delivery,
+    };
+    for (format, gone) in FORMATS.into_iter().zip(&gone) {
         let table = key.table(format);
         let same_table = |f: &&SourceFile| f.format.is_typed() == format.is_typed();
         let files: Vec<&SourceFile> = delivery.files.iter().filter(same_table).collect();
@@ -133,7 +166,13 @@ pub async fn land_slice(
                 .iter()
                 .any(|f| partition.iter().all(|(c, v)| f.partition.get(c) == Some(v)));
             if held || (delivery.files.is_empty() && format == Format::Csv) {
-                staged.push((table, exists.schema().clone(), Vec::new()));
+                match stage_gone(request, &exists, gone.as_ref(), &mut landed).await {
+                    Ok(files) => staged.push((table, exists.schema().clone(), files)),
+                    Err(error) => {
+                        discard(request, &staged).await;
+                        return Err((error, landed.quarantine));
+                    }
+                }
             }
             continue;
         }
@@ -144,6 +183,7 @@ pub async fn land_slice(
             origin,
             &table,
             &files,
+            gone.as_ref(),
             answer.take(),
             &mut landed,
         )
@@ -184,8 +224,16 @@ pub async fn land_slice(
         }
     }
     landed.cost_basis = landed.cost_basis.map(|seen| CostBasis::of(delivery, seen));
+    if landed.kept.rows > 0
+        && let Err(error) = one_basis(request, key, delivery, &mut landed)
+    {
+        discard(request, &staged).await;
+        return Err((error, landed.quarantine));
+    }
+    landed.bills.extend(landed.kept.bills.iter().cloned());
+    landed.warnings.extend(landed.kept.warning(key));
     let tables = staged.iter().map(|(table, ..)| table.clone()).collect();
-    let facts = SliceFacts::new(key, delivery, &landed, tables);
+    let facts = SliceFacts::new(request, key, delivery, &landed, tables);
     let told = CommitFacts::Landed(facts.clone())
         .to_json()
         .map_err(|error| (error, landed.quarantine.clone()))?;
@@ -208,6 +256,60 @@ pub async fn land_slice(
             .map_err(|e| (e, landed.quarantine.clone()))?;
     }
     Ok(landed)
+}
+
+/// Fails when what stays of a slice holds other costs than what came; without a manifest's word it may look like less.
+fn one_basis(
+    request: &SliceRequest<'_>,
+    key: &SliceKey,
+    delivery: &Delivery,
+    landed: &mut Landed,
+) -> Result<()> {
+    let Some(held) = request.held_before.get(key).and_then(|held| held.cost_basis) else {
+        return Ok(());
+    };
+    match landed.cost_basis {
+        Some(came) if came != held && delivery.export_type.is_some() => {
+            Err(Error::data("runs of one export hold different costs")
+                .because(format!(
+                    "{} rows of runs that are gone hold {} cost, the present ones {} cost",
+                    landed.kept.rows,
+                    held.name(),
+                    came.name()
+                ))
+                .hint(format!(
+                    "put the runs of each type of export below a folder of its own, or give up what is gone with `offgridflow maintain --forget {}` and run again",
+                    key.argument()
+                )))
+        }
+        came => {
+            landed.cost_basis = came.max(Some(held));
+            Ok(())
+        }
+    }
+}
+
+/// Stages the rows that stay in a table of which nothing is delivered any more.
+async fn stage_gone(
+    request: &SliceRequest<'_>,
+    table: &Table,
+    gone: Option<&GoneRows>,
+    landed: &mut Landed,
+) -> Result<Vec<StagedFile>> {
+    let Some(gone) = gone else { return Ok(Vec::new()) };
+    let mut stager = Stager::new(
+        table.location.clone(),
+        request.run_id,
+        table.schema().clone(),
+        &partition_columns(),
+    )?;
+    let outcome = gone.stage(&mut stager, None, &mut landed.kept).await;
+    landed.rows += stager.rows();
+    let files = stager.finish().await?;
+    if outcome.is_err() {
+        Stager::discard(&table.location, &files).await;
+    }
+    outcome.map(|()| files)
 }
 
 /// Fails when the files hold other rows than their manifest tells of.

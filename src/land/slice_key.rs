@@ -47,6 +47,15 @@ impl SliceKey {
         values
     }
 
+    /// The slice as commands name it.
+    pub fn argument(&self) -> String {
+        let name = format!("{}/{}/{}", self.tenant, self.source, self.export);
+        match self.period {
+            Some(period) => format!("{name}/{period}"),
+            None => name,
+        }
+    }
+
     /// The name under which the delivery id stands in the raw table itself.
     pub fn app_id(&self, table: &str) -> String {
         let period = self.period.map(|p| p.to_string()).unwrap_or_default();

@@ -11,6 +11,7 @@ use super::content;
 use super::contract::{Contract, refuse_other_kind};
 use super::csv_rows::CsvFile;
 use super::day_filter::FilteredRows;
+use super::gone_rows::GoneRows;
 use super::json_rows::JsonFile;
 use super::new_files::Provenance;
 use super::overlap::{Repeated, RowHashes};
@@ -44,6 +45,7 @@ pub(super) async fn stage_files(
     origin: &Origin,
     table: &str,
     files: &[&SourceFile],
+    gone: Option<&GoneRows>,
     mut answer: Option<Fetched>,
     landed: &mut Landed,
 ) -> Result<(SchemaRef, Vec<StagedFile>)> {
@@ -91,9 +93,14 @@ pub(super) async fn stage_files(
         }
     }
     let schema = Arc::new(Schema::new(all_fields));
-    let repeated = match key.kind == Kind::GcpBillingFiles && files.len() > 1 {
+    let repeated = match key.kind == Kind::GcpBillingFiles && files.len() + usize::from(gone.is_some()) > 1 {
         true => {
-            let identity = RowIdentity::of(&contract, columns.iter().map(|file| file.fields.as_slice()));
+            let of_gone = match gone {
+                Some(gone) => Some(gone.fields().await?),
+                None => None,
+            };
+            let fields = columns.iter().map(|file| file.fields.as_slice());
+            let identity = RowIdentity::of(&contract, fields.chain(of_gone.as_deref()));
             if !identity.apart().is_empty() {
                 let names: Vec<&str> = identity.apart().iter().map(String::as_str).collect();
                 landed.warnings.push(format!(
@@ -103,7 +110,10 @@ pub(super) async fn stage_files(
                 ));
             }
             Some(Arc::new(
-                repeated_rows(request, source, &contract, identity, files, &fetched, &columns).await?,
+                repeated_rows(
+                    request, source, &contract, identity, files, &fetched, &columns, gone,
+                )
+                .await?,
             ))
         }
         false => None,
@@ -282,6 +292,14 @@ pub(super) async fn stage_files(
         landed.cost_basis = landed.cost_basis.max(checks.cost_basis());
         landed.quarantine.extend(quarantine);
     }
+    if let Some(gone) = gone {
+        let repeated = repeated.map(|repeated| (repeated, files.len()));
+        if let Err(error) = gone.stage(&mut stager, repeated, &mut landed.kept).await {
+            let staged = stager.finish().await.unwrap_or_default();
+            Stager::discard(&request.warehouse.table_location(table), &staged).await;
+            return Err(error);
+        }
+    }
     landed.rows += stager.rows();
     Ok((schema, stager.finish().await?))
 }
@@ -366,7 +384,8 @@ async fn delivered_columns(
     .await
 }
 
-/// The rows of each file that an earlier one holds already; every file is read once more for it.
+/// The rows of each file that an earlier one holds already, last of what is gone; every file is read once more for it.
+#[allow(clippy::too_many_arguments)] // One call site; a struct would only rename the arguments.
 async fn repeated_rows(
     request: &SliceRequest<'_>,
     source: &Source,
@@ -375,6 +394,7 @@ async fn repeated_rows(
     files: &[&SourceFile],
     fetched: &[Fetched],
     columns: &[FileColumns],
+    gone: Option<&GoneRows>,
 ) -> Result<Repeated> {
     std::fs::create_dir_all(&request.spool)
         .map_err(|e| Error::from(e).at(request.spool.display().to_string()))?;
@@ -396,7 +416,10 @@ async fn repeated_rows(
         })
         .await?;
     }
-    let count = files.len();
+    if let Some(gone) = gone {
+        gone.add_to(&mut hashes, files.len()).await?;
+    }
+    let count = files.len() + usize::from(gone.is_some());
     blocking(move || hashes.repeated(count)).await
 }
 

@@ -49,13 +49,13 @@ impl Ledger {
             .collect()
     }
 
-    /// The files that brought the rows of a slice, by their URIs.
+    /// The files that brought the rows of a slice: URI and digest.
     ///
     /// # Errors
     /// External when the database cannot be read.
-    pub async fn content_uris(&self, key: &SliceKey) -> Result<Vec<String>> {
-        sqlx::query_scalar(
-            "SELECT source_uri FROM content
+    pub async fn contents_of(&self, key: &SliceKey) -> Result<Vec<(String, String)>> {
+        sqlx::query_as(
+            "SELECT source_uri, digest FROM content
              WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ? ORDER BY source_uri",
         )
         .bind(&key.tenant)

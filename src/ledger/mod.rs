@@ -31,7 +31,7 @@ pub use lock::RunLock;
 pub use looks::LookRecord;
 pub use migrations::MigrationStatus;
 pub use open::Ledger;
-pub use quarantine::{QuarantineFilter, QuarantineRow};
+pub use quarantine::{QuarantineFilter, QuarantineRow, RejectedRows};
 pub use runs::{NewRun, Run, RunStatus};
 pub use slice_notes::{SliceContents, SliceNotes};
 pub use slices::{SliceAction, SliceKey, SliceRecord};

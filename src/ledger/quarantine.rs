@@ -29,6 +29,15 @@ pub struct QuarantineRow {
     pub raw_text: String,
 }
 
+/// The rejected rows of a slice that was delivered anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RejectedRows {
+    /// Those of the delivery.
+    pub rows: Vec<QuarantineRow>,
+    /// Files whose landed rows stay, and their rejected ones with them.
+    pub kept_files: Vec<String>,
+}
+
 /// Which rejected rows to list; `None` matches anything.
 #[derive(Debug, Clone, Default)]
 pub struct QuarantineFilter {
@@ -85,24 +94,27 @@ impl Ledger {
     }
 }
 
-/// Replaces the rejected rows of a slice by these.
+/// Replaces the rejected rows of a slice by these, which was delivered anew; those of kept files stay as their other rows do.
 pub(super) async fn put_quarantine(
     connection: &mut SqliteConnection,
     key: &SliceKey,
-    rows: &[QuarantineRow],
+    rejected: &RejectedRows,
 ) -> Result<()> {
     sqlx::query(
-        "DELETE FROM quarantine WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
+        "DELETE FROM quarantine
+         WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?
+           AND source_uri NOT IN (SELECT value FROM json_each(?))",
     )
     .bind(&key.tenant)
     .bind(&key.source)
     .bind(&key.kind)
     .bind(&key.export)
     .bind(&key.period)
+    .bind(serde_json::json!(rejected.kept_files).to_string())
     .execute(&mut *connection)
     .await
     .map_err(failed)?;
-    for row in rows {
+    for row in &rejected.rows {
         sqlx::query(
             "INSERT INTO quarantine
                  (run_id, tenant, source, kind, export, period, source_uri, row_number, column_name, reason, raw_text)

@@ -5,7 +5,7 @@ use super::contents::put_contents;
 use super::deliveries::put_delivery;
 use super::looks::put_look;
 use super::open::{Ledger, committed};
-use super::quarantine::{QuarantineRow, put_quarantine};
+use super::quarantine::{RejectedRows, put_quarantine};
 use super::slices::{SliceKey, SliceRecord, put_slice};
 use crate::error::Result;
 
@@ -28,7 +28,7 @@ pub struct SliceNotes {
     /// What it holds.
     pub contents: Option<SliceContents>,
     /// Its rejected rows.
-    pub quarantine: Option<Vec<QuarantineRow>>,
+    pub quarantine: Option<RejectedRows>,
     /// The mark of a look that was made now.
     pub look: Option<Option<String>>,
     /// What a run did with it.
@@ -67,8 +67,8 @@ impl Ledger {
         if let Some(mark) = &notes.look {
             put_look(&mut transaction, key, mark.as_deref()).await?;
         }
-        if let Some(rows) = &notes.quarantine {
-            put_quarantine(&mut transaction, key, rows).await?;
+        if let Some(rejected) = &notes.quarantine {
+            put_quarantine(&mut transaction, key, rejected).await?;
         }
         if let Some(record) = &notes.record {
             put_slice(&mut transaction, record).await?;

@@ -318,15 +318,18 @@ async fn rejected_rows_are_kept_cut_and_cleared() {
         reason: "`1,5` is not a plain number".into(),
         raw_text: "ü".repeat(4000),
     };
-    let note = async |period: &str, rows: Vec<QuarantineRow>| {
+    let note = async |period: &str, rows: Vec<QuarantineRow>, kept: &[&str]| {
         let notes = SliceNotes {
-            quarantine: Some(rows),
+            quarantine: Some(RejectedRows {
+                rows,
+                kept_files: kept.iter().map(|file| file.to_string()).collect(),
+            }),
             ..SliceNotes::of(key(period))
         };
         ledger.note_slice(&notes).await.unwrap();
     };
-    note("2026-01", vec![row(9, "2026-01"), row(2, "2026-01")]).await;
-    note("2026-02", vec![row(1, "2026-02")]).await;
+    note("2026-01", vec![row(9, "2026-01"), row(2, "2026-01")], &[]).await;
+    note("2026-02", vec![row(1, "2026-02")], &[]).await;
     let filter = QuarantineFilter {
         period: Some("2026-01".into()),
         ..QuarantineFilter::default()
@@ -340,7 +343,16 @@ async fn rejected_rows_are_kept_cut_and_cleared() {
         ..QuarantineFilter::default()
     };
     assert_eq!(ledger.quarantine(&limited).await.unwrap().len(), 1);
-    note("2026-01", Vec::new()).await;
+    note("2026-01", Vec::new(), &["file:///bills/a.csv"]).await;
+    assert_eq!(
+        ledger
+            .quarantine(&QuarantineFilter::default())
+            .await
+            .unwrap()
+            .len(),
+        3
+    );
+    note("2026-01", Vec::new(), &[]).await;
     assert_eq!(
         ledger
             .quarantine(&QuarantineFilter::default())

@@ -121,11 +121,7 @@ pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Ve
                 for delivery in discovery.deliveries {
                     let delivery = delivery.with_date_order(source.date_order);
                     let slice = planned(workspace, request, &tenant, &source, &origin, delivery).await?;
-                    let Some(slice) = slice else { continue };
-                    match lost(workspace, &slice).await? {
-                        Some(error) => plan.failures.push(error),
-                        None => plan.slices.push(slice),
-                    }
+                    plan.slices.extend(slice);
                 }
             }
             Err(error) => plan.failures.push(error.at(format!("source {}", plan.id))),
@@ -188,34 +184,6 @@ async fn planned(
     }))
 }
 
-/// Why a slice is not landed anew: files that brought some of its rows are gone, and nothing that came since holds their days.
-async fn lost(workspace: &Workspace, slice: &PlannedSlice) -> Result<Option<Error>> {
-    if slice.action != Action::Replaced {
-        return Ok(None);
-    }
-    let key = ledger_key(&slice.key);
-    let held = workspace.ledger.content_uris(&key).await?;
-    let lost = slice.delivery.loses(slice.key.kind, &held);
-    let Some(first) = lost.first() else {
-        return Ok(None);
-    };
-    let more = match lost.len() - 1 {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let mut name = format!("{}/{}/{}", key.tenant, key.source, key.export);
-    if !key.period.is_empty() {
-        name = format!("{name}/{}", key.period);
-    }
-    let error = Error::external("files that brought rows are gone, and no other delivery holds their days")
-        .at(format!("slice {}", slice.key))
-        .because(format!("{first}{more}"))
-        .hint(format!(
-            "what was landed stays, and nothing newer of this slice lands: put the files back, or give their rows up with `offgridflow maintain --forget {name}` and run again"
-        ));
-    Ok(Some(error))
-}
-
 fn action(
     workspace: &Workspace,
     request: &Request,
@@ -226,21 +194,10 @@ fn action(
     let mut known = noted.is_some();
     let current = noted == Some(delivery.delivery_id.as_str());
     let partition = key.partition();
-    let tables = [Format::Csv, Format::Parquet]
-        .map(|format| (format, workspace.tables.snapshots.get(&key.table(format))));
-    let mut held_elsewhere = false;
-    for (format, table) in tables {
-        let Some(table) = table else { continue };
-        let held = table
-            .files()
-            .iter()
-            .any(|f| partition.iter().all(|(c, v)| f.partition.get(c) == Some(v)));
-        known |= held;
-        let delivered = delivery
-            .files
-            .iter()
-            .any(|f| f.format.is_typed() == format.is_typed());
-        held_elsewhere |= held && !delivered;
+    for format in [Format::Csv, Format::Parquet] {
+        let table = workspace.tables.snapshots.get(&key.table(format));
+        let mut files = table.iter().flat_map(|table| table.files());
+        known |= files.any(|f| partition.iter().all(|(c, v)| f.partition.get(c) == Some(v)));
     }
     let tables_exist = delivery.files.is_empty()
         || delivery
@@ -251,7 +208,7 @@ fn action(
         return if known { Action::Asked } else { Action::New };
     }
     match (
-        current && tables_exist && !held_elsewhere && !request.full_refresh && !request.land_again,
+        current && tables_exist && !request.full_refresh && !request.land_again,
         known,
     ) {
         (true, _) => Action::Current,

@@ -1,6 +1,6 @@
 //! Extract and land: reads what arrived, side by side, and records what became of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -17,8 +17,8 @@ use super::report::RunReport;
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
 use crate::extract::{Format, Origin};
-use crate::land::{AgreedColumns, Landed, SliceRequest, land_slice};
-use crate::ledger::{QuarantineRow, SliceAction, SliceNotes, SliceRecord};
+use crate::land::{AgreedColumns, HeldBefore, Landed, SliceKey, SliceRequest, land_slice};
+use crate::ledger::{QuarantineRow, RejectedRows, SliceAction, SliceNotes, SliceRecord};
 
 /// Slices whose rows are written side by side.
 const PARALLEL_WRITERS: usize = 2;
@@ -84,6 +84,7 @@ pub async fn land_all(
         .sum();
     observer.begin("land", &format!("{} slices", todo.len()), bytes);
     let units = Arc::new(known_units(workspace)?);
+    let held_before = held_before(workspace, &todo).await?;
     let writers = tokio::sync::Semaphore::new(PARALLEL_WRITERS);
     let has_answers = todo
         .iter()
@@ -101,6 +102,7 @@ pub async fn land_all(
             run_id,
             spool,
             columns: &columns,
+            held_before,
             writers: &writers,
             land_again: request.full_refresh || request.land_again,
             max_rejected: workspace.config.landing.max_rejected,
@@ -166,6 +168,26 @@ pub async fn land_all(
     note_looks(workspace, report, looks).await
 }
 
+/// What the slices hold that may keep rows of it beside those that came.
+async fn held_before(
+    workspace: &Workspace,
+    todo: &[(String, PlannedSlice)],
+) -> Result<BTreeMap<SliceKey, HeldBefore>> {
+    let mut held = BTreeMap::new();
+    let slices = todo.iter().map(|(_, slice)| slice);
+    for slice in slices.filter(|slice| slice.delivery.leaves_room(slice.key.kind)) {
+        let key = ledger_key(&slice.key);
+        let bills = workspace.ledger.bills(&key.tenant).await?;
+        let bills = bills.iter().filter(|bill| bill.key == key);
+        let before = HeldBefore {
+            cost_basis: bills.filter_map(|bill| CostBasis::of_name(&bill.cost_basis)).max(),
+            files: workspace.ledger.contents_of(&key).await?,
+        };
+        held.insert(slice.key.clone(), before);
+    }
+    Ok(held)
+}
+
 struct Outcome {
     id: String,
     slice: PlannedSlice,
@@ -228,7 +250,10 @@ async fn record(
             reason: r.reason.clone(),
             raw_text: r.text.clone(),
         });
-        notes.quarantine = Some(rows.collect());
+        notes.quarantine = Some(RejectedRows {
+            rows: rows.collect(),
+            kept_files: landed.iter().flat_map(|l| l.kept.files.iter().cloned()).collect(),
+        });
     }
     notes.record = Some(SliceRecord {
         run_id: run_id.to_string(),

@@ -7,7 +7,7 @@ use super::raw_slices::{Held, RawSlices};
 use super::workspace::Workspace;
 use crate::error::Result;
 use crate::land::SliceFacts;
-use crate::ledger::{Bill, SliceContents, SliceKey, SliceNotes, TableState};
+use crate::ledger::{Bill, RejectedRows, SliceContents, SliceKey, SliceNotes, TableState};
 use crate::warehouse::Table;
 
 /// Where the ledger and the tables say different things.
@@ -109,7 +109,7 @@ pub async fn correct(workspace: &Workspace) -> Result<Vec<String>> {
         let notes = SliceNotes {
             delivery_id: Some(held.delivery(noted.as_deref())),
             contents: held.facts().map(|facts| contents(key, facts)),
-            quarantine: matches!(held, Held::Gone).then(Vec::new),
+            quarantine: matches!(held, Held::Gone).then(RejectedRows::default),
             ..SliceNotes::of(key.clone())
         };
         workspace.ledger.note_slice(&notes).await?;

@@ -2,8 +2,9 @@
 //!
 //! What is gone from a source keeps its rows until somebody says otherwise, so what came in its place would count beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::one_bill::arrives;
 use super::workspace::Workspace;
 use crate::config::Role;
 use crate::error::{Error, Result};
@@ -14,13 +15,21 @@ use crate::ledger::{Bill, Content, Listed, SliceKey};
 /// # Errors
 /// Usage: names both and the way out; nothing has been built.
 pub async fn check(workspace: &Workspace) -> Result<()> {
+    check_beside(workspace, &BTreeSet::new()).await
+}
+
+/// The same without slices that are about to land anew.
+///
+/// # Errors
+/// As [`check`].
+pub async fn check_beside(workspace: &Workspace, arriving: &BTreeSet<SliceKey>) -> Result<()> {
     for tenant in workspace.config.selected_tenants() {
         let counts = |source: &str| {
             let mut sources = tenant.sources.iter();
             sources.any(|s| s.id == source && s.role == Role::Counts)
         };
         let mut contents = workspace.ledger.repeated_contents(&tenant.id).await?;
-        contents.retain(|content| counts(&content.key.source));
+        contents.retain(|content| counts(&content.key.source) && !arrives(arriving, &content.key));
         let listings = Listings::new(workspace.ledger.listings(&tenant.id).await?);
         if let Some(error) = same_content(&contents, &listings) {
             return Err(error);
@@ -29,7 +38,7 @@ pub async fn check(workspace: &Workspace) -> Result<()> {
             continue;
         }
         let mut bills = workspace.ledger.bills(&tenant.id).await?;
-        bills.retain(|bill| counts(&bill.key.source));
+        bills.retain(|bill| counts(&bill.key.source) && !arrives(arriving, &bill.key));
         if let Some(error) = same_bill(&bills, &listings) {
             return Err(error);
         }

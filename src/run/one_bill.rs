@@ -12,6 +12,14 @@ use crate::ledger::{Bill, SliceKey};
 /// # Errors
 /// Usage: names both, the account and the periods; nothing has been built.
 pub async fn check(workspace: &Workspace) -> Result<()> {
+    check_beside(workspace, &BTreeSet::new()).await
+}
+
+/// The same without slices that are about to land anew.
+///
+/// # Errors
+/// As [`check`].
+pub async fn check_beside(workspace: &Workspace, arriving: &BTreeSet<SliceKey>) -> Result<()> {
     for tenant in workspace.config.selected_tenants() {
         let counting: BTreeSet<&str> = tenant
             .sources
@@ -20,10 +28,19 @@ pub async fn check(workspace: &Workspace) -> Result<()> {
             .map(|s| s.id.as_str())
             .collect();
         let mut bills = workspace.ledger.bills(&tenant.id).await?;
-        bills.retain(|bill| counting.contains(bill.key.source.as_str()));
+        bills.retain(|bill| counting.contains(bill.key.source.as_str()) && !arrives(arriving, &bill.key));
         check_bills(&bills).map_err(|error| error.at(format!("tenant {}", tenant.id)))?;
     }
     Ok(())
+}
+
+/// Whether a slice is one of `arriving`, or one of the periods of such a bare file.
+pub(super) fn arrives(arriving: &BTreeSet<SliceKey>, key: &SliceKey) -> bool {
+    let bare = SliceKey {
+        period: String::new(),
+        ..key.clone()
+    };
+    arriving.contains(key) || arriving.contains(&bare)
 }
 
 /// What is to be known of exports that add up: of each source the first bill that an export of `landed` holds and others of

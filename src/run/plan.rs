@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Request;
-use super::arrivals::{Action, plan_landing};
+use super::arrivals::{Action, ledger_key, plan_landing};
 use super::staleness::staleness;
 use super::upkeep::TableUpkeep;
 use super::workspace::Workspace;
+use super::{moved, one_bill};
 use crate::error::Result;
 use crate::model::Kind;
 use crate::transform::OutputKey;
-use crate::transform::partitions::{contributes, key_of, key_text};
+use crate::transform::partitions::{calls_for, contributes, key_of, key_text};
 use serde::Serialize;
 
 /// One line of a plan.
@@ -85,6 +86,7 @@ fn upkeep_steps(told: &TableUpkeep) -> Vec<Step> {
 async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan) -> Result<()> {
     let selected = workspace.select(&request.select)?;
     let mut arriving: Vec<(String, String, String, String)> = Vec::new();
+    let mut landing = BTreeSet::new();
     for source in plan_landing(workspace, request).await? {
         for failure in &source.failures {
             let code = failure.blame().exit_code();
@@ -106,6 +108,7 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
                 plan.current += u64::from(slice.action == Action::Current);
                 continue;
             }
+            landing.insert(ledger_key(&slice.key));
             let bytes: u64 = slice.delivery.files.iter().map(|f| f.object.size).sum();
             let new = slice.action == Action::New;
             let files = slice.delivery.files.len();
@@ -141,6 +144,13 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
             });
         }
     }
+    // What new files hold is known once they are read: only what has been landed can be compared.
+    let found = [
+        one_bill::check_beside(workspace, &landing).await,
+        moved::check_beside(workspace, &landing).await,
+    ];
+    let found = found.into_iter().find_map(Result::err);
+    plan.failures.extend(found.map(|error| error.to_string()));
     let models: Vec<_> = workspace
         .tables
         .graph
@@ -153,6 +163,7 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
         .iter()
         .map(|s| (s.table.clone(), BTreeSet::new()))
         .collect();
+    let mut leaving: BTreeMap<String, BTreeSet<OutputKey>> = BTreeMap::new();
     for model in models.iter().filter(|m| selected.contains(&m.name)) {
         let state = staleness(workspace, &workspace.tables, model, request.full_refresh).await?;
         let parents: Vec<String> = workspace
@@ -174,22 +185,34 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
                     "its SQL, settings, factors or input files changed".into(),
                 )
             })
-            .chain(state.orphaned.iter().map(|key| {
-                step(
-                    model,
-                    key_text(&model.partition, key),
-                    "drop",
-                    "no input calls for it any more".into(),
-                )
-            }))
             .collect();
+        let (again, mut dropped): (Vec<_>, Vec<_>) = state
+            .orphaned
+            .into_iter()
+            .partition(|key| affected(workspace, model, key, &arriving));
+        steps.extend(again.iter().map(|key| {
+            step(
+                model,
+                key_text(&model.partition, key),
+                "build",
+                "its rows went, and new ones arrive".into(),
+            )
+        }));
+        changing.extend(again);
         let mut current = state.current;
         if !parents.is_empty() {
+            let coming = coming(workspace, model, &touched, &leaving);
             // Partitions whose parents will change, as far as the tables of today tell.
             let changes = |key: &OutputKey| {
-                affected(workspace, model, key, &arriving) || follows(workspace, model, key, &touched)
+                affected(workspace, model, key, &arriving)
+                    || follows(workspace, model, key, &touched)
+                    || coming.contains(key)
             };
             let (behind, kept): (Vec<_>, Vec<_>) = current.into_iter().partition(changes);
+            let (left, behind): (Vec<_>, Vec<_>) = behind.into_iter().partition(|key| {
+                !affected(workspace, model, key, &arriving) && is_left(workspace, model, key, &leaving)
+            });
+            dropped.extend(left);
             // What comes out as it was leaves its readers as they are; that is seen once it is built.
             let keeps_equal = |name: &String| workspace.tables.graph.get(name).is_some_and(|m| m.keeps_equal);
             let will = if parents.iter().all(keeps_equal) {
@@ -205,13 +228,27 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
                     format!("{} {will} change", parents.join(", ")),
                 )
             }));
+            let is_new = |key: &OutputKey| {
+                let text = key_text(&model.partition, key);
+                !current_text(model, &kept).any(|k| k == text) && !steps.iter().any(|s| s.partition == text)
+            };
+            let new: Vec<OutputKey> = coming.iter().filter(|key| is_new(key)).cloned().collect();
+            steps.extend(new.iter().map(|key| {
+                step(
+                    model,
+                    key_text(&model.partition, key),
+                    "build",
+                    format!("{} will change", parents.join(", ")),
+                )
+            }));
+            changing.extend(new);
             changing.extend(behind);
             current = kept;
             for (tenant, source, export, period) in &arriving {
                 let key = arriving_key(model, tenant, source, export, period);
                 if let Some(key) = key
                     && !steps.iter().any(|s| s.partition == key)
-                    && !current.iter().any(|k| key_text(&model.partition, k) == key)
+                    && !current_text(model, &current).any(|k| k == key)
                 {
                     let more = if model.partition.iter().any(|c| c == "month") {
                         "new rows; other charge months they touch follow"
@@ -222,6 +259,16 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
                 }
             }
         }
+        steps.extend(dropped.iter().map(|key| {
+            step(
+                model,
+                key_text(&model.partition, key),
+                "drop",
+                "no input calls for it any more".into(),
+            )
+        }));
+        changing.extend(dropped.iter().cloned());
+        leaving.insert(model.name.clone(), dropped.into_iter().collect());
         if !steps.is_empty() {
             touched.insert(model.name.clone(), changing);
         }
@@ -257,6 +304,63 @@ fn follows(
         let snapshot = tables.snapshots.get(input);
         let mut files = snapshot.iter().flat_map(|table| table.files());
         files.any(|file| contributes(model, key, file) && changing.contains(&key_of(parent, file)))
+    })
+}
+
+fn current_text<'a>(
+    model: &'a crate::model::Model,
+    current: &'a [OutputKey],
+) -> impl Iterator<Item = String> + 'a {
+    current.iter().map(|key| key_text(&model.partition, key))
+}
+
+/// The partitions that parents call for which have no file yet.
+fn coming(
+    workspace: &Workspace,
+    model: &crate::model::Model,
+    touched: &BTreeMap<String, BTreeSet<OutputKey>>,
+    leaving: &BTreeMap<String, BTreeSet<OutputKey>>,
+) -> BTreeSet<OutputKey> {
+    let tables = &workspace.tables;
+    let mut coming = BTreeSet::new();
+    for input in tables.graph.kept_inputs(&model.name) {
+        let (Some(changing), Some(parent)) = (touched.get(&input), tables.graph.get(&input)) else {
+            continue;
+        };
+        let snapshot = tables.snapshots.get(&input);
+        let files = snapshot.iter().flat_map(|table| table.files());
+        let built: BTreeSet<OutputKey> = files.map(|file| key_of(parent, file)).collect();
+        let goes = |key: &OutputKey| leaving.get(&input).is_some_and(|keys| keys.contains(key));
+        for key in changing.iter().filter(|key| !built.contains(*key) && !goes(key)) {
+            let value = |column: &String| {
+                // The charge months of rows that are not built yet are taken to be those of their bills.
+                let place = |name: &str| parent.partition.iter().position(|c| c == name);
+                let place = place(column).or_else(|| place("period").filter(|_| column == "month"));
+                place.map(|place| key[place].clone())
+            };
+            coming.extend(model.partition.iter().map(value).collect::<Option<OutputKey>>());
+        }
+    }
+    coming
+}
+
+/// Whether all that calls for a partition is dropped.
+fn is_left(
+    workspace: &Workspace,
+    model: &crate::model::Model,
+    key: &OutputKey,
+    leaving: &BTreeMap<String, BTreeSet<OutputKey>>,
+) -> bool {
+    let tables = &workspace.tables;
+    let inputs = tables.graph.kept_inputs(&model.name);
+    inputs.iter().all(|input| {
+        let parent = tables.graph.get(input).zip(leaving.get(input));
+        let snapshot = tables.snapshots.get(input);
+        let mut files = snapshot.iter().flat_map(|table| table.files());
+        files.all(|file| {
+            let is_leaving = parent.is_some_and(|(parent, leaving)| leaving.contains(&key_of(parent, file)));
+            is_leaving || !calls_for(model, key, file)
+        })
     })
 }
 

@@ -60,6 +60,12 @@ pub fn contributes(model: &Model, key: &OutputKey, file: &DataFile) -> bool {
         .all(|(have, want)| have.as_ref().is_none_or(|have| have == want))
 }
 
+/// Whether an input file calls for an output partition by itself.
+pub fn calls_for(model: &Model, key: &OutputKey, file: &DataFile) -> bool {
+    let have: Option<Vec<String>> = contribution(model, file).into_iter().collect();
+    have.as_ref() == Some(key)
+}
+
 /// The partition of a model's own table that a file lies in.
 pub fn key_of(model: &Model, file: &DataFile) -> OutputKey {
     let values = model.partition.iter().map(|column| file.partition.get(column));

@@ -1,11 +1,7 @@
 //! Compaction: small files of a partition and charge month become few, and nothing that reads them can tell.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::Action;
@@ -16,6 +12,7 @@ use object_store::path::Path;
 
 use super::Warehouse;
 use super::commit::add_action;
+use super::reading::whole_rows;
 use super::stage::{StagedFile, Stager, TARGET_FILE_BYTES};
 use super::table::{DataFile, PartitionValues, Table};
 use crate::domain::period::Period;
@@ -221,27 +218,6 @@ async fn copy(table: &Table, file: &DataFile, stager: &mut Stager) -> Result<()>
         stager.write(&rows).await?;
     }
     Ok(())
-}
-
-/// A file's rows in the columns of the table: partition values from the log, null where the file is older than a column.
-fn whole_rows(rows: &RecordBatch, schema: &SchemaRef, partition: &PartitionValues) -> Result<RecordBatch> {
-    let count = rows.num_rows();
-    let columns = schema
-        .fields()
-        .iter()
-        .map(|field| {
-            let column: ArrayRef = match (partition.get(field.name()), rows.column_by_name(field.name())) {
-                (Some(Some(value)), _) => Arc::new(StringArray::from(vec![value.as_str(); count])),
-                (None, Some(column)) => column.clone(),
-                _ => new_null_array(field.data_type(), count),
-            };
-            match column.data_type() == field.data_type() {
-                true => Ok(column),
-                false => cast(&column, field.data_type()),
-            }
-        })
-        .collect::<std::result::Result<Vec<_>, _>>()?;
-    Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod maintenance;
 mod pruning;
 pub mod publishing;
+mod reading;
 mod row_group_rows;
 pub mod row_groups;
 pub mod scan;

@@ -32,6 +32,12 @@ pub struct StoredFile {
     size: u64,
 }
 
+impl StoredFile {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, path: Path, size: u64) -> Self {
+        StoredFile { store, path, size }
+    }
+}
+
 type Answer<'a, T> = BoxFuture<'a, std::result::Result<T, ParquetError>>;
 
 fn refused(error: object_store::Error) -> ParquetError {

@@ -466,18 +466,123 @@ fn days_whose_run_is_gone_stay_until_somebody_gives_them_up() {
         Written::Csv,
     );
     land(&project).expect(0);
-    let composed = project.billed();
-    assert_eq!(composed, [("EUR".to_string(), "35".to_string(), 30)]);
+    let composed = ["2026-06: 35 in 30 lines, 2026-06-01 to 2026-06-30"];
+    assert_eq!(periods(&project), composed);
     std::fs::remove_dir_all(project.path("bills/costs/20260601-20260630")).unwrap();
     land(&project)
-        .expect(4)
-        .says("files that brought rows are gone")
-        .says("20260601-20260630/202607010400")
+        .expect(0)
+        .says("acme/bills costs 2026-06: 25 rows of 2026-06-06 to 2026-06-30 stay as they were landed")
+        .says("costs/20260601-20260630/202607010400")
         .says("offgridflow maintain --forget acme/bills/costs/2026-06");
-    assert_eq!(project.billed(), composed);
+    assert_eq!(periods(&project), composed);
+    assert_eq!(slices_current(&project), 1);
+    let again = land(&project);
+    again.expect(0);
+    assert!(!again.stderr.contains("stay as they were"), "{}", again.stderr);
+
+    // The next run that holds some of these days replaces them, and no others.
+    let rows = [days("2026-06", 28, 30, "3"), days("2026-07", 1, 4, "3")].concat();
+    deliver(&project, "20260628-20260704", "202607160400", &rows, Written::Csv);
+    let replaced = [
+        "2026-06: 41 in 30 lines, 2026-06-01 to 2026-06-30",
+        "2026-07: 12 in 4 lines, 2026-07-01 to 2026-07-04",
+    ];
+    for arguments in [
+        ["run", "--select", "raw.*"].as_slice(),
+        &["run", "--full-refresh", "--select", "raw.*"],
+    ] {
+        project
+            .call(arguments)
+            .expect(0)
+            .says("22 rows of 2026-06-06 to 2026-06-27 stay as they were landed");
+        assert_eq!(periods(&project), replaced);
+    }
+    let of_gone = "select count(*), min(_row_number), max(_row_number) from raw.azure_cost \
+                   where _source_uri like '%20260601-20260630/202607010400%'";
+    assert_eq!(project.rows(of_gone), [["22", "1", "15"]]);
+    // Without the ledger the table itself tells what is kept.
+    std::fs::remove_file(project.path("data/offgridflow.db")).unwrap();
+    land(&project).expect(0);
+    assert_eq!(periods(&project), replaced);
+
     project
         .call(&["maintain", "--forget", "acme/bills/costs/2026-06"])
         .expect(0);
     land(&project).expect(0);
-    assert_eq!(project.billed(), [("EUR".to_string(), "10".to_string(), 5)]);
+    assert_eq!(
+        periods(&project)[0],
+        "2026-06: 19 in 8 lines, 2026-06-01 to 2026-06-30"
+    );
+}
+
+#[test]
+fn rolling_windows_under_a_retention_rule_keep_what_they_brought() {
+    for (kind, written) in [
+        ("azure_cost", [Written::Parquet; 3]),
+        ("azure_cost", [Written::Csv, Written::Csv, Written::Parquet]),
+        ("focus", [Written::FocusCsv; 3]),
+    ] {
+        let project = Project::with_source(kind);
+        let windows = [
+            ("20260601-20260607", "202606080400", days("2026-06", 1, 7, "1")),
+            ("20260605-20260611", "202606120400", days("2026-06", 5, 11, "2")),
+            ("20260609-20260615", "202606160400", days("2026-06", 9, 15, "4")),
+        ];
+        for (index, ((range, time, rows), written)) in windows.iter().zip(written).enumerate() {
+            deliver(&project, range, time, rows, written);
+            // The rule takes each window away when the next one comes.
+            if let Some((gone, ..)) = index.checked_sub(1).map(|before| &windows[before]) {
+                std::fs::remove_dir_all(project.path(&format!("bills/costs/{gone}"))).unwrap();
+            }
+            land(&project).expect(0);
+            assert_eq!(slices_current(&project), 1, "{kind} {written:?}");
+        }
+        // 4 of the first, 4 of the second and 7 of the third.
+        assert_eq!(
+            periods(&project),
+            ["2026-06: 40 in 15 lines, 2026-06-01 to 2026-06-15"],
+            "{kind} {written:?}"
+        );
+        // Of a row of another day nobody can tell whether what is gone holds it too.
+        let rows = [days("2026-06", 13, 19, "8"), days("2026-06", 4, 4, "8")].concat();
+        deliver(&project, "20260613-20260619", "202606200400", &rows, written[2]);
+        land(&project).expect(3).says("is none of the days of its run");
+    }
+}
+
+#[test]
+fn a_run_of_fewer_days_than_its_folder_replaces_no_days_of_a_run_that_is_gone() {
+    let project = Project::with_source("azure_cost");
+    deliver(
+        &project,
+        "20260601-20260630",
+        "202607010400",
+        &days("2026-06", 1, 30, "1"),
+        Written::Csv,
+    );
+    land(&project).expect(0);
+    std::fs::remove_dir_all(project.path("bills/costs/20260601-20260630/202607010400")).unwrap();
+    let name = format!("costs/20260601-20260630/202607150400/{RUN}/part.csv");
+    project.write(
+        &format!("bills/{name}"),
+        bytes(&days("2026-06", 1, 5, "2"), Written::Csv),
+    );
+    let dated = format!(
+        "\"runId\":\"{RUN}\",\"startDate\":\"2026-06-01T00:00:00\",\"endDate\":\"2026-06-05T00:00:00\""
+    );
+    let manifest = manifest(5, &[format!("{{\"blobName\":\"{name}\"}}")])
+        .replace(&format!("\"runId\":\"{RUN}\""), &dated);
+    project.write(
+        &format!("bills/costs/20260601-20260630/202607150400/{RUN}/manifest.json"),
+        manifest,
+    );
+    land(&project)
+        .expect(4)
+        .says("rows whose files are gone cannot be told from those that came instead")
+        .says("it brought rows of 2026-06-06")
+        .says("offgridflow maintain --forget acme/bills/costs/2026-06");
+    assert_eq!(
+        periods(&project),
+        ["2026-06: 30 in 30 lines, 2026-06-01 to 2026-06-30"]
+    );
 }

@@ -309,22 +309,62 @@ fn exports_of_a_source_that_hold_one_bill_are_named() {
 
 #[test]
 fn an_extract_that_is_gone_takes_no_rows_with_it() {
-    let project = project("", &source("gcp", "gcp_billing_files", "gcp"));
-    project.write("gcp/a.json", changed(0, &[]));
-    project.write("gcp/b.json", changed(1, &[]));
-    project.call(&["run", "--select", "raw.*"]).expect(0);
-    let both = project.billed();
-    std::fs::remove_file(project.path("gcp/a.json")).unwrap();
-    project
-        .call(&["run", "--select", "raw.*"])
-        .expect(4)
-        .says("files that brought rows are gone")
-        .says("gcp/a.json")
-        .says("maintain --forget acme/gcp/gcp");
-    assert_eq!(project.billed(), both);
-    project
-        .call(&["maintain", "--forget", "acme/gcp/gcp", "--tenant", "other"])
-        .expect(2);
+    let bill = bill();
+    let rows = |lines: &[usize]| -> String {
+        let of = |line: &usize| format!("{}\n", bill.lines().nth(*line).unwrap());
+        lines.iter().map(of).collect()
+    };
+    for format in ["json", "csv", "parquet"] {
+        let project = project("", &source("gcp", "gcp_billing_files", "gcp"));
+        let land = || project.call(&["run", "--select", "raw.*"]);
+        let gone = |name: &str| {
+            std::fs::remove_file(project.path(&format!("gcp/{name}.{format}"))).unwrap();
+        };
+        write_extract(&project, "a", format, &rows(&[0, 1, 2, 2]));
+        write_extract(&project, "b", format, &rows(&[2, 3]));
+        land().expect(0);
+        let all = project.billed();
+        assert_eq!(all[0].2, 5, "{format}");
+        // Two of its rows, and one copy of the third, stand in no other extract.
+        gone("a");
+        land()
+            .expect(0)
+            .says("acme/gcp gcp: 3 rows")
+            .says("stay as they were landed")
+            .says(&format!("gcp/a.{format}"))
+            .says("maintain --forget acme/gcp/gcp");
+        assert_eq!(project.billed(), all, "{format}");
+        let again = land();
+        again.expect(0);
+        assert!(!again.stderr.contains("stay as they were"), "{}", again.stderr);
+        // A later extract that holds one of them too delivers it; what only a gone one held stays.
+        write_extract(&project, "c", format, &rows(&[1]));
+        land().expect(0).says("2 rows");
+        gone("b");
+        land().expect(0).says("4 rows").says(&format!("gcp/b.{format}"));
+        assert_eq!(project.billed(), all, "{format}");
+        let sources =
+            "select distinct regexp_replace(source_file, '.*/', '') from normalize.usage order by 1";
+        let names = ["a", "b", "c"].map(|name| vec![format!("{name}.{format}")]);
+        assert_eq!(project.rows(sources), names);
+        // Rows of another format are never written alike.
+        if format == "json" {
+            gone("c");
+            write_extract(&project, "d", "csv", &rows(&[1]));
+            land()
+                .expect(4)
+                .says("cannot be told from those that came instead")
+                .says("d.csv is of another format");
+            std::fs::remove_file(project.path("gcp/d.csv")).unwrap();
+            write_extract(&project, "c", format, &rows(&[1]));
+        }
+        project
+            .call(&["maintain", "--forget", "acme/gcp/gcp", "--tenant", "other"])
+            .expect(2);
+        project.call(&["maintain", "--forget", "acme/gcp/gcp"]).expect(0);
+        land().expect(0);
+        assert_eq!(project.billed()[0].2, 1, "{format}");
+    }
 }
 
 /// The extract in the format of the second name: CSV as Python's libraries flatten it, Parquet as BigQuery exports it.

@@ -1,5 +1,9 @@
 //! A delivery that changes its name counts once: found and named before anything is built, and the way out.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::support::Project;
 use crate::support::bills::{Line, cur2_csv, deliver_cur2, focus_csv, focus_row};
 use crate::support::project::{listing, source};
@@ -31,6 +35,42 @@ fn published(project: &Project) -> Vec<Vec<String>> {
     )
 }
 
+/// What a plan says of models: action, table and partition.
+fn planned(project: &Project) -> BTreeSet<String> {
+    let outcome = project.call(&["plan", "--output", "json"]);
+    outcome.expect(0);
+    let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(plan["failures"], serde_json::json!([]));
+    let steps = plan["steps"].as_array().unwrap().iter();
+    let text = |step: &Value, name: &str| step[name].as_str().unwrap().to_string();
+    steps
+        .map(|step| {
+            ["action", "table", "partition"]
+                .map(|name| text(step, name))
+                .join(" ")
+        })
+        .collect()
+}
+
+fn builds(planned: &BTreeSet<String>) -> BTreeSet<String> {
+    let builds = planned.iter().filter_map(|step| step.strip_prefix("build "));
+    builds.map(String::from).collect()
+}
+
+/// What a run builds.
+fn built(project: &Project) -> BTreeSet<String> {
+    let outcome = project.call(&["run", "--output", "json"]);
+    outcome.expect(0);
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let models = report["models"].as_array().unwrap().iter();
+    models
+        .flat_map(|model| {
+            let built = model["built"].as_array().cloned().unwrap_or_default().into_iter();
+            built.map(|key| format!("{} {}", model["name"].as_str().unwrap(), key.as_str().unwrap()))
+        })
+        .collect()
+}
+
 #[test]
 fn a_renamed_file_is_named_before_anything_is_built_and_forgetting_the_old_name_mends_it_as_taking_it_out_and_back_does()
  {
@@ -51,6 +91,9 @@ fn a_renamed_file_is_named_before_anything_is_built_and_forgetting_the_old_name_
     );
     // It stays refused until somebody decides, also when nothing is landed.
     project.call(&["run", "--select", "rollup.*"]).expect(2);
+    project
+        .call(&["plan"])
+        .says("`january.csv` and `2025/bill of january.csv` hold the same content");
 
     let name = "acme/bills/january.csv";
     let tables = listing(&project.path("data/raw"));
@@ -73,8 +116,24 @@ fn a_renamed_file_is_named_before_anything_is_built_and_forgetting_the_old_name_
         .expect(0)
         .says("2 rows removed");
     assert_eq!(project.billed(), usd("4", 2));
-    project.run().expect(0);
+    let planned = planned(&project);
+    assert!(
+        planned
+            .contains("drop rollup.usage_daily tenant=acme/source=bills/export=january.csv/period=2025-01"),
+        "{planned:?}"
+    );
+    assert_eq!(builds(&planned), built(&project));
     assert_eq!(project.billed(), usd("4", 2));
+    assert_eq!(published(&project), before);
+    // What is forgotten while it is still delivered comes back.
+    let name = "acme/bills/2025/bill of january.csv";
+    project.call(&["maintain", "--forget", name]).expect(0);
+    let planned = self::planned(&project);
+    assert!(
+        !planned.iter().any(|step| step.starts_with("drop")),
+        "{planned:?}"
+    );
+    assert_eq!(builds(&planned), built(&project));
     assert_eq!(published(&project), before);
     assert_eq!(
         project.value("select count(distinct export) from rollup.usage_daily"),

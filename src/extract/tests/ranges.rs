@@ -255,3 +255,24 @@ async fn runs_of_another_type_of_cost_do_not_complete_each_other() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn of_runs_of_one_minute_the_one_that_was_asked_for_last_counts() {
+    let of = |bucket: Bucket, run: &str, submitted: &str| {
+        let folder = format!("costs/20260601-20260630/202607010400/{run}");
+        let manifest = format!(
+            r#"{{"blobCount":1,"blobs":[{{"blobName":"{folder}/part.csv"}}],"runInfo":{{"submittedTime":"{submitted}"}}}}"#
+        );
+        bucket
+            .data(&format!("{folder}/part.csv"))
+            .put(&format!("{folder}/manifest.json"), &manifest)
+    };
+    let (early, late) = ("2026-07-01T04:00:07.1234567Z", "2026-07-01T04:00:41.1234567Z");
+    for (first, second, newest) in [(early, late, RUN_2), (late, early, RUN_1)] {
+        let bucket = of(of(Bucket::new(), RUN_1, first), RUN_2, second);
+        let found = bucket.discover_as("", Kind::AzureCost).await;
+        assert_eq!(days(&found), ["2026-06: 20260601-20260630 whole"]);
+        let key = &found.deliveries[0].files[0].object.key;
+        assert!(key.contains(newest), "{key}");
+    }
+}
