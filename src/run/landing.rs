@@ -1,6 +1,6 @@
 //! Extract and land: reads what arrived, side by side, and records what became of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
 
