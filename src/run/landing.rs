@@ -17,6 +17,7 @@ use super::report::RunReport;
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
 use crate::extract::{Format, Origin};
+use crate::land::cost_basis::CostBasis;
 use crate::land::{AgreedColumns, HeldBefore, Landed, SliceKey, SliceRequest, land_slice};
 use crate::ledger::{QuarantineRow, RejectedRows, SliceAction, SliceNotes, SliceRecord};
 
