@@ -9,6 +9,7 @@ pub mod domain;
 pub mod error;
 pub mod extract;
 pub mod factors;
+mod kill_point;
 pub mod land;
 pub mod ledger;
 pub mod model;

@@ -72,6 +72,7 @@ fn scattered(project: &Project) -> (Table, Vec<Merge>) {
             replaced: Replaced::Partitions(table.partitions().into_iter().collect()),
             added,
             transactions: Vec::new(),
+            facts: None,
             run_id: "bench".into(),
         };
         workspace.warehouse.commit(commit).await.unwrap()

@@ -5,7 +5,7 @@ partition = ["tenant", "month"]
 audits    = ["unique(tenant, provider_name, billing_account_id, sub_account_id, month, billing_currency)",
              "sum_preserved(rollup.usage_daily.billed_cost)",
              "sum_preserved(rollup.usage_daily.effective_cost)",
-             "not_null(tenant, billing_currency)"]
+             "not_null(tenant, billing_currency)", "one_source_per_account_period(rollup.usage_daily)"]
 */
 -- Sums are exact; money is rounded once, per row.
 SELECT

@@ -47,6 +47,21 @@ pub struct Arguments {
     pub verb: Verb,
 }
 
+impl Verb {
+    /// Whether the verb does no more than show what the tables hold, so that it can show older ones.
+    pub fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Verb::Sql { .. }
+                | Verb::Models(_)
+                | Verb::Explain { .. }
+                | Verb::Diff { .. }
+                | Verb::Factors(_)
+                | Verb::Quarantine(QuarantineVerb::List { .. } | QuarantineVerb::Show { .. })
+        )
+    }
+}
+
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {

@@ -31,7 +31,7 @@ use clap::Parser;
 
 use crate::config::{Config, Flags};
 use crate::error::{Error, Result};
-use crate::run::Workspace;
+use crate::run::{Workspace, mirror};
 pub use arguments::{Arguments, Verb};
 use output::Output;
 
@@ -97,14 +97,19 @@ pub fn load_config(arguments: &Arguments) -> Result<Config> {
 }
 
 async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
+    if let Some(as_of) = arguments.as_of.as_deref().filter(|_| !arguments.verb.only_reads()) {
+        return Err(Error::usage(format!("--as-of {as_of} is only for verbs that read"))
+            .hint("what is built and planned is always the newest: `sql`, `explain`, `diff`, `models` and `factors` read older tables"));
+    }
     match &arguments.verb {
         Verb::Run(options) => {
-            let mut workspace = open(arguments).await?;
+            let mut workspace = Workspace::connect(load_config(arguments)?).await?;
             let request = options.request(&workspace.config)?;
             run::run(&mut workspace, output, "run", &request).await
         }
         Verb::Plan(options) => {
-            let workspace = open(arguments).await?;
+            let mut workspace = open(arguments).await?;
+            workspace.mirror = mirror::read(&workspace).await?;
             let request = options.request(&workspace.config)?;
             plan::plan(&workspace, output, &request).await
         }

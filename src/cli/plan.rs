@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::run::plan::plan as make_plan;
 use crate::run::{Request, Workspace};
 
-/// Prints what a run would do.
+/// Prints what a run would do; the exit code is that of what would fail already now.
 ///
 /// # Errors
 /// What [`make_plan`] returns.
@@ -14,7 +14,7 @@ pub async fn plan(workspace: &Workspace, output: &Output, request: &Request) -> 
     let plan = make_plan(workspace, request).await?;
     if output.format == Format::Json {
         output.json(&serde_json::to_value(&plan).unwrap_or_default());
-        return Ok(0);
+        return Ok(plan.exit_code);
     }
     if plan.steps.is_empty() && request.upkeep_only {
         output.line("Nothing to do: no small files, nothing to delete, short logs.");
@@ -44,5 +44,5 @@ pub async fn plan(workspace: &Workspace, output: &Output, request: &Request) -> 
     for failure in &plan.failures {
         output.error(failure, None);
     }
-    Ok(0)
+    Ok(plan.exit_code)
 }

@@ -11,6 +11,7 @@ pub mod csv_rows;
 pub mod currency;
 pub mod dates;
 mod day_filter;
+pub mod facts;
 mod gone_rows;
 pub mod json_rows;
 mod lossless;
@@ -31,7 +32,8 @@ mod verbatim;
 
 pub use column_types::AgreedColumns;
 pub use contract::Contract;
+pub use facts::{CommitFacts, SliceFacts};
 pub use gone_rows::KeptRows;
 pub use quarantine::Rejection;
-pub use slice::{Landed, SliceRequest, land_slice};
+pub use slice::{HeldBefore, Landed, SliceRequest, land_slice};
 pub use slice_key::{SliceKey, app_id, transaction_version};

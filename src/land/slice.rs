@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use super::checks::Bill;
 use super::column_types::AgreedColumns;
 use super::cost_basis::CostBasis;
+use super::facts::{CommitFacts, SliceFacts};
 use super::gone_rows::{GoneRows, KeptRows};
 use super::quarantine::Quarantine;
 use super::raw_columns::partition_columns;
@@ -35,8 +36,8 @@ pub struct SliceRequest<'a> {
     pub spool: PathBuf,
     /// The columns of the raw tables, agreed on by all slices of the run.
     pub columns: &'a AgreedColumns,
-    /// What the amounts are that slices hold already, of kinds whose exports differ in it.
-    pub cost_bases: BTreeMap<SliceKey, CostBasis>,
+    /// What the slices hold already that may keep rows of it.
+    pub held_before: BTreeMap<SliceKey, HeldBefore>,
     /// Slices whose rows may be written at the same time.
     pub writers: &'a tokio::sync::Semaphore,
     /// What is held already is written again.
@@ -47,6 +48,15 @@ pub struct SliceRequest<'a> {
     pub units: Arc<BTreeSet<String>>,
     /// Told about rows and bytes as they pass.
     pub progress: &'a (dyn Fn(u64, u64) + Sync),
+}
+
+/// What a slice held before a delivery came.
+#[derive(Debug, Clone, Default)]
+pub struct HeldBefore {
+    /// What its amounts are, of kinds whose exports differ in it.
+    pub cost_basis: Option<CostBasis>,
+    /// URI and digest of each file that brought rows.
+    pub files: Vec<(String, String)>,
 }
 
 /// What became of a slice.
@@ -66,6 +76,8 @@ pub struct Landed {
     pub bills: BTreeSet<(Bill, Period)>,
     /// URI and digest of each file that brought rows.
     pub contents: Vec<(String, String)>,
+    /// What its commits say of it beside the rows; `None` as long as there is none.
+    pub facts: Option<SliceFacts>,
     /// What its amounts are, of kinds whose exports differ in it.
     pub cost_basis: Option<CostBasis>,
     /// Columns that the kind's exports usually have and some of the files have not.
@@ -80,7 +92,8 @@ pub struct Landed {
     pub read: BTreeMap<String, u64>,
 }
 
-/// Lands a delivery: reads every file, stages the accepted rows and replaces the slice in one commit per table.
+/// Lands a delivery: reads every file, stages the accepted rows and replaces the slice in one commit per table. `noted` is
+/// the delivery that the slice is known to hold: an API may give it once more.
 ///
 /// # Errors
 /// The delivery is as it was before: a file is missing, changed, truncated or hostile; more rows were rejected
@@ -91,6 +104,7 @@ pub async fn land_slice(
     source: &Source,
     origin: &Origin,
     delivery: &Delivery,
+    noted: Option<&str>,
 ) -> std::result::Result<Landed, (Error, Quarantine)> {
     let mut landed = Landed {
         warnings: delivery
@@ -108,8 +122,7 @@ pub async fn land_slice(
         landed.mark = told.mark;
         if delivery.asks.is_some() {
             landed.delivery_id = rows.hash;
-            landed.unchanged =
-                !request.land_again && is_held(request, key, &landed.delivery_id).await.map_err(bare)?;
+            landed.unchanged = !request.land_again && noted == Some(landed.delivery_id.as_str());
             if landed.unchanged {
                 return Ok(landed);
             }
@@ -219,6 +232,12 @@ pub async fn land_slice(
     }
     landed.bills.extend(landed.kept.bills.iter().cloned());
     landed.warnings.extend(landed.kept.warning(key));
+    let tables = staged.iter().map(|(table, ..)| table.clone()).collect();
+    let facts = SliceFacts::new(request, key, delivery, &landed, tables);
+    let told = CommitFacts::Landed(facts.clone())
+        .to_json()
+        .map_err(|error| (error, landed.quarantine.clone()))?;
+    landed.facts = Some(facts);
     for (table, schema, files) in staged {
         let commit = Commit {
             transactions: vec![(key.app_id(&table), transaction_version(&landed.delivery_id))],
@@ -227,6 +246,7 @@ pub async fn land_slice(
             partition_columns: partition_columns(),
             replaced: Replaced::Partitions(vec![key.partition()]),
             added: files,
+            facts: Some(told.clone()),
             run_id: request.run_id.to_string(),
         };
         request
@@ -245,7 +265,7 @@ fn one_basis(
     delivery: &Delivery,
     landed: &mut Landed,
 ) -> Result<()> {
-    let Some(held) = request.cost_bases.get(key).copied() else {
+    let Some(held) = request.held_before.get(key).and_then(|held| held.cost_basis) else {
         return Ok(());
     };
     match landed.cost_basis {
@@ -306,15 +326,6 @@ fn whole(manifest: &DeliveredManifest, landed: &Landed) -> Result<()> {
         .hint("nothing of this delivery was landed: let the provider finish or repeat it, then run again")),
         _ => Ok(()),
     }
-}
-
-/// Whether the raw table holds this very delivery, as it says itself.
-async fn is_held(request: &SliceRequest<'_>, key: &SliceKey, delivery_id: &str) -> Result<bool> {
-    let name = key.table(Format::Json);
-    let Some(table) = request.warehouse.open(&name, None).await? else {
-        return Ok(false);
-    };
-    Ok(table.transaction(&key.app_id(&name)).await? == Some(transaction_version(delivery_id)))
 }
 
 async fn discard(request: &SliceRequest<'_>, staged: &[(String, SchemaRef, Vec<StagedFile>)]) {

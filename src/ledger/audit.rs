@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::errors::failed;
 use super::now;
-use super::open::Ledger;
+use super::open::{Ledger, committed};
 use crate::error::{Error, Result};
 
 /// What the first event follows.
@@ -107,7 +107,7 @@ impl Ledger {
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
+        committed(transaction).await?;
         Ok(event.hash)
     }
 

@@ -1,6 +1,6 @@
 //! Which bills each slice holds, so that one bill counts once.
 
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use super::errors::failed;
 use super::open::Ledger;
@@ -47,15 +47,16 @@ impl Ledger {
             })
             .collect()
     }
+}
 
-    /// Replaces the bills of a slice by these, each with a period of its own.
-    ///
-    /// A bare file's slice has no period of its own: all periods of its export are replaced.
-    ///
-    /// # Errors
-    /// External when the database cannot be written.
-    pub async fn replace_bills(&self, key: &SliceKey, bills: &[Bill]) -> Result<()> {
-        let mut transaction = self.write().await?;
+/// Replaces the bills of a slice by these, each with a period of its own.
+///
+/// A bare file's slice has no period of its own: all periods of its export are replaced.
+pub(super) async fn put_bills(
+    connection: &mut SqliteConnection,
+    key: &SliceKey,
+    bills: &[Bill],
+) -> Result<()> {
         sqlx::query(
             "DELETE FROM bill WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND (period = ? OR ? = '')",
         )
@@ -65,7 +66,7 @@ impl Ledger {
         .bind(&key.export)
         .bind(&key.period)
         .bind(&key.period)
-        .execute(&mut *transaction)
+        .execute(&mut *connection)
         .await
         .map_err(failed)?;
         for bill in bills {
@@ -82,10 +83,9 @@ impl Ledger {
             .bind(&bill.billing_account_id)
             .bind(&bill.sub_account_id)
             .bind(&bill.cost_basis)
-            .execute(&mut *transaction)
+            .execute(&mut *connection)
             .await
             .map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)
-    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the landed files of each slice hold, told by a digest of their bytes: equal content under two names counts once.
 
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use super::errors::failed;
 use super::open::Ledger;
@@ -67,13 +67,14 @@ impl Ledger {
         .await
         .map_err(failed)
     }
+}
 
-    /// Replaces what is known of the files of a slice by these: URI and digest.
-    ///
-    /// # Errors
-    /// External when the database cannot be written.
-    pub async fn replace_contents(&self, key: &SliceKey, files: &[(String, String)]) -> Result<()> {
-        let mut transaction = self.write().await?;
+/// Replaces what is known of the files of a slice by these: URI and digest.
+pub(super) async fn put_contents(
+    connection: &mut SqliteConnection,
+    key: &SliceKey,
+    files: &[(String, String)],
+) -> Result<()> {
         sqlx::query(
             "DELETE FROM content WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
         )
@@ -82,7 +83,7 @@ impl Ledger {
         .bind(&key.kind)
         .bind(&key.export)
         .bind(&key.period)
-        .execute(&mut *transaction)
+        .execute(&mut *connection)
         .await
         .map_err(failed)?;
         for (source_uri, digest) in files {
@@ -97,10 +98,9 @@ impl Ledger {
             .bind(&key.period)
             .bind(source_uri)
             .bind(digest)
-            .execute(&mut *transaction)
+            .execute(&mut *connection)
             .await
             .map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)
-    }
+    Ok(())
 }

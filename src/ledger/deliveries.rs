@@ -1,6 +1,6 @@
 //! Which delivery each slice holds: a repeat of it is nothing new.
 
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use super::errors::failed;
 use super::open::Ledger;
@@ -45,25 +45,39 @@ impl Ledger {
             .map(|row| Ok((SliceKey::read(row)?, row.try_get("delivery_id").map_err(failed)?)))
             .collect()
     }
+}
 
-    /// Notes the delivery that a slice now holds.
-    ///
-    /// # Errors
-    /// External when the database cannot be written.
-    pub async fn set_delivery(&self, key: &SliceKey, delivery_id: &str) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO delivery (tenant, source, kind, export, period, delivery_id) VALUES (?, ?, ?, ?, ?, ?)
-             ON CONFLICT (tenant, source, kind, export, period) DO UPDATE SET delivery_id = excluded.delivery_id",
-        )
-        .bind(&key.tenant)
-        .bind(&key.source)
-        .bind(&key.kind)
-        .bind(&key.export)
-        .bind(&key.period)
-        .bind(delivery_id)
-        .execute(&self.pool)
-        .await
-        .map_err(failed)?;
-        Ok(())
-    }
+/// Notes the delivery that a slice now holds; without one it lands again.
+pub(super) async fn put_delivery(
+    connection: &mut SqliteConnection,
+    key: &SliceKey,
+    delivery_id: Option<&str>,
+) -> Result<()> {
+    sqlx::query(
+        "DELETE FROM delivery WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
+    )
+    .bind(&key.tenant)
+    .bind(&key.source)
+    .bind(&key.kind)
+    .bind(&key.export)
+    .bind(&key.period)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed)?;
+    let Some(delivery_id) = delivery_id else {
+        return Ok(());
+    };
+    sqlx::query(
+        "INSERT INTO delivery (tenant, source, kind, export, period, delivery_id) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&key.tenant)
+    .bind(&key.source)
+    .bind(&key.kind)
+    .bind(&key.export)
+    .bind(&key.period)
+    .bind(delivery_id)
+    .execute(connection)
+    .await
+    .map_err(failed)?;
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::Row;
 
 use super::errors::failed;
-use super::open::Ledger;
+use super::open::{Ledger, committed};
 use crate::error::Result;
 
 /// What a partition was built from, by which run, and the table's version that holds it.
@@ -91,7 +91,7 @@ impl Ledger {
             .await
             .map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)
+        committed(transaction).await
     }
 
     /// Forgets partitions of a table: they are built anew.
@@ -108,6 +108,6 @@ impl Ledger {
                 .await
                 .map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)
+        committed(transaction).await
     }
 }

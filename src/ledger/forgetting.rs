@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::errors::failed;
-use super::open::Ledger;
+use super::open::{Ledger, committed};
 use super::slices::SliceKey;
 use crate::error::Result;
 
@@ -80,6 +80,6 @@ impl Ledger {
                 .await
                 .map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)
+        committed(transaction).await
     }
 }

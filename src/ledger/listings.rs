@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row;
 
 use super::errors::failed;
-use super::open::Ledger;
+use super::open::{Ledger, committed};
 use crate::error::Result;
 
 /// What is known of an export's place in the listings of its source.
@@ -138,7 +138,7 @@ impl Ledger {
             .await
             .map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)
+        committed(transaction).await
     }
 
     /// Notes that the rows of an export count although it is gone; `false` when it is not known to be gone.

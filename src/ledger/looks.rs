@@ -1,6 +1,6 @@
 //! When APIs were last asked, so that nothing is asked twice without need.
 
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use super::errors::failed;
 use super::open::Ledger;
@@ -54,7 +54,18 @@ impl Ledger {
     /// # Errors
     /// External when the database cannot be written.
     pub async fn note_look(&self, key: &SliceKey, mark: Option<&str>) -> Result<()> {
-        sqlx::query(
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        put_look(&mut connection, key, mark).await
+    }
+}
+
+/// [`Ledger::note_look`] inside a transaction.
+pub(super) async fn put_look(
+    connection: &mut SqliteConnection,
+    key: &SliceKey,
+    mark: Option<&str>,
+) -> Result<()> {
+    sqlx::query(
             "INSERT INTO look (tenant, source, kind, export, period, looked_at, mark) VALUES (?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (tenant, source, kind, export, period)
              DO UPDATE SET looked_at = excluded.looked_at, mark = excluded.mark",
@@ -66,9 +77,8 @@ impl Ledger {
         .bind(&key.period)
         .bind(super::now())
         .bind(mark)
-        .execute(&self.pool)
+        .execute(connection)
         .await
         .map_err(failed)?;
-        Ok(())
-    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 use super::errors::failed;
-use super::open::Ledger;
+use super::open::{Ledger, committed};
 use crate::error::{Error, Result};
 use crate::model::embedded::MIGRATIONS;
 
@@ -45,7 +45,7 @@ impl Ledger {
             .run_direct(None, &mut *transaction, false)
             .await
             .map_err(refused)?;
-        transaction.commit().await.map_err(failed)?;
+        committed(transaction).await?;
         Ok(before)
     }
 

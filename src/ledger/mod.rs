@@ -1,6 +1,7 @@
 //! The ledger: the metadata database that remembers runs, deliveries, fingerprints and rejected rows.
 //!
-//! Losing it costs a rebuild of itself, never data: the warehouse tables hold delivery ids and fingerprints too.
+//! It mirrors what the tables say themselves and is compared with them before it is believed: losing it costs a rebuild of
+//! itself, never data.
 
 mod audit;
 mod bills;
@@ -16,7 +17,9 @@ mod migrations;
 mod open;
 mod quarantine;
 mod runs;
+mod slice_notes;
 mod slices;
+mod table_states;
 
 pub use audit::AuditEvent;
 pub use bills::Bill;
@@ -28,9 +31,11 @@ pub use lock::RunLock;
 pub use looks::LookRecord;
 pub use migrations::MigrationStatus;
 pub use open::Ledger;
-pub use quarantine::{QuarantineFilter, QuarantineRow};
+pub use quarantine::{QuarantineFilter, QuarantineRow, RejectedRows};
 pub use runs::{NewRun, Run, RunStatus};
+pub use slice_notes::{SliceContents, SliceNotes};
 pub use slices::{SliceAction, SliceKey, SliceRecord};
+pub use table_states::TableState;
 
 /// Now, as the ledger writes it: UTC text with microseconds, which sorts by time.
 fn now() -> String {

@@ -12,6 +12,7 @@ use sqlx::{Sqlite, Transaction};
 use super::errors::{cannot_open, failed};
 use crate::config::{location, redact_url};
 use crate::error::{Error, Result, Retry};
+use crate::kill_point;
 
 /// How often a file that another process is just making is tried again.
 const ATTEMPTS: u32 = 40;
@@ -127,6 +128,11 @@ impl Ledger {
     pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
         self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
     }
+}
+
+/// Ends a transaction.
+pub(super) async fn committed(transaction: Transaction<'static, Sqlite>) -> Result<()> {
+    kill_point::around(async { transaction.commit().await.map_err(failed) }).await
 }
 
 fn file_of(url: &str, base: &Path) -> Result<Option<PathBuf>> {

@@ -1,6 +1,6 @@
 //! Rejected rows.
 
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use super::errors::failed;
 use super::open::Ledger;
@@ -29,6 +29,15 @@ pub struct QuarantineRow {
     pub raw_text: String,
 }
 
+/// The rejected rows of a slice that was delivered anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RejectedRows {
+    /// Those of the delivery.
+    pub rows: Vec<QuarantineRow>,
+    /// Files whose landed rows stay, and their rejected ones with them.
+    pub kept_files: Vec<String>,
+}
+
 /// Which rejected rows to list; `None` matches anything.
 #[derive(Debug, Clone, Default)]
 pub struct QuarantineFilter {
@@ -47,36 +56,6 @@ pub struct QuarantineFilter {
 }
 
 impl Ledger {
-    /// Adds rejected rows.
-    ///
-    /// # Errors
-    /// External when the database cannot be written.
-    pub async fn insert_quarantine(&self, rows: &[QuarantineRow]) -> Result<()> {
-        let mut transaction = self.write().await?;
-        for row in rows {
-            sqlx::query(
-                "INSERT INTO quarantine
-                     (run_id, tenant, source, kind, export, period, source_uri, row_number, column_name, reason, raw_text)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )
-            .bind(&row.run_id)
-            .bind(&row.key.tenant)
-            .bind(&row.key.source)
-            .bind(&row.key.kind)
-            .bind(&row.key.export)
-            .bind(&row.key.period)
-            .bind(&row.source_uri)
-            .bind(to_stored(row.row_number))
-            .bind(&row.column_name)
-            .bind(&row.reason)
-            .bind(cut(&row.raw_text))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        }
-        transaction.commit().await.map_err(failed)
-    }
-
     /// The rejected rows of a filter, in the order of slice, file and row.
     ///
     /// # Errors
@@ -113,33 +92,50 @@ impl Ledger {
             })
             .collect()
     }
+}
 
-    /// Takes out the rejected rows of a slice, which was delivered anew; those of `kept` files stay as their other rows do.
-    ///
-    /// # Errors
-    /// External when the database cannot be written.
-    pub async fn clear_quarantine(
-        &self,
-        key: &SliceKey,
-        kept: impl IntoIterator<Item = &String>,
-    ) -> Result<u64> {
-        let kept: Vec<&String> = kept.into_iter().collect();
-        let done = sqlx::query(
-            "DELETE FROM quarantine
-             WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?
-               AND source_uri NOT IN (SELECT value FROM json_each(?))",
+/// Replaces the rejected rows of a slice by these, which was delivered anew; those of kept files stay as their other rows do.
+pub(super) async fn put_quarantine(
+    connection: &mut SqliteConnection,
+    key: &SliceKey,
+    rejected: &RejectedRows,
+) -> Result<()> {
+    sqlx::query(
+        "DELETE FROM quarantine
+         WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?
+           AND source_uri NOT IN (SELECT value FROM json_each(?))",
+    )
+    .bind(&key.tenant)
+    .bind(&key.source)
+    .bind(&key.kind)
+    .bind(&key.export)
+    .bind(&key.period)
+    .bind(serde_json::json!(rejected.kept_files).to_string())
+    .execute(&mut *connection)
+    .await
+    .map_err(failed)?;
+    for row in &rejected.rows {
+        sqlx::query(
+            "INSERT INTO quarantine
+                 (run_id, tenant, source, kind, export, period, source_uri, row_number, column_name, reason, raw_text)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
-        .bind(&key.tenant)
-        .bind(&key.source)
-        .bind(&key.kind)
-        .bind(&key.export)
-        .bind(&key.period)
-        .bind(serde_json::json!(kept).to_string())
-        .execute(&self.pool)
+        .bind(&row.run_id)
+        .bind(&row.key.tenant)
+        .bind(&row.key.source)
+        .bind(&row.key.kind)
+        .bind(&row.key.export)
+        .bind(&row.key.period)
+        .bind(&row.source_uri)
+        .bind(to_stored(row.row_number))
+        .bind(&row.column_name)
+        .bind(&row.reason)
+        .bind(cut(&row.raw_text))
+        .execute(&mut *connection)
         .await
         .map_err(failed)?;
-        Ok(done.rows_affected())
     }
+    Ok(())
 }
 
 /// The text up to [`TEXT_BYTES`], never in the middle of a character.

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::errors::failed;
 use super::now;
-use super::open::Ledger;
+use super::open::{Ledger, committed};
 use crate::error::{Error, Result};
 
 /// How a run stands.
@@ -227,7 +227,7 @@ impl Ledger {
             .await
             .map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)
+        committed(transaction).await
     }
 
     /// The table versions that a run left.

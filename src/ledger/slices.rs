@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 use super::errors::failed;
 use super::open::Ledger;
@@ -100,38 +100,6 @@ pub struct SliceRecord {
 }
 
 impl Ledger {
-    /// Notes slices; one noted before in the same run is replaced.
-    ///
-    /// # Errors
-    /// External when the database cannot be written.
-    pub async fn record_slices(&self, slices: &[SliceRecord]) -> Result<()> {
-        let mut transaction = self.write().await?;
-        for slice in slices {
-            sqlx::query(
-                "INSERT INTO slice (run_id, tenant, source, kind, export, period, delivery_id, action, rows, rejected, error)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                 ON CONFLICT (run_id, tenant, source, kind, export, period) DO UPDATE SET
-                     delivery_id = excluded.delivery_id, action = excluded.action, rows = excluded.rows,
-                     rejected = excluded.rejected, error = excluded.error",
-            )
-            .bind(&slice.run_id)
-            .bind(&slice.key.tenant)
-            .bind(&slice.key.source)
-            .bind(&slice.key.kind)
-            .bind(&slice.key.export)
-            .bind(&slice.key.period)
-            .bind(&slice.delivery_id)
-            .bind(slice.action.name())
-            .bind(to_stored(slice.rows))
-            .bind(to_stored(slice.rejected))
-            .bind(&slice.error)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        }
-        transaction.commit().await.map_err(failed)
-    }
-
     /// The slices of a run, in the order of their keys; of every run without one.
     ///
     /// # Errors
@@ -157,6 +125,32 @@ impl Ledger {
         };
         rows.iter().map(read).collect()
     }
+}
+
+/// Notes what a run did with a slice; noted before in the same run, it is replaced.
+pub(super) async fn put_slice(connection: &mut SqliteConnection, slice: &SliceRecord) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO slice (run_id, tenant, source, kind, export, period, delivery_id, action, rows, rejected, error)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (run_id, tenant, source, kind, export, period) DO UPDATE SET
+             delivery_id = excluded.delivery_id, action = excluded.action, rows = excluded.rows,
+             rejected = excluded.rejected, error = excluded.error",
+    )
+    .bind(&slice.run_id)
+    .bind(&slice.key.tenant)
+    .bind(&slice.key.source)
+    .bind(&slice.key.kind)
+    .bind(&slice.key.export)
+    .bind(&slice.key.period)
+    .bind(&slice.delivery_id)
+    .bind(slice.action.name())
+    .bind(to_stored(slice.rows))
+    .bind(to_stored(slice.rejected))
+    .bind(&slice.error)
+    .execute(connection)
+    .await
+    .map_err(failed)?;
+    Ok(())
 }
 
 /// Counts are stored signed, as SQL has them.

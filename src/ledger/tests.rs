@@ -158,7 +158,13 @@ async fn slices_deliveries_and_bills_are_replaced() {
         rejected: 7,
         error: Some("7 rows break the contract".into()),
     };
-    ledger.record_slices(std::slice::from_ref(&slice)).await.unwrap();
+    let note = async |notes: SliceNotes| ledger.note_slice(&notes).await.unwrap();
+    let nothing = || SliceNotes::of(key("2026-01"));
+    note(SliceNotes {
+        record: Some(slice.clone()),
+        ..nothing()
+    })
+    .await;
     slice = SliceRecord {
         action: SliceAction::New,
         rows: 10,
@@ -166,12 +172,20 @@ async fn slices_deliveries_and_bills_are_replaced() {
         error: None,
         ..slice
     };
-    ledger.record_slices(std::slice::from_ref(&slice)).await.unwrap();
+    note(SliceNotes {
+        record: Some(slice.clone()),
+        ..nothing()
+    })
+    .await;
     assert_eq!(ledger.slices(Some("01AAA")).await.unwrap(), [slice]);
 
     assert_eq!(ledger.delivery_id(&key("2026-01")).await.unwrap(), None);
     for id in ["one", "two"] {
-        ledger.set_delivery(&key("2026-01"), id).await.unwrap();
+        note(SliceNotes {
+            delivery_id: Some(Some(id.into())),
+            ..nothing()
+        })
+        .await;
     }
     assert_eq!(
         ledger.deliveries("acme", "aws-main").await.unwrap(),
@@ -185,11 +199,13 @@ async fn slices_deliveries_and_bills_are_replaced() {
         sub_account_id: String::new(),
         cost_basis: String::new(),
     };
-    ledger
-        .replace_bills(&key("2026-01"), &[pair("1"), pair("2"), pair("2")])
-        .await
-        .unwrap();
-    ledger.replace_bills(&key("2026-01"), &[pair("3")]).await.unwrap();
+    for bills in [vec![pair("1"), pair("2"), pair("2")], vec![pair("3")]] {
+        note(SliceNotes {
+            contents: Some(SliceContents { bills, files: Vec::new() }),
+            ..nothing()
+        })
+        .await;
+    }
     let bills = ledger.bills("acme").await.unwrap();
     assert_eq!(
         bills
@@ -220,7 +236,11 @@ async fn slices_deliveries_and_bills_are_replaced() {
 async fn an_export_that_is_gone_is_noted_once_and_may_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(folder.path()).await;
-    ledger.set_delivery(&key("2026-01"), "first").await.unwrap();
+    let held = SliceNotes {
+        delivery_id: Some(Some("first".into())),
+        ..SliceNotes::of(key("2026-01"))
+    };
+    ledger.note_slice(&held).await.unwrap();
     let see = async |names: &[&str], is_whole: bool, run: &str| {
         let exports = names.iter().map(|name| name.to_string()).collect();
         let seen = SourceListing {
@@ -298,10 +318,18 @@ async fn rejected_rows_are_kept_cut_and_cleared() {
         reason: "`1,5` is not a plain number".into(),
         raw_text: "ü".repeat(4000),
     };
-    ledger
-        .insert_quarantine(&[row(9, "2026-01"), row(2, "2026-01"), row(1, "2026-02")])
-        .await
-        .unwrap();
+    let note = async |period: &str, rows: Vec<QuarantineRow>, kept: &[&str]| {
+        let notes = SliceNotes {
+            quarantine: Some(RejectedRows {
+                rows,
+                kept_files: kept.iter().map(|file| file.to_string()).collect(),
+            }),
+            ..SliceNotes::of(key(period))
+        };
+        ledger.note_slice(&notes).await.unwrap();
+    };
+    note("2026-01", vec![row(9, "2026-01"), row(2, "2026-01")], &[]).await;
+    note("2026-02", vec![row(1, "2026-02")], &[]).await;
     let filter = QuarantineFilter {
         period: Some("2026-01".into()),
         ..QuarantineFilter::default()
@@ -315,12 +343,16 @@ async fn rejected_rows_are_kept_cut_and_cleared() {
         ..QuarantineFilter::default()
     };
     assert_eq!(ledger.quarantine(&limited).await.unwrap().len(), 1);
-    let kept = "file:///bills/a.csv".to_string();
+    note("2026-01", Vec::new(), &["file:///bills/a.csv"]).await;
     assert_eq!(
-        ledger.clear_quarantine(&key("2026-01"), [&kept]).await.unwrap(),
-        0
+        ledger
+            .quarantine(&QuarantineFilter::default())
+            .await
+            .unwrap()
+            .len(),
+        3
     );
-    assert_eq!(ledger.clear_quarantine(&key("2026-01"), []).await.unwrap(), 2);
+    note("2026-01", Vec::new(), &[]).await;
     assert_eq!(
         ledger
             .quarantine(&QuarantineFilter::default())

@@ -9,7 +9,6 @@ use crate::config::{Source, Tenant};
 use crate::error::{Error, Result};
 use crate::extract::{Delivery, Discovery, Format, Origin};
 use crate::land::SliceKey;
-use crate::land::transaction_version;
 use crate::ledger::SourceListing;
 
 /// What is to be done with a delivery.
@@ -35,6 +34,8 @@ pub struct PlannedSlice {
     pub origin: Origin,
     /// The files.
     pub delivery: Delivery,
+    /// The delivery that the slice is known to hold.
+    pub noted: Option<String>,
     /// What to do.
     pub action: Action,
 }
@@ -170,49 +171,33 @@ async fn planned(
     {
         return Ok(None);
     }
-    let action = action(workspace, request, &key, &delivery).await?;
+    let noted = workspace.ledger.delivery_id(&ledger_key(&key)).await?;
+    let noted = workspace.mirror.delivery(&ledger_key(&key), noted);
+    let action = action(workspace, request, &key, &delivery, noted.as_deref());
     Ok(Some(PlannedSlice {
         key,
         source: source.clone(),
         origin: origin.clone(),
         delivery,
+        noted,
         action,
     }))
 }
 
-async fn action(
+fn action(
     workspace: &Workspace,
     request: &Request,
     key: &SliceKey,
     delivery: &Delivery,
-) -> Result<Action> {
-    let recorded = workspace.ledger.delivery_id(&ledger_key(key)).await?;
-    let mut known = recorded.is_some();
-    let mut current = recorded.as_deref() == Some(delivery.delivery_id.as_str());
+    noted: Option<&str>,
+) -> Action {
+    let mut known = noted.is_some();
+    let current = noted == Some(delivery.delivery_id.as_str());
     let partition = key.partition();
-    let tables = [Format::Csv, Format::Parquet]
-        .map(|format| (format, workspace.tables.snapshots.get(&key.table(format))));
-    let mut held_elsewhere = false;
-    for (format, table) in tables {
-        let Some(table) = table else { continue };
-        let held = table
-            .files()
-            .iter()
-            .any(|f| partition.iter().all(|(c, v)| f.partition.get(c) == Some(v)));
-        known |= held;
-        let delivered = delivery
-            .files
-            .iter()
-            .any(|f| f.format.is_typed() == format.is_typed());
-        let is_asked = !current && (delivered || delivery.files.is_empty());
-        if is_asked || (held && !delivered) {
-            // The ledger may have been lost or a run been killed behind the commit: the table itself knows.
-            let version = table.transaction(&key.app_id(&table.name)).await?;
-            let is_this = version == Some(transaction_version(&delivery.delivery_id));
-            current |= is_asked && is_this;
-            // Rows of files that are gone stay in the other table.
-            held_elsewhere |= held && !delivered && !is_this;
-        }
+    for format in [Format::Csv, Format::Parquet] {
+        let table = workspace.tables.snapshots.get(&key.table(format));
+        let mut files = table.iter().flat_map(|table| table.files());
+        known |= files.any(|f| partition.iter().all(|(c, v)| f.partition.get(c) == Some(v)));
     }
     let tables_exist = delivery.files.is_empty()
         || delivery
@@ -220,18 +205,16 @@ async fn action(
             .iter()
             .any(|f| workspace.tables.snapshots.contains_key(&key.table(f.format)));
     if delivery.asks.is_some() {
-        return Ok(if known { Action::Asked } else { Action::New });
+        return if known { Action::Asked } else { Action::New };
     }
-    Ok(
-        match (
-            current && tables_exist && !held_elsewhere && !request.full_refresh && !request.land_again,
-            known,
-        ) {
-            (true, _) => Action::Current,
-            (false, true) => Action::Replaced,
-            (false, false) => Action::New,
-        },
-    )
+    match (
+        current && tables_exist && !request.full_refresh && !request.land_again,
+        known,
+    ) {
+        (true, _) => Action::Current,
+        (false, true) => Action::Replaced,
+        (false, false) => Action::New,
+    }
 }
 
 /// The slice's key in the ledger.

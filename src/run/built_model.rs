@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::stream::{self, StreamExt};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::mirror::state_of;
 use super::observer::Observer;
 use super::offending;
 use super::report::{AuditReport, ModelReport, RunReport};
@@ -73,6 +74,7 @@ pub struct BuiltModel {
     failures: Vec<Error>,
     warnings: Vec<String>,
     tables: Vec<Table>,
+    commits: u64,
 }
 
 impl BuiltModel {
@@ -118,6 +120,7 @@ impl Surroundings<'_> {
             },
             ..BuiltModel::default()
         };
+        self.note_again(model, &staleness.unnoted).await?;
         let rows = match model.day {
             Some(_) => WIDE_ROWS_PER_BATCH,
             None => ROWS_PER_BATCH,
@@ -153,6 +156,7 @@ impl Surroundings<'_> {
                 Some(Ok(batch)) => {
                     self.note_fingerprints(model, &mut built.part, &partitions, &orphaned, &batch)
                         .await?;
+                    built.commits += 1;
                     built.note_table(batch.table);
                     built.audits.extend(batch.audits);
                 }
@@ -171,7 +175,33 @@ impl Surroundings<'_> {
                 }
             }
         }
+        self.note_state(model, &built).await?;
         Ok(built)
+    }
+
+    /// All that the ledger says of the table is true of its newest version, unless another process wrote to it too.
+    async fn note_state(&self, model: &Model, built: &BuiltModel) -> Result<()> {
+        let before = self.tables.snapshots.get(&model.name).map_or(0, Table::version);
+        let newest = built.tables.iter().find(|table| table.name == model.name);
+        let Some(newest) = newest.filter(|table| table.version() == before + built.commits) else {
+            return Ok(());
+        };
+        let states = [(model.name.clone(), state_of(newest))];
+        self.workspace.ledger.set_table_states(&states.into()).await
+    }
+
+    /// Notes what the table itself says of partitions that are up to date.
+    async fn note_again(&self, model: &Model, unnoted: &[(String, String)]) -> Result<()> {
+        let table = self.tables.snapshots.get(&model.name);
+        let fingerprint = |(partition_key, fingerprint): &(String, String)| Fingerprint {
+            table_name: model.name.clone(),
+            partition_key: partition_key.clone(),
+            fingerprint: fingerprint.clone(),
+            run_id: self.run_id.to_string(),
+            table_version: table.map_or(0, |table| table.version() as i64),
+        };
+        let fingerprints: Vec<Fingerprint> = unnoted.iter().map(fingerprint).collect();
+        self.workspace.ledger.set_fingerprints(&fingerprints).await
     }
 
     /// Nothing more is computed once a batch has failed.

@@ -8,6 +8,7 @@ use super::report::RunReport;
 use super::workspace::Workspace;
 use crate::config::suggest;
 use crate::error::{Error, Result};
+use crate::land::facts::{CommitFacts, ForgottenSlices};
 use crate::land::{app_id, transaction_version};
 use crate::ledger::{ExportSlices, SliceKey};
 use crate::warehouse::{Commit, DataFile, PartitionValues, Replaced, Table};
@@ -224,6 +225,13 @@ async fn remove(workspace: &mut Workspace, run_id: &str, slices: &[ExportSlices]
     for slice in slices {
         workspace.ledger.forget_deliveries(slice).await?;
     }
+    let forgotten = slices.iter().map(|slice| ForgottenSlices {
+        tenant: slice.tenant.clone(),
+        source: slice.source.clone(),
+        export: slice.export.clone(),
+        period: slice.period.clone(),
+    });
+    let facts = CommitFacts::Forgotten(forgotten.collect()).to_json()?;
     let tables: Vec<Table> = raw_tables(workspace).cloned().collect();
     for table in tables {
         let mut partitions = Vec::new();
@@ -261,6 +269,7 @@ async fn remove(workspace: &mut Workspace, run_id: &str, slices: &[ExportSlices]
             replaced: Replaced::Partitions(partitions),
             added: Vec::new(),
             transactions: transactions.into_iter().collect(),
+            facts: Some(facts.clone()),
             run_id: run_id.to_string(),
         };
         let table = workspace.warehouse.commit(commit).await?;

@@ -10,6 +10,7 @@ use super::Request;
 use super::arrivals::{Action, PlannedSlice, ledger_key, plan_landing};
 use super::landed_columns::{missing_columns, unreadable_tags};
 use super::looks::note_looks;
+use super::mirror::{self, contents};
 use super::observer::Observer;
 use super::one_bill;
 use super::report::RunReport;
@@ -17,8 +18,8 @@ use super::workspace::Workspace;
 use crate::error::{Error, Result};
 use crate::extract::{Format, Origin};
 use crate::land::cost_basis::CostBasis;
-use crate::land::{AgreedColumns, Landed, SliceKey, SliceRequest, land_slice};
-use crate::ledger::{Bill, QuarantineRow, SliceAction, SliceRecord};
+use crate::land::{AgreedColumns, HeldBefore, Landed, SliceKey, SliceRequest, land_slice};
+use crate::ledger::{QuarantineRow, RejectedRows, SliceAction, SliceNotes, SliceRecord};
 
 /// Slices whose rows are written side by side.
 const PARALLEL_WRITERS: usize = 2;
@@ -41,7 +42,7 @@ pub async fn land_all(
         return Ok(());
     }
     let plans = plan_landing(workspace, request).await?;
-    let spool = workspace.data_folder.join("spool");
+    let spool = workspace.spool();
     let mut todo = Vec::new();
     let mut looks = Vec::new();
     for plan in plans {
@@ -84,7 +85,7 @@ pub async fn land_all(
         .sum();
     observer.begin("land", &format!("{} slices", todo.len()), bytes);
     let units = Arc::new(known_units(workspace)?);
-    let cost_bases = cost_bases(workspace, &todo).await?;
+    let held_before = held_before(workspace, &todo).await?;
     let writers = tokio::sync::Semaphore::new(PARALLEL_WRITERS);
     let has_answers = todo
         .iter()
@@ -102,7 +103,7 @@ pub async fn land_all(
             run_id,
             spool,
             columns: &columns,
-            cost_bases,
+            held_before,
             writers: &writers,
             land_again: request.full_refresh || request.land_again,
             max_rejected: workspace.config.landing.max_rejected,
@@ -113,8 +114,15 @@ pub async fn land_all(
             .for_each_concurrent(parallel, |(id, slice)| {
                 let (landing, outcomes) = (&landing, &outcomes);
                 async move {
-                    let result =
-                        land_slice(landing, &slice.key, &slice.source, &slice.origin, &slice.delivery).await;
+                    let PlannedSlice {
+                        key,
+                        source,
+                        origin,
+                        delivery,
+                        noted,
+                        ..
+                    } = &slice;
+                    let result = land_slice(landing, key, source, origin, delivery, noted.as_deref()).await;
                     let mut done = outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     done.push(Outcome { id, slice, result });
                 }
@@ -156,25 +164,29 @@ pub async fn land_all(
             workspace.tables.replace(table);
         }
     }
+    // Nothing is to be said: the slices were noted above, and this notes that the tables say the same.
+    mirror::correct(workspace).await?;
     note_looks(workspace, report, looks).await
 }
 
-/// What the amounts are of the slices that may keep rows beside those that came.
-async fn cost_bases(
+/// What the slices hold that may keep rows of it beside those that came.
+async fn held_before(
     workspace: &Workspace,
     todo: &[(String, PlannedSlice)],
-) -> Result<BTreeMap<SliceKey, CostBasis>> {
-    let mut bases = BTreeMap::new();
+) -> Result<BTreeMap<SliceKey, HeldBefore>> {
+    let mut held = BTreeMap::new();
     let slices = todo.iter().map(|(_, slice)| slice);
     for slice in slices.filter(|slice| slice.delivery.leaves_room(slice.key.kind)) {
         let key = ledger_key(&slice.key);
         let bills = workspace.ledger.bills(&key.tenant).await?;
-        let held = bills.iter().filter(|bill| bill.key == key);
-        if let Some(basis) = held.filter_map(|bill| CostBasis::of_name(&bill.cost_basis)).max() {
-            bases.insert(slice.key.clone(), basis);
-        }
+        let bills = bills.iter().filter(|bill| bill.key == key);
+        let before = HeldBefore {
+            cost_basis: bills.filter_map(|bill| CostBasis::of_name(&bill.cost_basis)).max(),
+            files: workspace.ledger.contents_of(&key).await?,
+        };
+        held.insert(slice.key.clone(), before);
     }
-    Ok(bases)
+    Ok(held)
 }
 
 struct Outcome {
@@ -207,11 +219,11 @@ async fn record(
     };
     let part = report.source(&id);
     part.rejected += quarantine.count;
+    let mut notes = SliceNotes::of(key.clone());
     match &landed {
         Some(landed) if landed.unchanged => {
             part.slices_current += 1;
-            workspace.ledger.set_delivery(&key, &landed.delivery_id).await?;
-            workspace.ledger.note_look(&key, landed.mark.as_deref()).await?;
+            notes.look = Some(landed.mark.clone());
         }
         Some(landed) => {
             part.rows += landed.rows;
@@ -219,39 +231,9 @@ async fn record(
                 Action::New => part.slices_new += 1,
                 _ => part.slices_replaced += 1,
             }
-            let basis = landed.cost_basis.map_or("", |basis| basis.name());
-            let bills: Vec<Bill> = landed
-                .bills
-                .iter()
-                .map(|(bill, period)| Bill {
-                    key: crate::ledger::SliceKey {
-                        period: period.to_string(),
-                        ..key.clone()
-                    },
-                    provider_name: bill.provider.clone(),
-                    billing_account_id: bill.account.clone(),
-                    sub_account_id: bill.sub_account.clone(),
-                    cost_basis: basis.to_string(),
-                })
-                .collect();
-            workspace.ledger.replace_bills(&key, &bills).await?;
-            let mut contents = landed.contents.clone();
-            let before = workspace.ledger.contents_of(&key).await?;
-            contents.extend(
-                before
-                    .into_iter()
-                    .filter(|(uri, _)| landed.kept.files.contains(uri)),
-            );
-            if !slice.delivery.manifests.is_empty() {
-                // Two equal files that one manifest names are two: it says so.
-                contents.sort_by(|a, b| a.1.cmp(&b.1));
-                contents.dedup_by(|a, b| a.1 == b.1);
-            }
-            workspace.ledger.replace_contents(&key, &contents).await?;
-            workspace.ledger.set_delivery(&key, &landed.delivery_id).await?;
-            if matches!(slice.origin, Origin::Api(_)) {
-                workspace.ledger.note_look(&key, landed.mark.as_deref()).await?;
-            }
+            notes.delivery_id = Some(Some(landed.delivery_id.clone()));
+            notes.contents = Some(contents(&key, &landed.facts));
+            notes.look = matches!(slice.origin, Origin::Api(_)).then(|| landed.mark.clone());
         }
         None => {
             if let Some(error) = &error {
@@ -259,10 +241,8 @@ async fn record(
             }
         }
     }
-    let rows: Vec<QuarantineRow> = quarantine
-        .rows
-        .iter()
-        .map(|r| QuarantineRow {
+    if landed.as_ref().is_none_or(|l| !l.unchanged) {
+        let rows = quarantine.rows.iter().map(|r| QuarantineRow {
             run_id: run_id.to_string(),
             key: key.clone(),
             source_uri: r.source_uri.clone(),
@@ -270,17 +250,13 @@ async fn record(
             column_name: r.column.clone(),
             reason: r.reason.clone(),
             raw_text: r.text.clone(),
-        })
-        .collect();
-    if landed.as_ref().is_none_or(|l| !l.unchanged) {
-        let kept = landed.as_ref().map(|landed| &landed.kept.files);
-        workspace
-            .ledger
-            .clear_quarantine(&key, kept.into_iter().flatten())
-            .await?;
-        workspace.ledger.insert_quarantine(&rows).await?;
+        });
+        notes.quarantine = Some(RejectedRows {
+            rows: rows.collect(),
+            kept_files: landed.iter().flat_map(|l| l.kept.files.iter().cloned()).collect(),
+        });
     }
-    let slice_record = SliceRecord {
+    notes.record = Some(SliceRecord {
         run_id: run_id.to_string(),
         key,
         delivery_id: landed
@@ -291,8 +267,8 @@ async fn record(
         rows: landed.as_ref().map_or(0, |l| l.rows),
         rejected: quarantine.count,
         error: error.as_ref().map(ToString::to_string),
-    };
-    workspace.ledger.record_slices(&[slice_record]).await?;
+    });
+    workspace.ledger.note_slice(&notes).await?;
     for warning in landed.iter().flat_map(|l| &l.warnings) {
         observer.warn(warning);
         report.warnings.push(warning.clone());

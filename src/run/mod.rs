@@ -13,7 +13,9 @@ pub mod gaps;
 mod landed_columns;
 pub mod landing;
 mod looks;
+pub mod mirror;
 mod moved;
+mod raw_slices;
 pub mod observer;
 mod offending;
 pub mod one_bill;
@@ -69,7 +71,7 @@ pub struct Request {
 /// Failures of single slices and models are in the report; the rest is done and kept.
 ///
 /// # Errors
-/// Usage or external, before anything is written: another run holds the warehouse, the ledger cannot be opened.
+/// Usage or external, before anything is written: another run holds the warehouse, the ledger or a table cannot be read.
 pub async fn run(
     workspace: &mut Workspace,
     verb: &str,
@@ -79,6 +81,9 @@ pub async fn run(
     let started = std::time::Instant::now();
     let run_id = Ulid::new().to_string();
     let _lock = RunLock::acquire(&workspace.data_folder, &run_id)?;
+    // Only now: a run that ended since this process began has left newer tables.
+    workspace.read_tables().await?;
+    workspace.clear_spool()?;
     workspace.ledger.interrupt_stale_runs(&run_id).await?;
     let mut report = RunReport::new(&run_id);
     workspace.begin(&run_id, verb, &request.pipeline).await?;
@@ -98,6 +103,10 @@ async fn stages(
     observer: &dyn Observer,
     report: &mut RunReport,
 ) -> Result<()> {
+    for finding in mirror::correct(workspace).await? {
+        observer.warn(&finding);
+        report.warnings.push(finding);
+    }
     if !request.upkeep_only {
         build(workspace, request, run_id, observer, report).await?;
     }
@@ -123,7 +132,7 @@ async fn build(
     crate::factors::archive::keep(&workspace.warehouse, &workspace.tables.factors).await?;
     building::build_all(workspace, request, &selected, run_id, observer, report).await?;
     untagged::warn(workspace, report).await?;
-    publish::publish_all(workspace, run_id, observer, report).await?;
+    publish::publish_all(workspace, run_id, observer).await?;
     report.coverage = publish::coverage(workspace).await?;
     Ok(())
 }

@@ -45,6 +45,7 @@ async fn write(warehouse: &Warehouse, run_id: &str, audit: &str, rows: &RecordBa
         replaced: Replaced::Partitions(vec![Default::default()]),
         added: stager.finish().await?,
         transactions: Vec::new(),
+        facts: None,
         run_id: run_id.to_string(),
     };
     warehouse.commit(commit).await

@@ -38,6 +38,8 @@ pub struct Plan {
     pub current: u64,
     /// What would fail already now.
     pub failures: Vec<String>,
+    /// The exit code of a run that fails so; 0 without failures.
+    pub exit_code: u8,
 }
 
 /// Plans a run.
@@ -86,8 +88,14 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
     let mut arriving: Vec<(String, String, String, String)> = Vec::new();
     let mut landing = BTreeSet::new();
     for source in plan_landing(workspace, request).await? {
-        plan.failures
-            .extend(source.failures.iter().map(ToString::to_string));
+        for failure in &source.failures {
+            let code = failure.blame().exit_code();
+            plan.exit_code = match plan.exit_code {
+                0 => code,
+                known => known.min(code),
+            };
+            plan.failures.push(failure.to_string());
+        }
         for slice in source.slices {
             let format = slice
                 .delivery

@@ -6,22 +6,16 @@ use datafusion::arrow::datatypes::{DataType, Float64Type};
 use futures::StreamExt;
 
 use super::observer::Observer;
-use super::report::{Coverage, CurrencyCoverage, RunReport};
+use super::report::{Coverage, CurrencyCoverage};
 use super::workspace::Workspace;
 use crate::error::Result;
-use crate::warehouse::publishing::FOLDER;
 use crate::warehouse::{Location, StagedFile, Stager, Table, splice};
 
-/// Writes a plain snapshot of every published table whose rows have none.
+/// Writes a plain snapshot of every published table whose newest rows have none.
 ///
 /// # Errors
 /// External when the store refuses; the snapshot before stays the current one.
-pub async fn publish_all(
-    workspace: &Workspace,
-    run_id: &str,
-    observer: &dyn Observer,
-    report: &mut RunReport,
-) -> Result<()> {
+pub async fn publish_all(workspace: &Workspace, run_id: &str, observer: &dyn Observer) -> Result<()> {
     let published: Vec<_> = workspace
         .tables
         .snapshots
@@ -29,30 +23,34 @@ pub async fn publish_all(
         .filter(|t| t.name.starts_with("publish."))
         .cloned()
         .collect();
-    for table in published {
-        let short = table.name.trim_start_matches("publish.");
+    for mut table in published {
+        let short = table.name.trim_start_matches("publish.").to_string();
         // Upkeep makes versions with the same rows: they are not published again.
-        let contents = table.identity().to_string();
-        if workspace.warehouse.published_contents(short).await? == Some(contents) {
-            continue;
+        while workspace.warehouse.published_contents(&short).await? != Some(table.identity().to_string()) {
+            // A run on another machine may have committed since: what is published last is what is newest.
+            match workspace.warehouse.open(&table.name, None).await? {
+                Some(newest) if newest.identity() != table.identity() => table = newest,
+                _ => publish(workspace, &table, run_id, observer).await?,
+            }
         }
-        let snapshot = format!("v{:010}", table.version());
-        observer.begin("publish", &format!("{} as Parquet", table.name), 1);
-        let folder = workspace
-            .warehouse
-            .location
-            .child(&format!("{FOLDER}/{short}/{snapshot}"));
-        let files = match splice(&table, folder.clone(), run_id).await? {
-            Some(files) => files,
-            None => rewritten(workspace, &table, folder, run_id, observer).await?,
-        };
-        workspace
-            .warehouse
-            .point_to_snapshot(&table, &snapshot, &files)
-            .await?;
-        observer.end();
-        tracing::debug!(table = table.name, snapshot, run = report.run_id, "published");
     }
+    Ok(())
+}
+
+async fn publish(workspace: &Workspace, table: &Table, run_id: &str, observer: &dyn Observer) -> Result<()> {
+    let snapshot = workspace.warehouse.begin_snapshot(table, run_id).await?;
+    observer.begin("publish", &format!("{} as Parquet", table.name), 1);
+    let folder = workspace.warehouse.snapshot_location(table, &snapshot);
+    let files = match splice(table, folder.clone(), run_id).await? {
+        Some(files) => files,
+        None => rewritten(workspace, table, folder, run_id, observer).await?,
+    };
+    workspace
+        .warehouse
+        .point_to_snapshot(table, &snapshot, &files)
+        .await?;
+    observer.end();
+    tracing::debug!(table = table.name, snapshot, run = run_id, "published");
     Ok(())
 }
 

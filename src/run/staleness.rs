@@ -19,6 +19,8 @@ pub struct Staleness {
     pub stale: Vec<(OutputKey, Expected)>,
     /// Up to date.
     pub current: Vec<OutputKey>,
+    /// Up to date as the table says; the ledger does not know it: partition key and fingerprint.
+    pub unnoted: Vec<(String, String)>,
     /// In the table, but nothing calls for them any more.
     pub orphaned: Vec<OutputKey>,
 }
@@ -79,9 +81,12 @@ pub async fn staleness(
         .collect();
     let tenant_position = model.partition.iter().position(|c| c == "tenant");
     let is_chosen = |key: &OutputKey| tenant_position.is_none_or(|p| chosen.contains(key[p].as_str()));
-    let recorded = workspace.ledger.fingerprints(&model.name).await?;
+    let recorded = match workspace.mirror.believes(&model.name) {
+        true => workspace.ledger.fingerprints(&model.name).await?,
+        false => Default::default(),
+    };
     let table = tables.snapshots.get(&model.name);
-    let (mut stale, mut current) = (Vec::new(), Vec::new());
+    let (mut stale, mut current, mut unnoted) = (Vec::new(), Vec::new(), Vec::new());
     for (key, expected) in plan.expected.into_iter().filter(|(key, _)| is_chosen(key)) {
         let text = key_text(&model.partition, &key);
         let mut fresh = table.is_some()
@@ -92,6 +97,9 @@ pub async fn staleness(
             // Behind a lost ledger or a killed run the table itself tells.
             fresh = table.transaction(&app_id(&model.name, &text)).await?
                 == Some(transaction_version(&expected.fingerprint));
+            if fresh && !full_refresh {
+                unnoted.push((text, expected.fingerprint.clone()));
+            }
         }
         match fresh && !full_refresh {
             true => current.push(key),
@@ -101,6 +109,7 @@ pub async fn staleness(
     Ok(Staleness {
         stale,
         current,
+        unnoted,
         orphaned: plan.orphaned.into_iter().filter(is_chosen).collect(),
     })
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::Request;
+use super::mirror::state_of;
 use super::observer::Observer;
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
@@ -91,7 +92,7 @@ async fn maintain_table(
     let Some(mut table) = workspace.warehouse.open(name, None).await? else {
         return Ok(None);
     };
-    let mut merged = 0;
+    let (before, mut merged) = (state_of(&table), 0);
     if upkeep.compact {
         for merges in table.merges().into_values() {
             table = workspace.warehouse.merge(&table, &merges, run_id).await?;
@@ -116,6 +117,11 @@ async fn maintain_table(
     }
     let mut told = told(&table, &versions);
     (told.files_merged, told.files_deleted, told.checkpoint) = (merged, deleted, checkpoint);
+    if workspace.ledger.table_states().await?.get(name) == Some(&before) {
+        // The same rows, made from the same: what the ledger says of them stays true.
+        let states = [(name.to_string(), state_of(&table))];
+        workspace.ledger.set_table_states(&states.into()).await?;
+    }
     workspace.tables.replace(table);
     Ok(Some(told))
 }

@@ -15,6 +15,7 @@ use crate::transform::settings::{METHOD_VERSION, settings_tables, tag_columns};
 use crate::transform::{Engine, Tables};
 use crate::warehouse::{Location, Warehouse};
 
+use super::mirror::Mirror;
 use super::report::RunReport;
 use super::system::system_tables;
 
@@ -34,6 +35,8 @@ pub struct Workspace {
     pub ledger: Ledger,
     /// What SQL can name.
     pub tables: Tables,
+    /// What of the ledger is not to be believed, because the tables say otherwise.
+    pub mirror: Mirror,
     /// The local folder of the run lock and spooled downloads.
     pub data_folder: PathBuf,
 }
@@ -44,6 +47,16 @@ impl Workspace {
     /// # Errors
     /// Usage for what the configuration gets wrong, external for what cannot be reached.
     pub async fn open(config: Config) -> Result<Workspace> {
+        let mut workspace = Workspace::connect(config).await?;
+        workspace.read_tables().await?;
+        Ok(workspace)
+    }
+
+    /// The same without the tables: what writes reads them when it has the lock.
+    ///
+    /// # Errors
+    /// Usage for what the configuration gets wrong, external for what cannot be reached.
+    pub async fn connect(config: Config) -> Result<Workspace> {
         let warehouse = Warehouse::new(open_location(
             &config,
             &config.warehouse.url,
@@ -64,7 +77,7 @@ impl Workspace {
         };
         let project = config.file.as_ref().map(|_| config.base.clone());
         let graph = Graph::load(project.as_deref(), &placeholders)?;
-        let mut tables = Tables {
+        let tables = Tables {
             graph,
             placeholders,
             settings: settings_tables(&config, factors.version())?,
@@ -73,17 +86,45 @@ impl Workspace {
             snapshots: Default::default(),
             small_views: Default::default(),
         };
-        for (_, table) in warehouse.open_all().await? {
-            tables.replace(table);
-        }
         Ok(Workspace {
             config,
             warehouse,
             engine,
             ledger,
             tables,
+            mirror: Mirror::default(),
             data_folder,
         })
+    }
+
+    /// Reads the newest snapshot of every table.
+    ///
+    /// # Errors
+    /// External when a log cannot be read.
+    pub async fn read_tables(&mut self) -> Result<()> {
+        let tables = self.warehouse.open_all().await?;
+        self.tables.snapshots.clear();
+        tables.into_values().for_each(|table| self.tables.replace(table));
+        Ok(())
+    }
+
+    /// Removes what killed runs left of their downloads; the caller holds the run lock.
+    ///
+    /// # Errors
+    /// External when a file cannot be removed.
+    pub(super) fn clear_spool(&self) -> Result<()> {
+        let spool = self.spool();
+        match std::fs::remove_dir_all(&spool) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::from(error).at(spool.display().to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The local folder of downloads.
+    pub(super) fn spool(&self) -> PathBuf {
+        self.data_folder.join("spool")
     }
 
     /// The sources of the chosen tenants.

@@ -120,6 +120,7 @@ impl Batch {
             replaced: Replaced::Partitions(replaced.filter(|values| !same.contains(values)).collect()),
             added,
             transactions: self.transactions(),
+            facts: None,
             run_id: self.run_id.clone(),
         };
         let table = self.warehouse.commit(commit).await?;

@@ -13,6 +13,7 @@ use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::{DeltaTableError, TableProperty};
 
 use super::Warehouse;
+use super::history::FACTS;
 use super::identity::Identity;
 use super::stage::StagedFile;
 use super::statistics::in_log;
@@ -75,6 +76,8 @@ pub struct Commit {
     pub added: Vec<StagedFile>,
     /// App id → version: delivery ids and fingerprints, kept in the table itself.
     pub transactions: Vec<(String, i64)>,
+    /// What is to be known of the commit and stands in no row: it is read again with [`Table::notes_since`].
+    pub facts: Option<serde_json::Value>,
     /// For people who read the history.
     pub run_id: String,
 }
@@ -112,9 +115,11 @@ impl Warehouse {
                 .iter()
                 .map(|(id, version)| Transaction::new_with_last_update(id, *version, Some(now)))
                 .collect();
+            let mut metadata = vec![("run_id".to_string(), commit.run_id.as_str().into())];
+            metadata.extend(commit.facts.clone().map(|facts| (FACTS.to_string(), facts)));
             let properties = CommitProperties::default()
                 .with_application_transactions(transactions)
-                .with_metadata([("run_id".to_string(), commit.run_id.as_str().into())]);
+                .with_metadata(metadata);
             let operation = DeltaOperation::Write {
                 mode: SaveMode::Overwrite,
                 partition_by: Some(table.partition_columns().to_vec()),
@@ -277,6 +282,7 @@ mod tests {
             replaced,
             added: stager.finish().await.unwrap(),
             transactions: vec![("ogf/raw.bills/tenant=acme".into(), number)],
+            facts: Some(serde_json::json!({ "number": number })),
             run_id: "run".into(),
         }
     }
@@ -311,8 +317,15 @@ mod tests {
         assert_eq!(recorded, Some(3));
         // Another run that read the same version as that one must not win too.
         let late = row(&warehouse, 4, acme()).await;
-        assert!(warehouse.commit_behind(read, &late).await.is_err());
+        assert!(warehouse.commit_behind(read.clone(), &late).await.is_err());
         let newest = warehouse.open(TABLE, None).await.unwrap().unwrap();
         assert_eq!(newest.identity(), committed.identity());
+        let numbers = async |since| {
+            let notes = newest.notes_since(since).await.unwrap();
+            let numbers = notes.iter().filter_map(|note| note.facts.as_ref()?["number"].as_i64());
+            numbers.collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(None).await, [1, 2, 3]);
+        assert_eq!(numbers(Some(read.version())).await, [3]);
     }
 }

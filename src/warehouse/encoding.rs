@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::identity::Identity;
 use super::row_group_rows::RowGroupRows;
-use super::stage::{StagedFile, TARGET_FILE_BYTES, file_properties};
+use super::stage::{StagedFile, file_properties};
 use super::staged_sink::StagedNames;
 use super::statistics::of_footer;
 use super::store::Location;
@@ -33,6 +33,8 @@ pub(super) struct Kind {
     pub partition: PartitionValues,
     /// The place of the charge date among the file's columns.
     pub charge_date: Option<usize>,
+    /// A file is closed at this size.
+    pub file_bytes: usize,
     /// What merged files hold: the first one carries it, those behind it nothing.
     pub holds: Option<Identity>,
 }
@@ -91,7 +93,7 @@ async fn encode(
             None => OpenFile::create(&mut kind)?,
         };
         file.write(&rows, kind.charge_date).await?;
-        if file.file.bytes_written() > TARGET_FILE_BYTES {
+        if file.file.bytes_written() > kind.file_bytes {
             finished.push(file.close(&kind).await?);
         } else {
             open = Some(file);

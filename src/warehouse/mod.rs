@@ -9,6 +9,7 @@ pub mod column_encoders;
 pub mod commit;
 pub mod compaction;
 mod encoding;
+mod history;
 pub mod identity;
 pub mod maintenance;
 mod pruning;
@@ -29,6 +30,7 @@ mod window;
 
 pub use commit::{Commit, Replaced};
 pub use compaction::Merge;
+pub use history::CommitNote;
 pub use identity::Identity;
 pub use scan::SnapshotTable;
 pub use splicing::splice;

@@ -76,6 +76,23 @@ impl Location {
         }
     }
 
+    /// Deletes everything below this place; on a local disk its folders, too.
+    ///
+    /// # Errors
+    /// External when the store refuses.
+    pub async fn delete_all(&self) -> Result<()> {
+        for path in self.paths().await? {
+            self.delete(&path).await?;
+        }
+        if let Some(folder) = self.local_path(&self.prefix)
+            && let Err(error) = std::fs::remove_dir_all(&folder)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(Error::from(error).at(folder.display().to_string()));
+        }
+        Ok(())
+    }
+
     /// The paths below this place, relative to it; none when it does not exist.
     ///
     /// # Errors

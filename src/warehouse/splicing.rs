@@ -20,7 +20,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::Handle;
 
 use super::closed_chunk::closed_chunk;
-use super::stage::{StagedFile, Stager, TARGET_FILE_BYTES, file_properties};
+use super::stage::{PLAIN_FILE_BYTES, StagedFile, Stager, file_properties};
 use super::staged_sink::{StagedSink, StagedSinks};
 use super::store::Location;
 use super::table::{PartitionValues, Table};
@@ -154,7 +154,7 @@ fn write(
                 return Err(failure.unwrap_or(error));
             }
             let rows = rows + row_group.num_rows() as u64;
-            match writer.bytes_written() > TARGET_FILE_BYTES {
+            match writer.bytes_written() > PLAIN_FILE_BYTES {
                 true => closed.push(close(writer, rows)?),
                 false => open = Some((writer, rows)),
             }
@@ -256,6 +256,7 @@ mod tests {
             replaced: Replaced::Nothing,
             added: stager.finish().await.unwrap(),
             transactions: Vec::new(),
+            facts: None,
             run_id: "run".into(),
         };
         warehouse.commit(commit).await.unwrap()

@@ -22,6 +22,9 @@ use crate::error::{Error, Result};
 
 /// Files are closed at this size, so that readers can share them out and compaction has little to do.
 pub const TARGET_FILE_BYTES: usize = 192 << 20;
+/// The same of files outside any table: one file can be replaced at once, several cannot. No store copies more than 5 GB
+/// in one request.
+pub const PLAIN_FILE_BYTES: usize = 4 << 30;
 /// Rows of a row group: small enough to bound memory, large enough for dictionaries to pay.
 pub const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// A row group is closed early when it holds this much, so that wide rows stay within the memory limit.
@@ -56,6 +59,7 @@ pub struct Stager {
     file_columns: Vec<usize>,
     partition_columns: Vec<(String, usize)>,
     charge_date: Option<usize>,
+    file_bytes: usize,
     open: BTreeMap<(PartitionValues, Option<Period>), EncodedFiles>,
     finished: Vec<StagedFile>,
     rows: u64,
@@ -106,6 +110,7 @@ impl Stager {
             file_columns,
             partition_columns: partitions,
             charge_date,
+            file_bytes: TARGET_FILE_BYTES,
             open: BTreeMap::new(),
             finished: Vec::new(),
             rows: 0,
@@ -136,6 +141,7 @@ impl Stager {
     pub fn plain(location: Location, run_id: &str, schema: SchemaRef) -> Result<Self> {
         let mut stager = Self::new(location, run_id, schema, &[])?;
         stager.charge_date = None;
+        stager.file_bytes = PLAIN_FILE_BYTES;
         Ok(stager)
     }
 
@@ -275,6 +281,7 @@ impl Stager {
             schema: self.file_schema.clone(),
             partition,
             charge_date: charge_date.and_then(|date| self.file_columns.iter().position(|c| *c == date)),
+            file_bytes: self.file_bytes,
             holds: self.holds.as_mut().map(std::mem::take),
         })
     }

@@ -9,6 +9,7 @@ pub mod refusal;
 mod shared_access;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use url::Url;
 
 use cloud::Credentials;
 pub use fetch::Fetched;
+use writes::Writes;
 
 use crate::config::Profile;
 use crate::error::{Error, Result};
@@ -119,7 +121,7 @@ impl Location {
             .map_err(|()| Error::usage("a folder's path is not absolute").at(describe()))?;
         Ok(Location {
             url,
-            store: Arc::new(LocalFileSystem::new()),
+            store: Writes::to_disk(Arc::new(LocalFileSystem::new())),
             prefix,
         })
     }
@@ -146,7 +148,11 @@ impl Location {
                     .hint("use a path, file://, s3://, az://, abfss:// or gs://"));
             }
         };
-        Ok(Location { url, store, prefix })
+        Ok(Location {
+            url,
+            store: Writes::to_service(store),
+            prefix,
+        })
     }
 
     /// The place `path` below this one.

@@ -1,0 +1,170 @@
+//! The ledger compared with the tables before anything that it says is believed. The tables alone are the truth: what it
+//! mirrors stands in their commits, and where they are not as it last saw them it is made again from there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::raw_slices::{Held, RawSlices};
+use super::workspace::Workspace;
+use crate::error::Result;
+use crate::land::SliceFacts;
+use crate::ledger::{Bill, RejectedRows, SliceContents, SliceKey, SliceNotes, TableState};
+use crate::warehouse::Table;
+
+/// Where the ledger and the tables say different things.
+#[derive(Debug, Clone, Default)]
+pub struct Mirror {
+    /// What slices hold in truth.
+    slices: BTreeMap<SliceKey, Held>,
+    /// Tables whose partitions have to say themselves what they were made from, with their states.
+    built: BTreeMap<String, TableState>,
+    /// Raw tables that were read again, with their states.
+    raw: BTreeMap<String, TableState>,
+    /// Tables that the ledger knows and that are gone.
+    gone: Vec<String>,
+    /// What a person should know.
+    findings: Vec<String>,
+}
+
+impl Mirror {
+    /// The delivery that a slice holds, of which the ledger says `noted`.
+    pub fn delivery(&self, key: &SliceKey, noted: Option<String>) -> Option<String> {
+        match self.slices.get(key) {
+            Some(held) => held.delivery(noted.as_deref()),
+            None => noted,
+        }
+    }
+
+    /// Whether the ledger's fingerprints of a table may be believed.
+    pub fn believes(&self, table: &str) -> bool {
+        !self.built.contains_key(table)
+    }
+}
+
+/// The state of a table, for the ledger.
+pub fn state_of(table: &Table) -> TableState {
+    TableState {
+        table_id: table.id(),
+        version: table.version() as i64,
+        identity: table.identity().to_string(),
+    }
+}
+
+/// Compares the ledger with the tables that are open; nothing is written.
+///
+/// # Errors
+/// External when the ledger or the log of a table cannot be read.
+pub async fn read(workspace: &Workspace) -> Result<Mirror> {
+    let noted = workspace.ledger.table_states().await?;
+    let mut mirror = Mirror::default();
+    let mut kinds: BTreeSet<String> = BTreeSet::new();
+    let mut unknown = 0;
+    for (name, table) in &workspace.tables.snapshots {
+        let state = state_of(table);
+        let before = noted.get(name);
+        if name.starts_with("audit.") || before == Some(&state) {
+            continue;
+        }
+        match before {
+            None => unknown += 1,
+            Some(before) => mirror.findings.extend(set_back(name, before, &state)),
+        }
+        match kind_of(name) {
+            Some(kind) => {
+                kinds.insert(kind.to_string());
+                mirror.raw.insert(name.clone(), state);
+            }
+            None => {
+                mirror.built.insert(name.clone(), state);
+            }
+        }
+    }
+    for name in noted.keys().filter(|name| !workspace.tables.snapshots.contains_key(*name)) {
+        mirror.findings.push(format!(
+            "the table {name} is gone, which the ledger knows: it is made anew from what is delivered"
+        ));
+        kinds.extend(kind_of(name).map(str::to_string));
+        mirror.gone.push(name.clone());
+    }
+    if noted.is_empty() && unknown > 0 {
+        mirror.findings.push(format!(
+            "the ledger knows nothing of the {unknown} tables in the warehouse: what it mirrors is made again from them"
+        ));
+    }
+    for kind in kinds {
+        let slices = RawSlices::read(workspace, &kind, &noted).await?;
+        mirror.findings.extend(slices.findings);
+        mirror.slices.extend(slices.held);
+    }
+    Ok(mirror)
+}
+
+/// Makes the ledger say what the tables say; returns what a person should know. The caller holds the run lock.
+///
+/// # Errors
+/// External when the ledger cannot be written, or a log not be read.
+pub async fn correct(workspace: &Workspace) -> Result<Vec<String>> {
+    let mirror = read(workspace).await?;
+    for (key, held) in &mirror.slices {
+        let noted = workspace.ledger.delivery_id(key).await?;
+        let notes = SliceNotes {
+            delivery_id: Some(held.delivery(noted.as_deref())),
+            contents: held.facts().map(|facts| contents(key, facts)),
+            quarantine: matches!(held, Held::Gone).then(RejectedRows::default),
+            ..SliceNotes::of(key.clone())
+        };
+        workspace.ledger.note_slice(&notes).await?;
+    }
+    for name in mirror.built.keys().chain(&mirror.gone) {
+        workspace.ledger.forget_table(name).await?;
+    }
+    // Last: a process that is killed before begins again.
+    let states = mirror.raw.into_iter().chain(mirror.built).collect();
+    workspace.ledger.set_table_states(&states).await?;
+    Ok(mirror.findings)
+}
+
+/// What slices hold, for the ledger.
+pub fn contents<'a>(key: &SliceKey, facts: impl IntoIterator<Item = &'a SliceFacts>) -> SliceContents {
+    let mut contents = SliceContents::default();
+    for facts in facts {
+        contents.files.extend(facts.files.iter().cloned());
+        contents.bills.extend(facts.bills.iter().map(|bill| Bill {
+            key: SliceKey {
+                period: bill.period.clone(),
+                ..key.clone()
+            },
+            provider_name: bill.provider.clone(),
+            billing_account_id: bill.account.clone(),
+            sub_account_id: bill.sub_account.clone(),
+            cost_basis: bill.cost_basis.clone(),
+        }));
+    }
+    contents.files.sort();
+    contents.files.dedup_by(|a, b| a.0 == b.0);
+    contents
+}
+
+/// `focus` of `raw.focus` and `raw.focus_parquet`.
+fn kind_of(table: &str) -> Option<&str> {
+    let kind = table.strip_prefix("raw.")?;
+    Some(kind.strip_suffix("_parquet").unwrap_or(kind))
+}
+
+/// What is to be said of a table that is not the one that the ledger saw, or an older version of it.
+fn set_back(name: &str, before: &TableState, now: &TableState) -> Option<String> {
+    if before.table_id != now.table_id {
+        return Some(format!(
+            "the table {name} is not the one that the ledger knows: what it holds itself counts"
+        ));
+    }
+    let (then, version) = (before.version, now.version);
+    match version.cmp(&then) {
+        std::cmp::Ordering::Less => Some(format!(
+            "the table {name} was set back from version {then} to {version}: what it holds now counts"
+        )),
+        std::cmp::Ordering::Equal => Some(format!(
+            "version {version} of the table {name} does not hold what the ledger saw there: what it holds now counts"
+        )),
+        std::cmp::Ordering::Greater => None,
+    }
+}
