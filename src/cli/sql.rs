@@ -14,6 +14,7 @@ use super::output::Output;
 use crate::error::{Error, Result};
 use crate::run::Workspace;
 use crate::transform::audits::tables_of;
+use crate::warehouse::DataFile;
 
 /// One query, or a prompt with history and completion.
 ///
@@ -36,10 +37,7 @@ pub async fn sql(workspace: &Workspace, output: &Output, query: Option<&str>) ->
 /// Usage: SQL that cannot be planned or would write; what the engine says.
 pub async fn read_only(workspace: &Workspace, query: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
     let context: SessionContext = workspace.engine.pipeline_session();
-    workspace
-        .tables
-        .register(&context, &known(workspace, query)?, None)
-        .await?;
+    register(workspace, &context, &known(workspace, query)?).await?;
     // The models are planned. In the query itself a number with a point is exact, as money and quantities are: 2.3 as a
     // double would equal no cost of 2.3.
     context
@@ -63,6 +61,19 @@ pub async fn read_only(workspace: &Workspace, query: &str) -> Result<(SchemaRef,
     let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
     let batches = frame.collect().await?;
     Ok((schema, batches))
+}
+
+/// Registers tables with the rows that the chosen tenant may see: all of them without `--tenant`.
+async fn register(workspace: &Workspace, context: &SessionContext, names: &[String]) -> Result<()> {
+    let Some(tenant) = &workspace.config.selected_tenant else {
+        return workspace.tables.register(context, names, None).await;
+    };
+    let of_tenant = |_: &str, file: &DataFile| {
+        let owner = file.partition.get("tenant").and_then(|value| value.as_deref());
+        owner == Some(tenant.as_str())
+    };
+    let tables = workspace.tables.of_tenant(tenant)?;
+    tables.register(context, names, Some(&of_tenant)).await
 }
 
 /// The table that `describe x` names without reading it.

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
+/// A fraction of so many digits is none that a spreadsheet rounded a long number to.
+const MORE_THAN_ROUNDED: usize = 8;
 /// Doubles hold every integer up to this many digits.
 const EXACT_DIGITS: usize = 15;
 
 /// An id as it is meant: `700000000001.0` and `7.00000000001E11`, as programs print a whole double, are `700000000001`;
 /// every other id is as it is written.
 ///
-/// `7E+11` stays: spreadsheets round to few digits and write so.
+/// `7E+11` and `7.12346E+11` stay: spreadsheets round to few digits and write so.
 pub fn as_id(text: &str) -> Cow<'_, str> {
     let Some((whole, rest)) = text.split_once('.') else {
         return Cow::Borrowed(text);
@@ -21,6 +23,10 @@ pub fn as_id(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(whole);
     }
     let of_power = rest.split_once(['E', 'e']).and_then(|(fraction, power)| {
+        let power = match power.strip_prefix('+') {
+            Some(power) if fraction.len() >= MORE_THAN_ROUNDED => power,
+            _ => power,
+        };
         let places: usize = power.parse().ok().filter(|_| are_digits(power))?;
         let is_scientific = whole.len() == 1 && whole != "0" && are_digits(fraction);
         let is_whole = fraction.len() <= places && places < EXACT_DIGITS;
@@ -41,6 +47,7 @@ mod tests {
             ("7.00000000001E11", "700000000001"),
             ("7.0000000001e11", "700000000010"),
             ("7.0E11", "700000000000"),
+            ("7.00000000001E+11", "700000000001"),
         ] {
             assert_eq!(as_id(written), meant, "{written}");
         }
@@ -59,6 +66,7 @@ mod tests {
             "1.0.0",
             "7E+11",
             "7.1E+11",
+            "7.12346E+11",
             "7E11",
             "7.123E2",
             "7.0E15",

@@ -116,9 +116,9 @@ fn of_item(item: &str) -> Option<Pairs> {
     match item.as_bytes().first()? {
         b'{' => {
             let object: Object = serde_json::from_str(item).ok()?;
-            let value = object.member("value");
+            let value = object.member("value").or_else(|| object.member("tagValue"));
             let name = object.member("name").filter(|_| value.is_some());
-            if let Some(key) = object.member("key").or(name) {
+            if let Some(key) = object.member("key").or_else(|| object.member("tagKey")).or(name) {
                 let value = value.map(written).unwrap_or_default();
                 return Some(vec![(key.as_str()?.to_string(), value)]);
             }
@@ -176,6 +176,7 @@ mod tests {
     fn objects_and_lists_are_read_in_their_order() {
         assert_eq!(read(r#"{"b": 1, "a": "web", "c": null}"#), "b=1 a=web c=");
         assert_eq!(read(r#""a": "1","b": "2""#), "a=1 b=2");
+        assert_eq!(read(r#"[{"tagKey": "b", "tagValue": "1"}]"#), "b=1");
         assert_eq!(
             read(r#"[{"Key": "b", "Value": "1"}, {"key": "a", "value": "2", "inherited": true}]"#),
             "b=1 a=2"

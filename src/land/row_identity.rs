@@ -17,12 +17,29 @@ use super::rows::Rows;
 use crate::domain::nested_text;
 use crate::domain::timestamp::parse_timestamp;
 use crate::error::{Error, Result};
+use crate::extract::Format;
 use crate::transform::functions::is_null_text;
+
+/// Columns that are null in no row of a Google export.
+const ALWAYS_FILLED: [&str; 12] = [
+    "billing_account_id",
+    "cost",
+    "cost_type",
+    "currency",
+    "currency_conversion_rate",
+    "export_time",
+    "invoice",
+    "service",
+    "sku",
+    "usage",
+    "usage_end_time",
+    "usage_start_time",
+];
 
 /// The columns that rows of several files are compared by.
 pub(super) struct RowIdentity {
     contract: Contract,
-    /// Columns that only some of the files have and that say nothing of the bill.
+    /// Columns that only some of the files have and that say nothing of the bill, or that the query of the others did not name.
     apart: BTreeSet<String>,
 }
 
@@ -35,15 +52,21 @@ enum Reading {
 }
 
 impl RowIdentity {
-    /// The identity of rows of files with these columns.
-    pub fn of<'a>(contract: &Contract, files: impl Iterator<Item = &'a [Field]> + Clone) -> Self {
+    /// The identity of rows of files with these columns. JSON leaves out what is null, so only what Google always fills is
+    /// missing there because nobody asked for it.
+    pub fn of<'a>(
+        contract: &Contract,
+        files: impl Iterator<Item = &'a [Field]> + Clone,
+        format: Format,
+    ) -> Self {
         let names = |fields: &'a [Field]| fields.iter().map(|field| field.name().as_str());
         let in_all = |name: &str| files.clone().all(|fields| names(fields).any(|n| n == name));
         let is_known = |name: &str| contract.columns.iter().any(|column| plain(column) == plain(name));
         let apart = files
             .clone()
             .flat_map(names)
-            .filter(|name| !is_known(name) && !in_all(name))
+            .filter(|name| !in_all(name))
+            .filter(|name| format != Format::Json || !is_known(name) || ALWAYS_FILLED.contains(name))
             .map(String::from)
             .collect();
         RowIdentity {

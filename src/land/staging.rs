@@ -100,7 +100,7 @@ pub(super) async fn stage_files(
                 None => None,
             };
             let fields = columns.iter().map(|file| file.fields.as_slice());
-            let identity = RowIdentity::of(&contract, fields.chain(of_gone.as_deref()));
+            let identity = RowIdentity::of(&contract, fields.chain(of_gone.as_deref()), files[0].format);
             if !identity.apart().is_empty() {
                 let names: Vec<&str> = identity.apart().iter().map(String::as_str).collect();
                 landed.warnings.push(format!(

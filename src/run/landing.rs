@@ -181,7 +181,9 @@ async fn held_before(
         let bills = workspace.ledger.bills(&key.tenant).await?;
         let bills = bills.iter().filter(|bill| bill.key == key);
         let before = HeldBefore {
-            cost_basis: bills.filter_map(|bill| CostBasis::of_name(&bill.cost_basis)).max(),
+            cost_basis: bills
+                .filter_map(|bill| CostBasis::of_name(&bill.cost_basis))
+                .max(),
             files: workspace.ledger.contents_of(&key).await?,
         };
         held.insert(slice.key.clone(), before);

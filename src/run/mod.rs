@@ -15,7 +15,6 @@ pub mod landing;
 mod looks;
 pub mod mirror;
 mod moved;
-mod raw_slices;
 pub mod observer;
 mod offending;
 pub mod one_bill;
@@ -23,6 +22,7 @@ pub mod pipelines;
 pub mod plan;
 pub mod publish;
 pub mod query;
+mod raw_slices;
 pub mod report;
 pub mod staleness;
 pub mod system;
@@ -131,7 +131,7 @@ async fn build(
     moved::check(workspace).await?;
     crate::factors::archive::keep(&workspace.warehouse, &workspace.tables.factors).await?;
     building::build_all(workspace, request, &selected, run_id, observer, report).await?;
-    untagged::warn(workspace, report).await?;
+    untagged::warn(workspace, observer, report).await?;
     publish::publish_all(workspace, run_id, observer).await?;
     report.coverage = publish::coverage(workspace).await?;
     Ok(())

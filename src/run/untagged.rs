@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::observer::Observer;
 use super::query::{rows, texts};
 use super::report::RunReport;
 use super::workspace::Workspace;
@@ -14,7 +15,7 @@ const ROLLUP: &str = "rollup.usage_daily";
 ///
 /// # Errors
 /// External when the rollup cannot be read.
-pub async fn warn(workspace: &Workspace, report: &mut RunReport) -> Result<()> {
+pub async fn warn(workspace: &Workspace, observer: &dyn Observer, report: &mut RunReport) -> Result<()> {
     let built = report.models.iter().filter(|m| m.name == ROLLUP);
     let sources: BTreeSet<(String, String)> = built
         .flat_map(|m| &m.built)
@@ -36,11 +37,13 @@ pub async fn warn(workspace: &Workspace, report: &mut RunReport) -> Result<()> {
             continue;
         }
         let keys: Vec<String> = asked.iter().map(|t| format!("`{}`", t.key)).collect();
-        report.warnings.push(format!(
+        let warning = format!(
             "{tenant}/{source}: no line has a tag {}, so all its cost is untagged (allocation_tags match exactly; \
              `offgridflow sql \"select tags from normalize.usage where source = '{source}' limit 9\"` shows what there is)",
             keys.join(" or ")
-        ));
+        );
+        observer.warn(&warning);
+        report.warnings.push(warning);
     }
     Ok(())
 }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{RecordBatch, StringArray};
+use datafusion::arrow::compute::filter_record_batch;
+use datafusion::arrow::compute::kernels::cmp::eq;
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
 use datafusion::common::{DFSchema, DFSchemaRef, TableReference};
@@ -46,6 +48,22 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// The same with what the settings and the ledger say of one tenant. Rows of kept tables are chosen by their files.
+    ///
+    /// # Errors
+    /// Internal: a table whose tenants are no text.
+    pub fn of_tenant(&self, tenant: &str) -> Result<Tables> {
+        let mut tables = self.clone();
+        let of_memory = tables.settings.values_mut().chain(tables.system.values_mut());
+        for rows in of_memory {
+            if let Some(owners) = rows.column_by_name("tenant") {
+                let is_own = eq(owners, &StringArray::new_scalar(tenant))?;
+                *rows = filter_record_batch(rows, &is_own)?;
+            }
+        }
+        Ok(tables)
+    }
+
     /// Takes a newer snapshot of a table.
     pub fn replace(&mut self, table: Table) {
         if table.name.starts_with("raw.") {
