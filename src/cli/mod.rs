@@ -97,7 +97,11 @@ pub fn load_config(arguments: &Arguments) -> Result<Config> {
 }
 
 async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
-    if let Some(as_of) = arguments.as_of.as_deref().filter(|_| !arguments.verb.only_reads()) {
+    if let Some(as_of) = arguments
+        .as_of
+        .as_deref()
+        .filter(|_| !arguments.verb.only_reads())
+    {
         return Err(Error::usage(format!("--as-of {as_of} is only for verbs that read"))
             .hint("what is built and planned is always the newest: `sql`, `explain`, `diff`, `models` and `factors` read older tables"));
     }

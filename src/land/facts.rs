@@ -89,7 +89,11 @@ impl SliceFacts {
             cost_basis: cost_basis.to_string(),
         };
         let mut files = landed.contents.clone();
-        let before = request.held_before.get(key).into_iter().flat_map(|held| &held.files);
+        let before = request
+            .held_before
+            .get(key)
+            .into_iter()
+            .flat_map(|held| &held.files);
         files.extend(before.filter(|(uri, _)| landed.kept.files.contains(uri)).cloned());
         if !delivery.manifests.is_empty() {
             // Two equal files that one manifest names are two: it says so.

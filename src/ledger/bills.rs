@@ -57,7 +57,7 @@ pub(super) async fn put_bills(
     key: &SliceKey,
     bills: &[Bill],
 ) -> Result<()> {
-        sqlx::query(
+    sqlx::query(
             "DELETE FROM bill WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND (period = ? OR ? = '')",
         )
         .bind(&key.tenant)
@@ -69,8 +69,8 @@ pub(super) async fn put_bills(
         .execute(&mut *connection)
         .await
         .map_err(failed)?;
-        for bill in bills {
-            sqlx::query(
+    for bill in bills {
+        sqlx::query(
                 "INSERT INTO bill (tenant, source, kind, export, period, provider_name, billing_account_id, sub_account_id, cost_basis)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             )
@@ -86,6 +86,6 @@ pub(super) async fn put_bills(
             .execute(&mut *connection)
             .await
             .map_err(failed)?;
-        }
+    }
     Ok(())
 }

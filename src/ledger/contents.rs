@@ -75,32 +75,32 @@ pub(super) async fn put_contents(
     key: &SliceKey,
     files: &[(String, String)],
 ) -> Result<()> {
+    sqlx::query(
+        "DELETE FROM content WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
+    )
+    .bind(&key.tenant)
+    .bind(&key.source)
+    .bind(&key.kind)
+    .bind(&key.export)
+    .bind(&key.period)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed)?;
+    for (source_uri, digest) in files {
         sqlx::query(
-            "DELETE FROM content WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?",
+            "INSERT INTO content (tenant, source, kind, export, period, source_uri, digest)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&key.tenant)
         .bind(&key.source)
         .bind(&key.kind)
         .bind(&key.export)
         .bind(&key.period)
+        .bind(source_uri)
+        .bind(digest)
         .execute(&mut *connection)
         .await
         .map_err(failed)?;
-        for (source_uri, digest) in files {
-            sqlx::query(
-                "INSERT INTO content (tenant, source, kind, export, period, source_uri, digest)
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
-            )
-            .bind(&key.tenant)
-            .bind(&key.source)
-            .bind(&key.kind)
-            .bind(&key.export)
-            .bind(&key.period)
-            .bind(source_uri)
-            .bind(digest)
-            .execute(&mut *connection)
-            .await
-            .map_err(failed)?;
-        }
+    }
     Ok(())
 }

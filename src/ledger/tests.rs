@@ -201,7 +201,10 @@ async fn slices_deliveries_and_bills_are_replaced() {
     };
     for bills in [vec![pair("1"), pair("2"), pair("2")], vec![pair("3")]] {
         note(SliceNotes {
-            contents: Some(SliceContents { bills, files: Vec::new() }),
+            contents: Some(SliceContents {
+                bills,
+                files: Vec::new(),
+            }),
             ..nothing()
         })
         .await;

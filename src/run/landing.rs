@@ -107,6 +107,7 @@ pub async fn land_all(
             writers: &writers,
             land_again: request.full_refresh || request.land_again,
             max_rejected: workspace.config.landing.max_rejected,
+            limits: workspace.config.landing.limits,
             units,
             progress: &|rows, bytes| observer.advance(rows, bytes),
         };
@@ -181,7 +182,9 @@ async fn held_before(
         let bills = workspace.ledger.bills(&key.tenant).await?;
         let bills = bills.iter().filter(|bill| bill.key == key);
         let before = HeldBefore {
-            cost_basis: bills.filter_map(|bill| CostBasis::of_name(&bill.cost_basis)).max(),
+            cost_basis: bills
+                .filter_map(|bill| CostBasis::of_name(&bill.cost_basis))
+                .max(),
             files: workspace.ledger.contents_of(&key).await?,
         };
         held.insert(slice.key.clone(), before);

@@ -78,7 +78,10 @@ pub async fn read(workspace: &Workspace) -> Result<Mirror> {
             }
         }
     }
-    for name in noted.keys().filter(|name| !workspace.tables.snapshots.contains_key(*name)) {
+    for name in noted
+        .keys()
+        .filter(|name| !workspace.tables.snapshots.contains_key(*name))
+    {
         mirror.findings.push(format!(
             "the table {name} is gone, which the ledger knows: it is made anew from what is delivered"
         ));

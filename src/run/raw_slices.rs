@@ -73,7 +73,8 @@ impl RawSlices {
         noted: &BTreeMap<String, TableState>,
     ) -> Result<RawSlices> {
         let names = [format!("raw.{kind}"), format!("raw.{kind}_parquet")];
-        let is_gone = |name: &String| noted.contains_key(name) && !workspace.tables.snapshots.contains_key(name);
+        let is_gone =
+            |name: &String| noted.contains_key(name) && !workspace.tables.snapshots.contains_key(name);
         let mut all = names.iter().any(is_gone);
         let tables: Vec<&Table> = names
             .iter()
@@ -140,7 +141,12 @@ async fn later_than(workspace: &Workspace, table: &Table, noted: Option<&TableSt
     // A version whose entry a vacuum or a fault took is no ground to stand on.
     let then = match version == table.version() {
         true => Some(table.clone()),
-        false => workspace.warehouse.open(&table.name, Some(version)).await.ok().flatten(),
+        false => workspace
+            .warehouse
+            .open(&table.name, Some(version))
+            .await
+            .ok()
+            .flatten(),
     };
     Ok(then
         .filter(|then| then.identity().to_string() == noted.identity)
@@ -193,9 +199,7 @@ async fn held(
         let told = |name: &String| of(name).is_some_and(|told| told.delivery_id == facts.delivery_id);
         // A table with another delivery has nothing of this one, or this one would have emptied it.
         let others = |table: &&Table| {
-            facts.tables.contains(&table.name)
-                || of(&table.name).is_none()
-                || !has_files(table)
+            facts.tables.contains(&table.name) || of(&table.name).is_none() || !has_files(table)
         };
         facts.tables.iter().all(told) && tables.iter().all(others)
     };
@@ -224,9 +228,8 @@ async fn held(
 }
 
 fn is_of(partition: &PartitionValues, key: &SliceKey) -> bool {
-    let is = |column: &str, wanted: &str| {
-        partition.get(column).and_then(|value| value.as_deref()) == Some(wanted)
-    };
+    let is =
+        |column: &str, wanted: &str| partition.get(column).and_then(|value| value.as_deref()) == Some(wanted);
     is("tenant", &key.tenant)
         && is("source", &key.source)
         && is("export", &key.export)

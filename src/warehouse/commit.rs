@@ -322,7 +322,9 @@ mod tests {
         assert_eq!(newest.identity(), committed.identity());
         let numbers = async |since| {
             let notes = newest.notes_since(since).await.unwrap();
-            let numbers = notes.iter().filter_map(|note| note.facts.as_ref()?["number"].as_i64());
+            let numbers = notes
+                .iter()
+                .filter_map(|note| note.facts.as_ref()?["number"].as_i64());
             numbers.collect::<Vec<_>>()
         };
         assert_eq!(numbers(None).await, [1, 2, 3]);

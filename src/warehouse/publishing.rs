@@ -68,7 +68,8 @@ impl Warehouse {
 
     /// The folder of a snapshot.
     pub fn snapshot_location(&self, table: &Table, snapshot: &str) -> Location {
-        self.location.child(&format!("{FOLDER}/{}/{snapshot}", short(table)))
+        self.location
+            .child(&format!("{FOLDER}/{}/{snapshot}", short(table)))
     }
 
     /// Makes a written snapshot the current one: fixed names first, the pointer last.

@@ -22,8 +22,17 @@ fn two_sources() -> Project {
         "[landing]\nmax_rejected = 1\n[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{sources}"
     ));
     let lines = [Line::instance("2026-09-02", 5), Line::instance("2026-09-03", 7)];
-    deliver_cur2(&project, "cur", "2026-09", "first", &[cur2_csv("2026-09", &lines)]);
-    project.write("mixed/billing_period=2026-09/a.csv", focus_csv(&["1", "1,5", "2"]));
+    deliver_cur2(
+        &project,
+        "cur",
+        "2026-09",
+        "first",
+        &[cur2_csv("2026-09", &lines)],
+    );
+    project.write(
+        "mixed/billing_period=2026-09/a.csv",
+        focus_csv(&["1", "1,5", "2"]),
+    );
     let bill = parquet(vec![
         ("BilledCost", numbers([4.0, 8.0])),
         ("BillingAccountId", texts("billing-1", 2)),
@@ -38,7 +47,9 @@ fn two_sources() -> Project {
 
 fn focus_csv(costs: &[&str]) -> String {
     let lines = costs.iter().map(|cost| {
-        format!("\"{cost}\",billing-1,USD,2026-09-01T00:00:00Z,Usage,2026-09-02T00:00:00Z,Google,Compute Engine\n")
+        format!(
+            "\"{cost}\",billing-1,USD,2026-09-01T00:00:00Z,Usage,2026-09-02T00:00:00Z,Google,Compute Engine\n"
+        )
     });
     let header = "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargeCategory,ChargePeriodStart,\
                   ProviderName,ServiceName\n";
@@ -164,7 +175,13 @@ fn newest_commits(folder: &Path) -> Vec<PathBuf> {
             .map(|entry| entry.unwrap().path())
             .collect();
         if folder.ends_with("_delta_log") {
-            newest.extend(paths.iter().filter(|p| p.extension().is_some_and(|e| e == "json")).max().cloned());
+            newest.extend(
+                paths
+                    .iter()
+                    .filter(|p| p.extension().is_some_and(|e| e == "json"))
+                    .max()
+                    .cloned(),
+            );
         } else {
             folders.extend(paths.into_iter().filter(|path| path.is_dir()));
         }
@@ -178,11 +195,29 @@ fn a_ledger_that_is_older_or_lost_or_of_other_tables_and_tables_that_were_set_ba
                    from publish.emissions_by_account_month group by 1 order by 1";
     let bill = |period: &str, day: &str, hours: u32| cur2_csv(period, &[Line::instance(day, hours)]);
     let project = Project::with_source("aws_cur2");
-    deliver_cur2(&project, "bills", "2026-08", "first", &[bill("2026-08", "2026-08-02", 5)]);
+    deliver_cur2(
+        &project,
+        "bills",
+        "2026-08",
+        "first",
+        &[bill("2026-08", "2026-08-02", 5)],
+    );
     project.run().expect(0);
     let older = database(&project);
-    deliver_cur2(&project, "bills", "2026-08", "second", &[bill("2026-08", "2026-08-02", 6)]);
-    deliver_cur2(&project, "bills", "2026-09", "first", &[bill("2026-09", "2026-09-02", 7)]);
+    deliver_cur2(
+        &project,
+        "bills",
+        "2026-08",
+        "second",
+        &[bill("2026-08", "2026-08-02", 6)],
+    );
+    deliver_cur2(
+        &project,
+        "bills",
+        "2026-09",
+        "first",
+        &[bill("2026-09", "2026-09-02", 7)],
+    );
     project.run().expect(0);
     let wanted = project.rows(figures);
     let newer = database(&project);
@@ -190,25 +225,47 @@ fn a_ledger_that_is_older_or_lost_or_of_other_tables_and_tables_that_were_set_ba
     restore_database(&project, &older);
     assert!(project.plan().is_empty(), "{:?}", project.plan());
     project.run().expect(0);
-    assert_eq!(project.rows(figures), wanted, "a ledger that is older than the tables");
+    assert_eq!(
+        project.rows(figures),
+        wanted,
+        "a ledger that is older than the tables"
+    );
 
     remove_database(&project);
     assert!(project.plan().is_empty(), "{:?}", project.plan());
     project.run().expect(0).says("the ledger knows nothing of the");
     assert_eq!(project.rows(figures), wanted, "a ledger that was lost");
-    assert!(!project.run().expect(0).stderr.contains("the ledger knows nothing"));
+    assert!(
+        !project
+            .run()
+            .expect(0)
+            .stderr
+            .contains("the ledger knows nothing")
+    );
 
     let other = Project::with_source("aws_cur2");
-    deliver_cur2(&other, "bills", "2026-08", "second", &[bill("2026-08", "2026-08-02", 6)]);
+    deliver_cur2(
+        &other,
+        "bills",
+        "2026-08",
+        "second",
+        &[bill("2026-08", "2026-08-02", 6)],
+    );
     other.run().expect(0);
     restore_database(&project, &database(&other));
-    project.run().expect(0).says("the table raw.aws_cur2 is not the one that the ledger knows");
+    project
+        .run()
+        .expect(0)
+        .says("the table raw.aws_cur2 is not the one that the ledger knows");
     assert_eq!(project.rows(figures), wanted, "a ledger of other tables");
 
     for commit in newest_commits(&project.path("data")) {
         std::fs::remove_file(commit).unwrap();
     }
-    project.run().expect(0).says("the table raw.aws_cur2 was set back from version");
+    project
+        .run()
+        .expect(0)
+        .says("the table raw.aws_cur2 was set back from version");
     assert_eq!(project.rows(figures), wanted, "tables that were set back");
     assert!(project.plan().is_empty(), "{:?}", project.plan());
 
@@ -221,7 +278,11 @@ fn a_ledger_that_is_older_or_lost_or_of_other_tables_and_tables_that_were_set_ba
     // A backup of the tables under a ledger that has seen more.
     restore_database(&project, &newer);
     project.run().expect(0);
-    assert_eq!(project.rows(figures), wanted, "a ledger that has seen other versions");
+    assert_eq!(
+        project.rows(figures),
+        wanted,
+        "a ledger that has seen other versions"
+    );
 }
 
 #[test]
@@ -252,7 +313,9 @@ fn runs_are_of_now_and_leave_nothing_of_killed_ones() {
     let wanted = published(&project);
     project.write("data/spool/.tmpdead", "half a download");
     project.write("data/published/coverage/v0000000099/dead.parquet", "half a file");
-    let before = std::fs::read_dir(project.path("data/published/coverage")).unwrap().count();
+    let before = std::fs::read_dir(project.path("data/published/coverage"))
+        .unwrap()
+        .count();
     project.run().expect(0);
     assert!(!project.path("data/spool/.tmpdead").exists());
     deliver_cur2(
@@ -263,7 +326,13 @@ fn runs_are_of_now_and_leave_nothing_of_killed_ones() {
         &[cur2_csv("2026-09", &[Line::instance("2026-09-02", 6)])],
     );
     project.run().expect(0);
-    let after = std::fs::read_dir(project.path("data/published/coverage")).unwrap().count();
-    assert_eq!((before, after), (4, 4), "the dead snapshot went, a second one came: {wanted:?}");
+    let after = std::fs::read_dir(project.path("data/published/coverage"))
+        .unwrap()
+        .count();
+    assert_eq!(
+        (before, after),
+        (4, 4),
+        "the dead snapshot went, a second one came: {wanted:?}"
+    );
     assert!(!project.path("data/published/coverage/v0000000099").exists());
 }
