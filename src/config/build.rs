@@ -11,7 +11,7 @@ use super::reader::Reader;
 use super::suggest;
 use super::tree::{Entries, Item};
 use super::types::{
-    Config, Database, Engine, Factors, Landing, Method, SupplierFactor, Tenant, UtilisationOverride,
+    Config, Database, Engine, Factors, Landing, Limits, Method, SupplierFactor, Tenant, UtilisationOverride,
     Warehouse,
 };
 use super::units;
@@ -180,16 +180,24 @@ fn landing(root: &Reader<'_>) -> Landing {
         return Landing {
             max_rejected: 0,
             lookback_months: 0,
+            limits: Limits::default(),
         };
     };
     let max_rejected = section.count("max_rejected");
     let lookback_months = section
         .parsed("lookback", "3 months", units::months)
         .unwrap_or_default();
+    let limits = Limits {
+        columns: section.count("max_columns"),
+        table_columns: section.count("max_table_columns"),
+        periods: section.count("max_periods"),
+        nesting: section.count("max_nesting"),
+    };
     section.finish();
     Landing {
         max_rejected,
         lookback_months,
+        limits,
     }
 }
 

@@ -25,8 +25,8 @@ pub use pipeline::{Maintain, Pipeline};
 pub use secret::{Profile, Secret, looks_secret, redact_url};
 pub use suggest::{hint as suggestion, nearest};
 pub use types::{
-    AllocationTag, Ask, Config, Database, Engine, Factors, Landing, Mapping, MappingSet, Method, Source,
-    SupplierFactor, Tenant, UtilisationOverride, Warehouse,
+    AllocationTag, Ask, Config, Database, Engine, Factors, Landing, Limits, Mapping, MappingSet, Method,
+    Source, SupplierFactor, Tenant, UtilisationOverride, Warehouse,
 };
 
 /// Every key with its default and what it means.

@@ -133,6 +133,21 @@ pub struct Landing {
     pub max_rejected: u64,
     /// Closed periods that are looked at again on every run.
     pub lookback_months: u32,
+    /// What one delivered file may bring.
+    pub limits: Limits,
+}
+
+/// What one delivered file may bring: more is refused by name, whoever sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Columns of a file.
+    pub columns: u64,
+    /// Columns of a raw table.
+    pub table_columns: u64,
+    /// Billing periods of a bare file.
+    pub periods: u64,
+    /// Columns inside each other.
+    pub nesting: u64,
 }
 
 /// `[[tenant]]`: a reporting company.

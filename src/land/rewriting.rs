@@ -1,5 +1,6 @@
 //! One delivered file read row by row and written in the table's columns.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 use super::checks::Checks;
 use super::contract::Contract;
 use super::day_filter::{DayFilter, FilteredRows};
+use super::foreign_bytes::{hold_periods, stopped};
 use super::overlap::Repeated;
 use super::quarantine::Quarantine;
 use super::rows::{LocalFile, Rows};
@@ -90,9 +92,14 @@ pub(super) async fn rewrite(
         .iter()
         .map(|f| columns.fields.iter().position(|c| c.name() == f.name()))
         .collect();
-    let mut written = Ok(());
+    let (mut written, mut periods) = (Ok(()), BTreeSet::new());
     while let Some(rows) = receiver.recv().await {
         (request.progress)(rows.row_numbers.len() as u64, 0);
+        periods.extend(rows.periods.iter().copied());
+        written = hold_periods(&request.limits, periods.len()).map_err(|e| e.at(file.uri.clone()));
+        if written.is_err() {
+            break;
+        }
         written = match assemble(schema, &places, rows, key, file, request.run_id, landed_at) {
             Ok(batch) => stager.write(&batch).await,
             Err(error) => Err(error),
@@ -102,9 +109,13 @@ pub(super) async fn rewrite(
         }
     }
     drop(receiver);
-    let read = reader
-        .await
-        .map_err(|e| Error::internal("a reader thread failed").because(e))?;
+    let read = match reader.await {
+        Ok(read) => read,
+        Err(error) => Err(match error.try_into_panic() {
+            Ok(panic) => stopped(panic.as_ref()).at(file.uri.clone()),
+            Err(error) => Error::internal("a reader thread failed").because(error),
+        }),
+    };
     written?;
     (request.progress)(0, file.object.size);
     read

@@ -16,7 +16,7 @@ use super::raw_columns::partition_columns;
 use super::slice_key::{SliceKey, transaction_version};
 use super::staging::stage_files;
 use super::unreadable_tags::UnreadableTags;
-use crate::config::Source;
+use crate::config::{Limits, Source};
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
 use crate::extract::{DeliveredManifest, Delivery, Format, Origin, SourceFile};
@@ -44,6 +44,8 @@ pub struct SliceRequest<'a> {
     pub land_again: bool,
     /// Rows that may stay in quarantine.
     pub max_rejected: u64,
+    /// What one file may bring.
+    pub limits: Limits,
     /// Units that activity data may use.
     pub units: Arc<BTreeSet<String>>,
     /// Told about rows and bytes as they pass.

@@ -11,6 +11,7 @@ use super::content;
 use super::contract::{Contract, refuse_other_kind};
 use super::csv_rows::CsvFile;
 use super::day_filter::FilteredRows;
+use super::foreign_bytes::{hold_columns, hold_parquet_footer, hold_table_columns, stopped};
 use super::gone_rows::GoneRows;
 use super::json_rows::JsonFile;
 use super::new_files::Provenance;
@@ -24,7 +25,7 @@ use super::rows::LocalFile;
 use super::slice::{Landed, SliceRequest};
 use super::slice_key::SliceKey;
 use super::verbatim::{Candidate, Copied, take_over};
-use crate::config::{Kind, Source};
+use crate::config::{Kind, Limits, Source};
 use crate::error::{Error, Result};
 use crate::extract::{Format, Origin, SourceFile};
 use crate::warehouse::store::Fetched;
@@ -64,7 +65,7 @@ pub(super) async fn stage_files(
             (None, Origin::Store(location)) => location.fetch(&file.object, &request.spool).await?,
             (None, Origin::Api(_)) => return Err(Error::internal("an answer has two files")),
         };
-        let chosen = match delivered_columns(&local.path, file, key.kind, &contract).await {
+        let chosen = match delivered_columns(request.limits, &local.path, file, key.kind, &contract).await {
             Ok((delivered, types)) => agree(
                 request,
                 table,
@@ -344,7 +345,17 @@ fn agree(
                 data_type,
             })
             .collect();
-        Ok(table_fields(&columns, contract, agreed))
+        let before = agreed.len();
+        let fields = table_fields(&columns, contract, agreed);
+        let held = match agreed.len() > before {
+            true => hold_table_columns(&request.limits, agreed.len()),
+            false => Ok(()),
+        };
+        if let Err(error) = held {
+            agreed.truncate(before);
+            return Err(error);
+        }
+        Ok(fields)
     });
     let fields = fields.map_err(|e: Error| e.at(file.uri.clone()))?;
     Ok(FileColumns { delivered, fields })
@@ -352,6 +363,7 @@ fn agree(
 
 /// The headers of a file and the types of its columns; text of formats without types.
 async fn delivered_columns(
+    limits: Limits,
     path: &std::path::Path,
     file: &SourceFile,
     kind: Kind,
@@ -371,6 +383,7 @@ async fn delivered_columns(
                 }
             }
             Format::Parquet => {
+                hold_parquet_footer(&limits, path).map_err(|e| e.at(file.uri.clone()))?;
                 let (headers, types): (Vec<String>, _) =
                     ParquetFile { path, source }.columns()?.into_iter().unzip();
                 refuse_other_kind(kind, &headers).map_err(|e| e.at(file.uri.clone()))?;
@@ -378,6 +391,7 @@ async fn delivered_columns(
             }
         };
         refuse_other_kind(kind, &headers).map_err(|e| e.at(file.uri.clone()))?;
+        hold_columns(&limits, headers.len()).map_err(|e| e.at(file.uri.clone()))?;
         let types = vec![DataType::Utf8; headers.len()];
         Ok((headers, types))
     })
@@ -427,7 +441,11 @@ async fn repeated_rows(
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| Error::internal("a reader thread failed").because(e))?
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(match error.try_into_panic() {
+            Ok(panic) => stopped(panic.as_ref()),
+            Err(error) => Error::internal("a reader thread failed").because(error),
+        }),
+    }
 }

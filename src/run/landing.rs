@@ -107,6 +107,7 @@ pub async fn land_all(
             writers: &writers,
             land_again: request.full_refresh || request.land_again,
             max_rejected: workspace.config.landing.max_rejected,
+            limits: workspace.config.landing.limits,
             units,
             progress: &|rows, bytes| observer.advance(rows, bytes),
         };

@@ -9,7 +9,7 @@ use crate::support::root;
 
 /// Modules that know nothing of those behind them; within a group they may know each other.
 const ORDER: [&[&str]; 6] = [
-    &["domain"],
+    &["domain", "kill_point"],
     &["config", "error"],
     &["model", "warehouse", "ledger"],
     &["extract", "land", "transform", "factors"],

@@ -27,6 +27,7 @@ mod gcp;
 mod golden_equations;
 mod grouping;
 mod headers;
+mod hostile_files;
 mod kills;
 mod ledger_and_tables;
 mod odd_rows;

@@ -16,6 +16,7 @@ use row_group::RowGroup;
 
 use super::checks::Checks;
 use super::csv_rows::CsvFile;
+use super::foreign_bytes::stopped;
 use super::new_files::{Constant, NewFiles, Provenance};
 use super::quarantine::Quarantine;
 use super::raw_columns::provenance_fields;
@@ -121,7 +122,7 @@ impl CodedFile {
             let written = write_groups(&mut files, &columns, &constants, filled, spare, progress);
             (written, reading.join())
         });
-        let read = read.map_err(|_| Error::internal("a thread that reads rows failed"));
+        let read = read.map_err(|panic| stopped(panic.as_ref()).at(self.source.uri.clone()));
         // Why the writer stopped is the truer reason.
         match written.and_then(|()| read?) {
             Ok((checks, quarantine)) => Ok((checks, quarantine, files.finish()?)),

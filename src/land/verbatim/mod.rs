@@ -25,9 +25,10 @@ use scan::{DateBounds, Scan};
 
 use super::checks::Checks;
 use super::clean_rows::can_be_clean;
+use super::foreign_bytes::stopped;
 use super::new_files::Provenance;
 use crate::domain::period::Period;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::warehouse::{StagedFile, StagedSinks};
 
 /// Row groups that are checked ahead of those that are copied.
@@ -82,9 +83,7 @@ impl Verbatim<'_> {
                 _ => Err(Stop::Unfit),
             });
             drop(receiver);
-            let checks = checking
-                .join()
-                .map_err(|_| Error::internal("a thread that checks rows failed"));
+            let checks = checking.join().map_err(|panic| stopped(panic.as_ref()));
             (outcome, checks)
         });
         match checked {

@@ -1,0 +1,92 @@
+//! Files that are small and ask for much: refused by name, while the other sources land.
+
+use std::fmt::Write as _;
+
+use crate::support::Project;
+use crate::support::bills::{Line, cur2_csv, deliver_cur2};
+use crate::support::project::source;
+
+const HEADER: &str = "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargeCategory,ChargePeriodStart,ProviderName";
+
+fn focus_line(period: &str) -> String {
+    format!("1,billing-1,USD,{period}-01,Usage,{period}-02,Google\n")
+}
+
+/// A Parquet file without rows whose one column lies below `depth` groups: its footer, written by hand.
+fn nested_parquet(depth: usize) -> Vec<u8> {
+    let mut footer = vec![0x15, 0x02]; // version 1
+    footer.extend([0x19, 0xfc]); // the schema: a list of structures
+    let mut length = depth as u64 + 2;
+    while length > 0x7f {
+        footer.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    footer.push(length as u8);
+    for _ in 0..=depth {
+        footer.extend([0x35, 0x02, 0x18, 0x01, b'n', 0x15, 0x02, 0x00]); // an optional group with one child
+    }
+    footer.extend([0x15, 0x02, 0x25, 0x02, 0x18, 0x01, b'n', 0x00]); // an optional integer
+    footer.extend([0x16, 0x00, 0x19, 0x0c, 0x00]); // no rows, no row groups
+    let length = u32::try_from(footer.len()).unwrap();
+    let mut file = b"PAR1".to_vec();
+    file.extend(footer);
+    file.extend(length.to_le_bytes());
+    file.extend(b"PAR1");
+    file
+}
+
+#[test]
+fn files_that_ask_for_too_much_are_refused_by_name_and_the_others_land() {
+    let names = ["periods", "columns", "deep", "deeper", "broken"];
+    let sources: String = names.iter().map(|name| source(name, "focus", name)).collect();
+    let project = Project::acme(&(sources + &source("cur", "aws_cur2", "cur")));
+
+    let mut periods = format!("{HEADER}\n");
+    for year in 1990..2090 {
+        for month in 1..=12 {
+            periods += &focus_line(&format!("{year}-{month:02}"));
+        }
+    }
+    project.write("periods/bill.csv", periods);
+    let mut columns = HEADER.to_string();
+    for number in 0..100_000 {
+        write!(columns, ",x{number}").unwrap();
+    }
+    project.write("columns/bill.csv", columns + "\n" + &focus_line("2026-09"));
+    project.write("deep/bill.parquet", nested_parquet(40));
+    project.write("deeper/bill.parquet", nested_parquet(200_000));
+    project.write(
+        "broken/bill.parquet",
+        b"PAR1 and nothing that a reader knows PAR1",
+    );
+    let bill = cur2_csv("2026-09", &[Line::instance("2026-09-02", 5)]);
+    deliver_cur2(&project, "cur", "2026-09", "first", &[bill]);
+
+    project
+        .land()
+        .expect(3)
+        .says("more than the 240 that one file may bring")
+        .says("the file has 100007 columns, more than the 3000 that one may have")
+        .says("nested 42 levels deep, more than the 32 that one may be")
+        .says("nested 200002 levels deep")
+        .says("the Parquet file cannot be read");
+    assert_eq!(
+        project.rows("select source, count(*) from normalize.usage group by 1"),
+        [["cur", "1"]]
+    );
+    assert_eq!(
+        project.value("select count(*) from information_schema.columns where table_name = 'focus' and column_name like 'x%'"),
+        "0"
+    );
+
+    // What a project needs it can allow.
+    let sources = source("periods", "focus", "periods");
+    project.configure(&format!(
+        "[landing]\nmax_periods = 1200\n[[tenant]]\nid = \"acme\"\nname = \"ACME\"\n{sources}"
+    ));
+    project.land().expect(0);
+    assert_eq!(
+        project.value("select count(distinct period) from normalize.usage where source = 'periods'"),
+        "1200"
+    );
+}
