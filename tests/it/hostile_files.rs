@@ -90,3 +90,40 @@ fn files_that_ask_for_too_much_are_refused_by_name_and_the_others_land() {
         "1200"
     );
 }
+
+#[test]
+fn a_query_of_one_tenant_sees_no_other() {
+    let tenant = |id: &str| {
+        format!(
+            "[[tenant]]\nid = \"{id}\"\nname = \"{id}\"\n{}",
+            source("bills", "focus", id)
+        )
+    };
+    let project = Project::new(&(tenant("acme") + &tenant("globex")));
+    for id in ["acme", "globex"] {
+        project.write(
+            &format!("{id}/bill.csv"),
+            format!("{HEADER}\n{}", focus_line("2026-09")),
+        );
+    }
+    project.run().expect(0);
+    let tables = [
+        "raw.focus",
+        "normalize.usage",
+        "rollup.usage_daily",
+        "estimate.cloud_emissions",
+        "publish.coverage",
+        "system.slices",
+        "settings.source",
+    ];
+    let query = tables
+        .map(|table| format!("select tenant from {table}"))
+        .join(" union ");
+    assert_eq!(
+        project.rows(&(query.clone() + " order by 1")),
+        [["acme"], ["globex"]]
+    );
+    let outcome = project.call(&["--tenant", "acme", "sql", "--output", "csv", &query]);
+    outcome.expect(0);
+    assert_eq!(outcome.stdout, "tenant\nacme\n");
+}
