@@ -159,6 +159,7 @@ mod tests {
 
     use super::*;
     use crate::config::Kind;
+    use crate::extract::Format;
     use crate::land::Contract;
 
     fn rows(columns: &[&[Option<&str>]]) -> Rows {
@@ -187,7 +188,11 @@ mod tests {
         // Another order of columns, and columns that are new or empty.
         let grown = fields(&["cost", "new", "sku", "labels"]);
         let files = [names.as_slice(), &names, &grown];
-        let identity = RowIdentity::of(&Contract::of(Kind::GcpBillingFiles), files.into_iter());
+        let identity = RowIdentity::of(
+            &Contract::of(Kind::GcpBillingFiles),
+            files.into_iter(),
+            Format::Json,
+        );
         assert!(identity.apart().iter().eq(["new"]));
         let mut hashes = RowHashes::new(spool.path(), identity).unwrap();
         hashes
