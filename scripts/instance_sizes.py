@@ -1,5 +1,5 @@
-"""What the sizes of one instance family must hold among each other. A size that is far from the rest of its family has a
-slipped unit (613 MB as 613 GB) or a host that is none: too small for the size, or another one than its sisters have."""
+"""What the sizes of one instance family must hold among each other. A size that is far from the rest of its family has
+a slipped unit (613 MB as 613 GB) or a wrong host: too small for the size, or another one than its sisters have."""
 import collections, re, statistics
 
 SIZES = ("vcpu_count", "memory_gb", "platform_vcpu_count", "platform_memory_gb", "platform_embodied_kgco2e")
@@ -27,7 +27,7 @@ def sisters(row):
 
 
 def is_constrained(row):
-    """Azure's E16-4s v4 is an E16s v4 with 4 vCPU: all the memory, and upstream takes the E16s v4 itself for the host."""
+    """Azure's E16-4s v4 is an E16s v4 with 4 vCPU and all the memory; upstream takes the E16s v4 itself for its host."""
     return row["provider"] == "azure" and re.match(r"[a-z_]*\d+-\d", row["instance_type"].lower()) is not None
 
 
