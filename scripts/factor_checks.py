@@ -1,7 +1,8 @@
 """What scripts/import-factors and its checks share: the tables of the set, their form, and what they cover."""
-import collections, csv, hashlib, pathlib, re, sys, tomllib
+import collections, csv, hashlib, pathlib, sys, tomllib
 
 from factor_faults import row_faults
+from instance_sizes import family
 
 METADATA = ["factor_id", "valid_from", "valid_to", "quality", "source", "licence"]
 QUALITIES = {"ok", "undated", "assumed", "fallback"}
@@ -76,18 +77,6 @@ def check(out):
         faults += row_faults({table: read_csv(out / f"{table}.csv") for table in IMPORTED + HAND_WRITTEN}, document)
     total = sum((out / f"{table}.csv").stat().st_size for table in IMPORTED + HAND_WRITTEN)
     return faults, len(seen), total
-
-
-def family(provider, name):
-    """The key of instance_families, as method.md 3 and the README describe it."""
-    name = name.lower()
-    if provider == "aws":
-        return re.sub(r"^(db|cache|ml|dms|mq|kafka)\.", "", name).split(".")[0]
-    if provider == "gcp":
-        return name.split("-")[0]
-    name = re.sub(r"^(standard|basic)_", "", name)
-    match = re.fullmatch(r"([a-z]+)\d+(?:-\d+)?(.*)", name)
-    return re.sub(r"[_ ]", "", "".join(match.groups())) if match else name
 
 
 def coverage(out):

@@ -1,7 +1,9 @@
 """What the rows of the factor set must hold among each other: every key finds what it names, no factor of zero that is
-not meant, no state or region without a figure, no neighbours far apart. Rows that are right although they look wrong
-stand in SOURCES.toml as [[expected]], with the reason."""
+not meant, no state or region without a figure, no neighbours and no sizes of one family far apart. Rows that are right
+although they look wrong stand in SOURCES.toml as [[expected]], with the reason."""
 import collections, fnmatch, re
+
+from instance_sizes import host_faults, memory_faults
 
 # Postal codes of the states, the District of Columbia and Puerto Rico (USPS, ISO 3166-2:US).
 US_STATE_CODES = {
@@ -176,6 +178,21 @@ def guesses(tables):
                 yield row["factor_id"], f"{column} says that it is a guess, quality says ok"
 
 
+def memory_sizes(tables):
+    return memory_faults(tables["instance_types"], APART)
+
+
+def hosts(tables):
+    return host_faults(tables["instance_types"], APART)
+
+
+def corrections_of(document):
+    """Every correction of SOURCES.toml; those that share one reason stand together as its `rows`."""
+    for entry in document.get("correction", []):
+        for row in entry.get("rows", [entry]):
+            yield {"reason": entry["reason"]} | row
+
+
 def corrections(by_id, entries):
     """A correction is in force, and an id that stood for another value is never used again."""
     for entry in entries:
@@ -190,7 +207,7 @@ def corrections(by_id, entries):
 
 
 CHECKS = {"key": unmatched_keys, "gas": gases, "zero": zeros, "place": places_without_figures, "neighbour": neighbours,
-          "guess": guesses}
+          "guess": guesses, "memory": memory_sizes, "host": hosts}
 
 
 def row_faults(tables, document):
@@ -210,5 +227,5 @@ def row_faults(tables, document):
     for number, entry in enumerate(expected):
         if number not in met:
             yield f"SOURCES.toml: nothing is as expected of {', '.join(entry['factor_ids'])} any more"
-    for factor_id, text in corrections(by_id, document.get("correction", [])):
+    for factor_id, text in corrections(by_id, corrections_of(document)):
         yield f"{factor_id}: {text}"

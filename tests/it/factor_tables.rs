@@ -195,6 +195,55 @@ fn every_planted_fault_is_found() {
             ),
             "gpu_power/nvidia-h100: note says that it is a guess",
         ),
+        // Sizes of one family: a slipped unit, a size of nothing, a host that does not hold the size, a host of its own.
+        (
+            (
+                "instance_types",
+                "aws,r5.large,2,16,,Xeon",
+                "aws,r5.large,2,0.016,,Xeon",
+            ),
+            "instance/aws/r5.large/ccf-coefficients: memory_gb per vCPU is 0.008, the middle of its family 8",
+        ),
+        (
+            (
+                "instance_types",
+                "gcp,n2-highmem-8,8,64,Cascade Lake,,0",
+                "gcp,n2-highmem-8,8,0,Cascade Lake,,0",
+            ),
+            "instance/gcp/n2-highmem-8/ccf-coefficients: memory_gb is 0",
+        ),
+        (
+            (
+                "instance_types",
+                "azure,D8 v3,8,32,Haswell|Cascade Lake|Skylake|Broadwell,,,,64,256",
+                "azure,D8 v3,8,32,Haswell|Cascade Lake|Skylake|Broadwell,,,,4,256",
+            ),
+            "instance/azure/d8-v3/ccf-coefficients: platform_vcpu_count is 4, less than its own vcpu_count 8",
+        ),
+        (
+            (
+                "instance_types",
+                "aws,x1.16xlarge,64,976,,Xeon E7-8880 v3,0,,128,1952",
+                "aws,x1.16xlarge,64,976,,Xeon E7-8880 v3,0,,128,195.2",
+            ),
+            "instance/aws/x1.16xlarge/ccf-coefficients: platform_memory_gb is 195.2, less than its own memory_gb 976",
+        ),
+        (
+            (
+                "instance_types",
+                "aws,i3.large,2,15.25,,,0,,72,",
+                "aws,i3.large,2,15.25,,,0,,2,",
+            ),
+            "instance/aws/i3.large/ccf-app: platform_embodied_kgco2e per vCPU of the host is 1294, that of",
+        ),
+        (
+            (
+                "instance_types",
+                "instance/aws/t1.micro/ccf-app/corrected,",
+                "instance/aws/t1.micro/ccf-app,",
+            ),
+            "instance/aws/t1.micro/ccf-app: the id stood for another value",
+        ),
         // Corrections stay in force, ids of other values stay retired, and no expectation outlives its row.
         (
             ("gwp", "gwp/ar6/sf6/corrected,", "gwp/ar6/sf6,"),
