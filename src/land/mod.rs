@@ -12,6 +12,7 @@ pub mod currency;
 pub mod dates;
 mod day_filter;
 pub mod json_rows;
+mod limits;
 mod lossless;
 mod nested_cells;
 mod new_files;
