@@ -24,6 +24,7 @@ pub mod query;
 pub mod report;
 pub mod staleness;
 pub mod system;
+pub mod unbuilt;
 pub mod untagged;
 pub mod upkeep;
 pub mod workspace;

@@ -29,6 +29,7 @@ mod grouping;
 mod headers;
 mod kills;
 mod odd_rows;
+mod poisoned;
 mod properties;
 mod readers;
 mod reconciliation;
