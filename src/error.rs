@@ -198,8 +198,10 @@ impl From<Error> for datafusion::error::DataFusionError {
 
 impl From<deltalake_core::DeltaTableError> for Error {
     fn from(error: deltalake_core::DeltaTableError) -> Self {
+        // Behind the first line stands where in the library it came up.
+        let text = error.to_string();
         Error::external("a Delta table could not be read or written")
-            .because(error)
+            .because(text.lines().next().unwrap_or_default())
             .retryable()
     }
 }

@@ -1,4 +1,4 @@
--- Guards exact sums: SUM over decimals wraps silently past 38 digits, so each exact sum is held against its f64 twin.
+-- Guards exact sums: a sum that its type does not hold is refused, and each exact sum is held against its f64 twin.
 WITH figures AS (
     SELECT tenant, {{arg1}} AS exact_value, CAST({{arg1}} AS DOUBLE) AS float_value
     FROM {{table}}

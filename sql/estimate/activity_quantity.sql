@@ -19,7 +19,7 @@ SELECT
     -- "1", "Scope 1" and "Scope 3 category 6": the first digit.
     substr(regexp_replace(COALESCE(a.scope, ''), '[^0-9]', '', 'g'), 1, 1) AS scope_number,
     -- "6", "category 6" and "cat. 6" are Scope 3 categories; other words name a category of the factor table.
-    CASE WHEN regexp_like(lower(trim(a.category)), '^(scope 3 )?(cat(egory|[.])? *)?[0-9]+$')
+    CASE WHEN regexp_like(lower(trim(a.category)), '^(scope 3 )?(cat(egory|[.])? *)?[0-9]{1,4}$')
          THEN CAST(regexp_replace(regexp_replace(lower(trim(a.category)), '^scope 3', ''), '[^0-9]', '', 'g') AS BIGINT)
     END AS named_scope3_category,
     CAST(extract(YEAR FROM a.period_start) AS BIGINT) AS activity_year,

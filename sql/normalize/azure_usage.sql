@@ -61,12 +61,13 @@ told AS (
         END)) AS unit_key
     FROM cleaned
 ),
--- "5 Hours" is five of "Hours": a size of block that reference.units does not list is read off the unit itself.
+-- "5 Hours" is five of "Hours": a size of block that reference.units does not list is read off the unit itself, up to the
+-- seven digits that landing reckons with.
 blocks AS (
     SELECT
         told.*,
-        CAST(regexp_match(unit_key, '^([0-9]+) ?(.*[a-z].*)$')[1] AS DECIMAL(18,0)) AS block_size,
-        regexp_replace(regexp_match(unit_key, '^([0-9]+) ?(.*[a-z].*)$')[2], '^/', 'units/') AS block_unit_key
+        CAST(regexp_match(unit_key, '^([0-9]{1,7}) ?([^0-9].*[a-z].*|[a-z].*)$')[1] AS DECIMAL(18,0)) AS block_size,
+        regexp_replace(regexp_match(unit_key, '^([0-9]{1,7}) ?([^0-9].*[a-z].*|[a-z].*)$')[2], '^/', 'units/') AS block_unit_key
     FROM told
 ),
 classified AS (
@@ -133,18 +134,20 @@ SELECT
     quantity_raw AS usage_quantity_raw,
     canonical_quantity(
         quantity_raw,
-        COALESCE(azure_unit.multiplier, CAST(block_size * CAST(block_unit.multiplier AS DECIMAL(20,15)) AS DOUBLE)),
+        COALESCE(azure_unit.multiplier, CAST(block_size * CAST(block_unit.multiplier AS DECIMAL(28,15)) AS DOUBLE)),
         COALESCE(azure_unit.per_month, block_unit.per_month),
         charge_date
     ) AS usage_quantity,
     COALESCE(azure_unit.unit, block_unit.unit, 'unknown') AS usage_unit,
     unit_of_measure AS usage_unit_raw,
-    COALESCE(azure_unit.multiplier, CAST(block_size * CAST(block_unit.multiplier AS DECIMAL(20,15)) AS DOUBLE)) AS unit_multiplier,
+    COALESCE(azure_unit.multiplier, CAST(block_size * CAST(block_unit.multiplier AS DECIMAL(28,15)) AS DOUBLE)) AS unit_multiplier,
     cost AS billed_cost,
     cost AS effective_cost,
     -- Enterprise agreements write 0 where they tell no list price.
     COALESCE(pay_as_you_go_cost, CASE
-        WHEN pay_as_you_go_price <> 0 OR cost = 0
+        -- A list cost that no column holds is unknown.
+        WHEN (pay_as_you_go_price <> 0 OR cost = 0)
+            AND abs(TRY_CAST(quantity_raw AS DOUBLE) * CAST(pay_as_you_go_price AS DOUBLE)) < 9e13
             THEN CAST(canonical_quantity(quantity_raw, CAST(pay_as_you_go_price AS DECIMAL(38,15)), NULL, charge_date) AS DECIMAL(38,24))
     END) AS list_cost,
     billing_currency,

@@ -57,7 +57,9 @@ SELECT
     l.charge_period_start, l.charge_period_end, l.charge_category, l.charge_class, l.charge_description,
     l.charge_frequency, l.service_name, l.service_code, l.service_category, l.region_id, l.region_source,
     l.availability_zone, l.from_region_id, l.to_region_id, l.resource_id, l.sku_id, l.sku_meter,
-    l.usage_type, l.operation, l.instance_type, l.vcpus, l.usage_quantity_raw, l.usage_quantity,
+    l.usage_type, l.operation, l.instance_type,
+    -- What no machine has is no number of cores.
+    CASE WHEN l.vcpus BETWEEN 0 AND 100000 THEN l.vcpus END AS vcpus, l.usage_quantity_raw, l.usage_quantity,
     l.usage_unit, l.usage_unit_raw, l.unit_multiplier, l.billed_cost, l.effective_cost, l.list_cost,
     COALESCE(l.billing_currency, upper(s.currency)) AS billing_currency, l.invoice_id, l.tags, l.is_usage,
     l.exclusion_reason, l.invoice_issuer_name, l.publisher_name, l.commitment_discount_id,

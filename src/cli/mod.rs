@@ -117,17 +117,17 @@ async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
             let request = options.request(&workspace.config)?;
             plan::plan(&workspace, output, &request).await
         }
-        Verb::Sql { query } => sql::sql(&open(arguments).await?, output, query.as_deref()).await,
+        Verb::Sql { query } => sql::sql(&open_to_read(arguments).await?, output, query.as_deref()).await,
         Verb::Init { folder } => init::init(output, folder),
         Verb::Doctor => doctor::doctor(&load_config(arguments)?, output).await,
         Verb::Retry { run } => retry::retry(&mut open(arguments).await?, output, run).await,
         Verb::Backfill(options) => retry::backfill(&mut open(arguments).await?, output, options).await,
-        Verb::Models(verb) => models::models(&open(arguments).await?, output, verb).await,
+        Verb::Models(verb) => models::models(&open_to_read(arguments).await?, output, verb).await,
         Verb::Explain { table, filter, limit } => {
-            explain::explain(&open(arguments).await?, output, table, filter, *limit).await
+            explain::explain(&open_to_read(arguments).await?, output, table, filter, *limit).await
         }
         Verb::Diff { before, after, limit } => {
-            diff::diff(&open(arguments).await?, output, before, after, *limit).await
+            diff::diff(&open_to_read(arguments).await?, output, before, after, *limit).await
         }
         Verb::Quarantine(verb) => quarantine::quarantine(&mut open(arguments).await?, output, verb).await,
         Verb::Factors(verb) => factors::factors(&open(arguments).await?, output, verb).await,
@@ -155,7 +155,14 @@ async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
 }
 
 async fn open(arguments: &Arguments) -> Result<Workspace> {
-    let mut workspace = Workspace::open(load_config(arguments)?).await?;
+    at_its_time(arguments, Workspace::open(load_config(arguments)?).await?).await
+}
+
+async fn open_to_read(arguments: &Arguments) -> Result<Workspace> {
+    at_its_time(arguments, Workspace::open_to_read(load_config(arguments)?).await?).await
+}
+
+async fn at_its_time(arguments: &Arguments, mut workspace: Workspace) -> Result<Workspace> {
     if let Some(as_of) = &arguments.as_of {
         workspace.travel_to(as_of).await?;
     }

@@ -14,6 +14,7 @@ use super::output::Output;
 use crate::error::{Error, Result};
 use crate::run::Workspace;
 use crate::transform::audits::tables_of;
+use crate::transform::digits::refuse_too_many_digits;
 use crate::warehouse::DataFile;
 
 /// One query, or a prompt with history and completion.
@@ -60,6 +61,9 @@ pub async fn read_only(workspace: &Workspace, query: &str) -> Result<(SchemaRef,
     let frame = context.execute_logical_plan(plan).await?;
     let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
     let batches = frame.collect().await?;
+    batches
+        .iter()
+        .try_for_each(|rows| refuse_too_many_digits(rows, true))?;
     Ok((schema, batches))
 }
 

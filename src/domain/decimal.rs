@@ -6,6 +6,8 @@ use std::fmt;
 pub const MONEY_SCALE: u32 = 24;
 /// Fraction digits of usage quantities.
 pub const QUANTITY_SCALE: u32 = 15;
+/// Digits before the point of what a DECIMAL(38, 24) holds, and so the limit of every amount and quantity of a row.
+pub const MOST_WHOLE_DIGITS: u32 = 38 - MONEY_SCALE;
 /// The largest magnitude a DECIMAL(38, s) holds: 38 nines.
 const MAX_38: i128 = 99_999_999_999_999_999_999_999_999_999_999_999_999;
 
@@ -216,6 +218,52 @@ pub fn written_f64(value: f64) -> Result<Written, DecimalError> {
     parse_written(format!("{value:e}").as_bytes())
 }
 
+/// A sum of decimals of one scale, exact however many there are and in whatever order they come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// The lowest 128 bits.
+    pub low: i128,
+    /// How often 2^128 is to be added.
+    pub wraps: i64,
+}
+
+impl Sum {
+    /// The sum of one value.
+    pub fn of(value: i128) -> Sum {
+        Sum { low: value, wraps: 0 }
+    }
+
+    /// Adds a value.
+    pub fn add(&mut self, value: i128) {
+        let (low, is_wrapped) = self.low.overflowing_add(value);
+        self.low = low;
+        if is_wrapped {
+            self.wraps += if value < 0 { -1 } else { 1 };
+        }
+    }
+
+    /// Takes a value out again.
+    pub fn subtract(&mut self, value: i128) {
+        let (low, is_wrapped) = self.low.overflowing_sub(value);
+        self.low = low;
+        if is_wrapped {
+            self.wraps += if value < 0 { 1 } else { -1 };
+        }
+    }
+
+    /// Adds another sum.
+    pub fn merge(&mut self, other: Sum) {
+        self.add(other.low);
+        self.wraps += other.wraps;
+    }
+
+    /// The sum, if it has no more digits than this.
+    pub fn within(self, digits: u8) -> Option<i128> {
+        let fits = self.wraps == 0 && self.low.unsigned_abs() < 10u128.pow(u32::from(digits.min(38)));
+        fits.then_some(self.low)
+    }
+}
+
 /// `quantity × multiplier`, rounded half-even once to [`QUANTITY_SCALE`].
 ///
 /// `multiplier` is exact at [`QUANTITY_SCALE`], `hours` is a whole number (the hours of a month
@@ -353,6 +401,22 @@ mod tests {
             canonical_quantity(huge, 1_073_741_824_000_000, 744),
             Err(DecimalError::Overflow)
         );
+    }
+
+    #[test]
+    fn sums_are_exact_in_every_order() {
+        let large = 90_000_000_000_000 * 10i128.pow(24);
+        let mut sum = Sum::default();
+        for value in [large, large, large, 7, -large, -large] {
+            assert!(value != -large || sum.within(38).is_none());
+            sum.add(value);
+        }
+        assert_eq!(sum.within(38), Some(large + 7));
+        let mut other = Sum::of(large);
+        other.merge(sum);
+        assert_eq!(other.within(38), None);
+        other.subtract(large);
+        assert_eq!(other.within(38), Some(large + 7));
     }
 
     #[test]

@@ -159,6 +159,15 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
     Some((clock, sign * (hours * 3600 + minutes * 60)))
 }
 
+/// From 1990-01-01 until 2101-01-01, in UTC microseconds.
+const USUAL_TIMES: std::ops::Range<i64> = 631_152_000_000_000..4_133_980_800_000_000;
+
+/// Whether a time, in UTC microseconds, is of a year that a bill or activity can be of: 1990 to 2100. A spreadsheet's zero is
+/// 1899, an open end 9999.
+pub fn is_usual_year(micros: i64) -> bool {
+    USUAL_TIMES.contains(&micros)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,26 +7,18 @@ use datafusion::arrow::datatypes::{DataType, Field};
 use super::contract::{Contract, Nested, Provider, plain};
 use super::cost_basis::CostBasis;
 use super::currency::is_iso_4217;
+use super::limits::{Unit, factor, quantity, too_large};
 use super::unreadable_tags::{UnreadableTags, can_be_tags};
-use crate::domain::decimal::{
-    DecimalError, QUANTITY_SCALE, Written, canonical_quantity, double_money, money, parse_written,
-};
+use crate::domain::decimal::{DecimalError, MONEY_SCALE, Sum, Written, double_money, money, parse_written};
 use crate::domain::id_text::as_id;
 use crate::domain::nested_text;
 use crate::domain::period::Period;
-use crate::domain::timestamp::{DateOrder, parse_timestamp};
+use crate::domain::timestamp::{DateOrder, is_usual_year, parse_timestamp};
 use crate::error::{Error, Result};
 use crate::transform::functions::is_null_text;
 
 /// The largest cell that is landed.
 pub const MAX_CELL_BYTES: usize = 1 << 20;
-/// A thousand TiB in 10⁹ bytes at [`QUANTITY_SCALE`]: with the hours of a month the largest conversion of a bill's unit.
-/// Larger ones are units of activity data, whose quantities are kept as they are.
-const WORST_MULTIPLIER: i128 = 1_099_511_627_776_000_000_000;
-
-/// From 1990-01-01 until 2101-01-01, in UTC microseconds.
-const USUAL_TIMES: std::ops::Range<i64> = 631_152_000_000_000..4_133_980_800_000_000;
-
 /// A month of hours and what comes with it; more are forgotten and read again.
 const MOST_KNOWN_DATES: usize = 4096;
 
@@ -47,6 +39,7 @@ pub(super) enum Role {
     Cost,
     Money,
     Quantity,
+    Factor,
     RequiredDate,
     Date,
     Currency,
@@ -80,6 +73,11 @@ pub struct Checks {
     /// Units that `reference.units` knows, lower case; only for activity data.
     units: Option<(usize, std::sync::Arc<BTreeSet<String>>)>,
     country: Option<usize>,
+    /// The column of the unit that the row's quantities are in.
+    unit: Option<usize>,
+    has_blocks: bool,
+    /// The columns of the cost and of what is added to it, with the path of the amounts there.
+    credits: Option<(usize, usize, &'static str)>,
     /// Value and unit columns of the contract's measures, those of them that the file has.
     measures: Vec<(usize, Option<usize>, String, &'static [&'static str])>,
     bills: BTreeSet<(Bill, Period)>,
@@ -149,6 +147,7 @@ impl Checks {
         add(contract.quantities, Role::Quantity);
         let values: Vec<&str> = contract.measures.iter().map(|measure| measure.0).collect();
         add(&values, Role::Quantity);
+        add(contract.factors, Role::Factor);
         add(contract.required_dates, Role::RequiredDate);
         add(contract.dates, Role::Date);
         add(contract.currency, Role::Currency);
@@ -162,6 +161,11 @@ impl Checks {
             .iter()
             .filter_map(|name| find(name))
             .collect();
+        let amounts = contract.nested.iter().find_map(|(name, number)| match number {
+            Nested::Money(path) => Some((find(name)?, *path)),
+            _ => None,
+        });
+        let credits = first(contract.cost).zip(amounts);
         let tags = contract.tags.iter().filter_map(|name| find(name));
         let tags = tags.map(|index| (index, headers[index].clone())).collect();
         let absent = |spellings: &&&[&str]| spellings.iter().all(|name| find(&plain(name)).is_none());
@@ -200,6 +204,9 @@ impl Checks {
                 .filter_map(|spellings| spellings.first().copied())
                 .collect(),
             units: units.zip(find("unit")).map(|(units, index)| (index, units)),
+            unit: first(contract.units),
+            has_blocks: contract.blocks,
+            credits: credits.map(|(cost, (credits, path))| (cost, credits, path)),
             country: find("country").filter(|_| !contract.is_bill()),
             measures: contract
                 .measures
@@ -267,6 +274,7 @@ impl Checks {
             .chain(self.bill_columns())
             .chain(self.units.as_ref().map(|u| u.0))
             .chain(self.country)
+            .chain(self.unit)
             .chain(self.measures.iter().filter_map(|measure| measure.1))
             .chain(self.tag_columns())
             .collect()
@@ -290,9 +298,15 @@ impl Checks {
                 continue;
             }
             let text = cell(index);
-            if let Err(reason) = self.check(index, text, role, order) {
+            let unit = Unit::of(self.unit.map_or("", &cell), self.has_blocks);
+            if let Err(reason) = self.check(index, text, role, order, unit) {
                 return Err((self.roles[position].1.clone(), reason));
             }
+        }
+        if let Some((cost, credits, path)) = self.credits {
+            let doubles = self.doubles;
+            let sum = net_cost(cell(cost), cell(credits), path, doubles);
+            sum.map_err(|reason| (self.name_of(credits), reason))?;
         }
         for (first, second) in &self.ordered_dates {
             let date = |index: &usize| parse_timestamp(cell(*index), order);
@@ -300,11 +314,7 @@ impl Checks {
                 && end < start
             {
                 let reason = format!("`{}` is before `{}`", shown(cell(*second)), shown(cell(*first)));
-                let column = self.roles.iter().find(|(index, ..)| index == second);
-                return Err((
-                    column.map(|(_, name, _)| name.clone()).unwrap_or_default(),
-                    reason,
-                ));
+                return Err((self.name_of(*second), reason));
             }
         }
         if let Some((index, units)) = &self.units {
@@ -348,6 +358,17 @@ impl Checks {
         Ok(period)
     }
 
+    /// The delivered name of a checked column.
+    fn name_of(&self, column: usize) -> String {
+        let role = self.roles.iter().find(|(index, ..)| *index == column);
+        role.map(|(_, name, _)| name.clone()).unwrap_or_default()
+    }
+
+    /// Whether a unit may be a block of units.
+    pub(super) fn has_blocks(&self) -> bool {
+        self.has_blocks
+    }
+
     /// Whether none of the row's amounts is told.
     fn is_blank<'a>(&self, cell: &impl Fn(usize) -> &'a str) -> bool {
         let mut amounts = self
@@ -363,6 +384,7 @@ impl Checks {
         text: &str,
         role: Role,
         order: Option<DateOrder>,
+        unit: Unit<'_>,
     ) -> Result<(), String> {
         let null = is_null_text(text.as_bytes());
         match role {
@@ -372,19 +394,23 @@ impl Checks {
                 false => Err("the row has no currency and the source names none".into()),
             },
             _ if null => Ok(()),
-            Role::Cost | Role::Money | Role::Quantity if is_short_number(text.as_bytes()) => Ok(()),
+            Role::Cost | Role::Money if is_short_number(text.as_bytes()) => Ok(()),
+            Role::Quantity if is_short_number(text.as_bytes()) && !unit.is_block() => Ok(()),
             Role::Cost | Role::Money if self.doubles || self.double_columns.contains(&index) => {
                 parse_written(text.as_bytes())
                     .and_then(double_money)
                     .map(|_| ())
-                    .map_err(|e| format!("`{}` is {e}", shown(text)))
+                    .map_err(|e| format!("`{}` is {}", shown(text), too_large(e, "an amount of money")))
             }
             Role::Nested(number) => nested(text, number).map_err(|e| format!("`{}`: {e}", shown(text))),
             Role::Cost | Role::Money => money(text.as_bytes())
                 .map(|_| ())
-                .map_err(|e| format!("`{}` is {e}", shown(text))),
+                .map_err(|e| format!("`{}` is {}", shown(text), too_large(e, "an amount of money"))),
             Role::Quantity => parse_written(text.as_bytes())
-                .and_then(quantity)
+                .and_then(|written| quantity(written, unit))
+                .map_err(|e| format!("`{}` is {}", shown(text), too_large(e, unit.limited()))),
+            Role::Factor => parse_written(text.as_bytes())
+                .and_then(factor)
                 .map_err(|e| format!("`{}` is {e}", shown(text))),
             Role::RequiredDate | Role::Date => {
                 let is_date = self.is_date(text, order);
@@ -566,12 +592,6 @@ impl Checks {
     }
 }
 
-/// Whether a time, in UTC microseconds, is of a year that a bill or activity can be of: 1990 to 2100. A spreadsheet's zero is
-/// 1899, an open end 9999.
-pub(super) fn is_usual_year(micros: i64) -> bool {
-    USUAL_TIMES.contains(&micros)
-}
-
 /// Whether a text is a number that every money and quantity column holds: at most 12 digits before the point, 15 behind.
 fn is_short_number(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
@@ -587,11 +607,34 @@ fn is_short_number(text: &[u8]) -> bool {
     }
 }
 
-/// Whether a quantity can be converted, or at least be kept as it is.
-fn quantity(written: Written) -> Result<(), DecimalError> {
-    canonical_quantity(written, WORST_MULTIPLIER, 744)
-        .or_else(|_| written.exact(QUANTITY_SCALE))
-        .map(|_| ())
+/// Whether a cost and what is added to it fit together where each fits.
+fn net_cost(cost: &str, credits: &str, path: &str, doubles: bool) -> Result<(), String> {
+    if is_null_text(credits.as_bytes()) {
+        return Ok(());
+    }
+    let amount = |written: Written| match doubles {
+        true => double_money(written),
+        false => written.exact(MONEY_SCALE),
+    };
+    let mut sum = Sum::default();
+    for written in nested_text::numbers_at(&nested_text::as_json(credits)?, path)? {
+        sum.add(amount(written).map_err(|e| e.to_string())?);
+    }
+    let too_much = |what: &str| {
+        let reason = too_large(DecimalError::Overflow, "an amount of money");
+        format!("{what} together {reason}")
+    };
+    if sum.within(38).is_none() {
+        return Err(too_much("the credits are"));
+    }
+    if !is_null_text(cost.as_bytes()) {
+        let cost = parse_written(cost.as_bytes()).and_then(amount);
+        sum.add(cost.map_err(|e| e.to_string())?);
+    }
+    match sum.within(38) {
+        Some(_) => Ok(()),
+        None => Err(too_much("the cost and its credits are")),
+    }
 }
 
 /// Whether a list or an object can be read, with the numbers that count.
@@ -601,10 +644,18 @@ fn nested(text: &str, number: Nested) -> Result<(), String> {
         Nested::Text => return Ok(()),
         Nested::Money(path) => nested_text::numbers_at(&json, path)?
             .into_iter()
-            .try_for_each(|n| double_money(n).map(|_| ())),
-        Nested::Quantity(path) => nested_text::numbers_at(&json, path)?
-            .into_iter()
-            .try_for_each(quantity),
+            .try_for_each(|n| {
+                double_money(n)
+                    .map(|_| ())
+                    .map_err(|e| too_large(e, "an amount of money"))
+            }),
+        Nested::Quantity(path) => {
+            let unit = nested_text::text_at(&json, "unit").unwrap_or_default();
+            let unit = Unit::of(&unit, false);
+            nested_text::numbers_at(&json, path)?
+                .into_iter()
+                .try_for_each(|n| quantity(n, unit).map_err(|e| too_large(e, unit.limited())))
+        }
     };
     outcome.map_err(|e| format!("a number in it is {e}"))
 }
@@ -698,12 +749,9 @@ mod tests {
         for text in ["0", "-1.5", "999999999999.999999999999999", "-999999999999", "1."] {
             assert!(is_short_number(text.as_bytes()), "{text}");
             let written = parse_written(text.as_bytes()).unwrap();
+            assert!(written.exact(MONEY_SCALE).is_ok(), "{text}");
             assert!(
-                written.exact(crate::domain::decimal::MONEY_SCALE).is_ok(),
-                "{text}"
-            );
-            assert!(
-                double_money(written).is_ok() && quantity(written).is_ok(),
+                double_money(written).is_ok() && quantity(written, Unit::of("", false)).is_ok(),
                 "{text}"
             );
         }

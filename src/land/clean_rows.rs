@@ -8,16 +8,18 @@ use datafusion::arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Field, Float64Type, Int32Type, TimestampMicrosecondType,
 };
 
-use super::checks::{Checks, Role, is_usual_year};
+use super::checks::{Checks, Role};
 use super::currency::is_iso_4217;
 use super::unreadable_tags::can_be_tags;
 use crate::domain::decimal::QUANTITY_SCALE;
 use crate::domain::period::Period;
+use crate::domain::timestamp::is_usual_year;
 use crate::transform::functions::is_null_text;
 
-/// Far below 38 digits at 24 fraction digits, so that no conversion can overflow.
-const BOUND: f64 = 1e11;
+/// Far below [`MOST_WHOLE_DIGITS`](crate::domain::decimal::MOST_WHOLE_DIGITS), so that no conversion can overflow.
 const BOUND_DIGITS: u32 = 11;
+/// The same where the unit may be a block of up to 10⁷ units: `10000 Hours`.
+const BOUND_DIGITS_OF_BLOCKS: u32 = 7;
 
 /// Whether nothing but the cells of [`looked_at`] could make a row of these columns break the contract.
 pub(super) fn can_be_clean(checks: &Checks, fields: &[Field]) -> bool {
@@ -34,6 +36,7 @@ pub(super) fn can_be_clean(checks: &Checks, fields: &[Field]) -> bool {
                     DataType::Decimal128(_, scale) => (0..=QUANTITY_SCALE as i8).contains(scale),
                     _ => false,
                 },
+                Role::Factor => false,
                 Role::RequiredDate | Role::Date => {
                     matches!(data_type, DataType::Timestamp(..) | DataType::Date32)
                 }
@@ -61,8 +64,13 @@ pub(super) fn is_clean<'a>(checks: &Checks, column: impl Fn(usize) -> &'a ArrayR
     checks.roles.iter().all(|(index, _, role)| match role {
         Role::Cost | Role::Money | Role::Quantity => {
             let column = column(*index);
-            (column.null_count() == 0 || *role != Role::Cost) && are_small(column)
+            let digits = match role {
+                Role::Quantity if checks.has_blocks() => BOUND_DIGITS_OF_BLOCKS,
+                _ => BOUND_DIGITS,
+            };
+            (column.null_count() == 0 || *role != Role::Cost) && are_small(column, digits)
         }
+        Role::Factor => false,
         Role::RequiredDate => {
             let column = column(*index);
             column.null_count() == 0 && are_usual_dates(column)
@@ -76,17 +84,18 @@ pub(super) fn is_clean<'a>(checks: &Checks, column: impl Fn(usize) -> &'a ArrayR
         .all(|index| texts_of(column(index)).is_some_and(|texts| texts.iter().flatten().all(can_be_tags)))
 }
 
-/// Whether every number is far from the bounds of every column.
-fn are_small(column: &ArrayRef) -> bool {
+/// Whether no number has more digits before the point.
+fn are_small(column: &ArrayRef, digits: u32) -> bool {
     if let Some(numbers) = column.as_primitive_opt::<Float64Type>() {
-        return numbers.iter().flatten().all(|number| number.abs() < BOUND);
+        let bound = 10f64.powi(digits as i32);
+        return numbers.iter().flatten().all(|number| number.abs() < bound);
     }
     let (Some(numbers), DataType::Decimal128(_, scale)) =
         (column.as_primitive_opt::<Decimal128Type>(), column.data_type())
     else {
         return false;
     };
-    let bound = 10u128.pow(BOUND_DIGITS + u32::from(scale.unsigned_abs()));
+    let bound = 10u128.pow(digits + u32::from(scale.unsigned_abs()));
     numbers
         .iter()
         .flatten()

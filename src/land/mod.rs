@@ -15,6 +15,7 @@ pub mod facts;
 mod foreign_bytes;
 mod gone_rows;
 pub mod json_rows;
+mod limits;
 mod lossless;
 mod nested_cells;
 mod new_files;

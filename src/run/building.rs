@@ -10,21 +10,11 @@ use super::built_model::{BuiltModel, Surroundings, Turns};
 use super::observer::Observer;
 use super::report::RunReport;
 use super::staleness::staleness;
+use super::unbuilt::{Unbuilt, leave_out};
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
 use crate::model::{Kind, Model};
 use crate::transform::Tables;
-
-/// How it went with a model.
-enum Outcome {
-    /// It is built, or was up to date.
-    Built(Box<BuiltModel>),
-    /// What it reads could not be built.
-    Waits {
-        /// The table that failed.
-        parent: String,
-    },
-}
 
 /// Builds the stale partitions of every selected kept model.
 ///
@@ -38,10 +28,16 @@ pub async fn build_all(
     observer: &dyn Observer,
     report: &mut RunReport,
 ) -> Result<()> {
+    workspace
+        .tables
+        .damaged
+        .values()
+        .for_each(|error| report.fail(error));
+    let mut warnings = workspace.strays.clone();
     let kept = workspace.tables.graph.ordered().filter(|m| m.kind != Kind::View);
     let models: Vec<Model> = kept.filter(|m| selected.contains(&m.name)).cloned().collect();
     let mut tables = workspace.tables.clone();
-    let mut outcomes: Vec<Option<Outcome>> = models.iter().map(|_| None).collect();
+    let mut outcomes: Vec<Option<BuiltModel>> = models.iter().map(|_| None).collect();
     let built = build_side_by_side(
         workspace,
         request,
@@ -55,16 +51,28 @@ pub async fn build_all(
     observer.end();
     workspace.tables = tables;
     // In the order of the models, whatever came to its end first.
-    for (model, outcome) in models.iter().zip(outcomes) {
-        match outcome {
-            Some(Outcome::Built(built)) => built.report(report),
-            Some(Outcome::Waits { parent }) => report
-                .warnings
-                .push(format!("{} was not rebuilt, because {parent} failed", model.name)),
-            None => {}
+    let outcomes: Vec<BuiltModel> = outcomes.into_iter().flatten().collect();
+    warnings.extend(left_out(&outcomes));
+    warnings.iter().for_each(|warning| observer.warn(warning));
+    report.warnings.extend(warnings);
+    outcomes.into_iter().for_each(|built| built.report(report));
+    built
+}
+
+/// What was not rebuilt, once for all models of which the same is to be said.
+fn left_out(outcomes: &[BuiltModel]) -> Vec<String> {
+    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (model, reason) in outcomes.iter().filter_map(BuiltModel::left) {
+        match by_reason.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, models)) => models.push(model),
+            None => by_reason.push((reason, vec![model])),
         }
     }
-    built
+    let told = by_reason.into_iter().map(|(reason, models)| {
+        let verb = if models.len() == 1 { "was" } else { "were" };
+        format!("{} {verb} not rebuilt {reason}", models.join(", "))
+    });
+    told.collect()
 }
 
 async fn build_side_by_side(
@@ -74,9 +82,13 @@ async fn build_side_by_side(
     observer: &dyn Observer,
     models: &[Model],
     tables: &mut Tables,
-    outcomes: &mut [Option<Outcome>],
+    outcomes: &mut [Option<BuiltModel>],
 ) -> Result<()> {
     let inputs: Vec<BTreeSet<String>> = models.iter().map(|m| tables.graph.kept_inputs(&m.name)).collect();
+    let damaged = tables.damaged.keys();
+    let damaged: Vec<Unbuilt> = damaged
+        .flat_map(|table| Unbuilt::of_damaged(table, &workspace.config))
+        .collect();
     let turns = Arc::new(Turns::new(workspace.engine.at_once()));
     // What reads through the most views begins first: it takes longest, and the last to end should be short.
     let mut waiting: Vec<usize> = (0..models.len()).rev().collect();
@@ -89,11 +101,15 @@ async fn build_side_by_side(
                 continue;
             }
             begun.push(place);
-            if let Some(parent) = parents().find(|p| !outcomes[*p].as_ref().is_some_and(Outcome::is_good)) {
-                outcomes[place] = Some(Outcome::Waits {
-                    parent: models[parent].name.clone(),
-                });
-                continue;
+            let of_tables = damaged
+                .iter()
+                .filter(|part| part.table == models[place].name || inputs[place].contains(&part.table));
+            let of_parents = parents().filter_map(|parent| outcomes[parent].as_ref());
+            let mut unbuilt: Vec<Unbuilt> = of_tables.cloned().collect();
+            for part in of_parents.flat_map(BuiltModel::unbuilt) {
+                if !unbuilt.contains(part) {
+                    unbuilt.push(part.clone());
+                }
             }
             let surroundings = Surroundings {
                 workspace,
@@ -104,9 +120,11 @@ async fn build_side_by_side(
             };
             let model = &models[place];
             running.push(async move {
-                let staleness =
+                let mut staleness =
                     staleness(workspace, &surroundings.tables, model, request.full_refresh).await?;
-                let built = surroundings.build(model, staleness).await?;
+                let left = leave_out(model, &mut staleness, &unbuilt);
+                let mut built = surroundings.build(model, staleness).await?;
+                built.leave_out(left, unbuilt);
                 Ok::<_, Error>((place, built))
             });
         }
@@ -122,12 +140,6 @@ async fn build_side_by_side(
         for table in built.tables() {
             tables.replace(table.clone());
         }
-        outcomes[place] = Some(Outcome::Built(Box::new(built)));
-    }
-}
-
-impl Outcome {
-    fn is_good(&self) -> bool {
-        matches!(self, Outcome::Built(built) if built.is_good())
+        outcomes[place] = Some(built);
     }
 }

@@ -11,8 +11,9 @@ use super::observer::Observer;
 use super::offending;
 use super::report::{AuditReport, ModelReport, RunReport};
 use super::staleness::Staleness;
+use super::unbuilt::{Unbuilt, some_of};
 use super::workspace::Workspace;
-use crate::error::{Error, Result};
+use crate::error::{Blame, Error, Result, Retry};
 use crate::ledger::Fingerprint;
 use crate::model::Model;
 use crate::transform::audits::AuditResult;
@@ -75,12 +76,25 @@ pub struct BuiltModel {
     warnings: Vec<String>,
     tables: Vec<Table>,
     commits: u64,
+    unbuilt: Vec<Unbuilt>,
+    left: Option<String>,
 }
 
 impl BuiltModel {
-    /// Whether every batch was built.
-    pub fn is_good(&self) -> bool {
-        self.failures.is_empty()
+    /// The partitions that could not be built, here or in what the model reads.
+    pub fn unbuilt(&self) -> &[Unbuilt] {
+        &self.unbuilt
+    }
+
+    /// Notes what the model reads and could not be built, and which of its partitions stay for that.
+    pub fn leave_out(&mut self, left: Option<String>, unbuilt: Vec<Unbuilt>) {
+        self.left = left;
+        self.unbuilt.extend(unbuilt);
+    }
+
+    /// Its name, and which of its partitions were left as they were.
+    pub fn left(&self) -> Option<(&str, &str)> {
+        Some((&self.part.name, self.left.as_deref()?))
     }
 
     /// The tables that were written: the model's newest snapshot, and what audits found.
@@ -135,7 +149,7 @@ impl Surroundings<'_> {
         self.observer
             .begin(model.schema(), &model.name, staleness.stale.len() as u64);
         let mut orphaned = Some(staleness.orphaned);
-        let has_failed = AtomicBool::new(false);
+        let is_stopped = AtomicBool::new(false);
         let all = work.len();
         let batches = work.into_iter().map(|partitions| {
             let batch = Batch {
@@ -147,12 +161,17 @@ impl Surroundings<'_> {
                 orphaned: orphaned.take().unwrap_or_default(),
                 run_id: self.run_id.to_string(),
             };
-            self.build_batch(batch, &has_failed)
+            self.build_batch(batch, &is_stopped)
         });
         let mut finished = stream::iter(batches).buffered(all);
-        while let Some((partitions, orphaned, outcome)) = finished.next().await {
+        let mut failures = Failures::default();
+        let mut parts = Vec::new();
+        while let Some(finished) = finished.next().await {
+            parts.extend(finished);
+        }
+        for (partitions, orphaned, outcome) in parts {
             match outcome {
-                None => {}
+                None => failures.never_begun(partitions),
                 Some(Ok(batch)) => {
                     self.note_fingerprints(model, &mut built.part, &partitions, &orphaned, &batch)
                         .await?;
@@ -160,21 +179,10 @@ impl Surroundings<'_> {
                     built.note_table(batch.table);
                     built.audits.extend(batch.audits);
                 }
-                Some(Err(failed)) => {
-                    for kept in offending::keep(&self.workspace.warehouse, self.run_id, &failed.audits).await
-                    {
-                        match kept {
-                            Ok(table) => built.note_table(table),
-                            Err(error) => built
-                                .warnings
-                                .push(format!("the offending rows could not be kept: {error}")),
-                        }
-                    }
-                    built.audits.extend(failed.audits);
-                    built.failures.push(failed.error);
-                }
+                Some(Err(failed)) => failures.note(partitions, failed),
             }
         }
+        self.report_failures(model, failures, &mut built).await;
         self.note_state(model, &built).await?;
         Ok(built)
     }
@@ -204,20 +212,80 @@ impl Surroundings<'_> {
         self.workspace.ledger.set_fingerprints(&fingerprints).await
     }
 
-    /// Nothing more is computed once a batch has failed.
-    async fn build_batch(&self, batch: Batch, has_failed: &AtomicBool) -> FinishedBatch {
+    /// What fails is tried again partition by partition: the good ones are committed, and only the others keep their last
+    /// good data. Nothing more is computed once the store has failed.
+    async fn build_batch(&self, batch: Batch, is_stopped: &AtomicBool) -> Vec<FinishedBatch> {
+        let whole = self.attempt(batch.clone(), is_stopped).await;
+        let is_of_rows =
+            |failed: &Failed| failed.error.retry() == Retry::Never && failed.error.blame() != Blame::Usage;
+        let parts = batch.parts();
+        match &whole.2 {
+            Some(Err(failed)) if parts.len() > 1 && is_of_rows(failed) => {}
+            _ => return vec![whole],
+        }
+        let mut finished = Vec::with_capacity(parts.len());
+        for part in parts {
+            finished.push(self.attempt(part, is_stopped).await);
+        }
+        finished
+    }
+
+    async fn attempt(&self, batch: Batch, is_stopped: &AtomicBool) -> FinishedBatch {
         let (partitions, orphaned) = (batch.partitions.clone(), batch.orphaned.clone());
         let progress = |rows| self.observer.advance(rows, 0);
         let input_rows = partitions.iter().map(|(_, expected)| expected.input_rows).sum();
         let outcome = match self.turns.wait(input_rows).await {
-            Ok(_) if has_failed.load(Ordering::Relaxed) => None,
+            Ok(_) if is_stopped.load(Ordering::Relaxed) => None,
             Ok(_turn) => Some(batch.build(&progress).await),
             Err(error) => Some(Err(error.into())),
         };
-        if let Some(Err(_)) = outcome {
-            has_failed.store(true, Ordering::Relaxed);
+        if let Some(Err(failed)) = &outcome
+            && failed.error.retry() != Retry::Never
+        {
+            is_stopped.store(true, Ordering::Relaxed);
         }
         (partitions, orphaned, outcome)
+    }
+
+    /// Keeps the rows that audits found, and says once what failed in the same words.
+    async fn report_failures(&self, model: &Model, failures: Failures, built: &mut BuiltModel) {
+        for kept in offending::keep(&self.workspace.warehouse, self.run_id, &failures.audits).await {
+            match kept {
+                Ok(table) => built.note_table(table),
+                Err(error) => built
+                    .warnings
+                    .push(format!("the offending rows could not be kept: {error}")),
+            }
+        }
+        built.audits.extend(failures.audits);
+        let unbuilt = failures
+            .failed
+            .iter()
+            .flat_map(|(_, keys)| keys)
+            .chain(&failures.never_begun);
+        built
+            .unbuilt
+            .extend(unbuilt.map(|key| Unbuilt::partition(model, key)));
+        for (error, keys) in failures.failed {
+            let names: Vec<String> = keys.iter().map(|key| key_text(&model.partition, key)).collect();
+            let error = match names.is_empty() {
+                true => error,
+                false => error.at(some_of(&names)),
+            };
+            let is_of_rows = error.blame() == Blame::Data && error.hint_text().is_none();
+            let largest = match keys.first() {
+                Some(key) if is_of_rows => {
+                    offending::largest_amounts(self.workspace, &self.tables, model, key).await
+                }
+                _ => None,
+            };
+            built.failures.push(match largest {
+                Some(rows) => error.at(format!("where the largest amounts are {rows}")).hint(
+                    "correct the rows at their source and deliver them again; the partition keeps its last good data, and `[landing] max_rejected` does not help here, because each row fits by itself",
+                ),
+                None => error,
+            });
+        }
     }
 
     async fn note_fingerprints(
@@ -261,6 +329,43 @@ type FinishedBatch = (
     Vec<OutputKey>,
     Option<std::result::Result<Built, Failed>>,
 );
+
+/// What failed of a model.
+#[derive(Default)]
+struct Failures {
+    /// Each failure once, with the partitions that it stopped.
+    failed: Vec<(Error, Vec<OutputKey>)>,
+    /// Partitions whose turn never came.
+    never_begun: Vec<OutputKey>,
+    audits: Vec<AuditResult>,
+}
+
+impl Failures {
+    fn never_begun(&mut self, partitions: Vec<(OutputKey, Expected)>) {
+        self.never_begun
+            .extend(partitions.into_iter().map(|(key, _)| key));
+    }
+
+    fn note(&mut self, partitions: Vec<(OutputKey, Expected)>, failed: Failed) {
+        let keys = partitions.into_iter().map(|(key, _)| key);
+        let text = failed.error.to_string();
+        match self
+            .failed
+            .iter_mut()
+            .find(|(known, _)| known.to_string() == text)
+        {
+            Some((_, known)) => known.extend(keys),
+            None => self.failed.push((failed.error, keys.collect())),
+        }
+        for audit in failed.audits {
+            let known = self.audits.iter_mut().find(|known| known.name == audit.name);
+            match known {
+                Some(known) => known.add(audit),
+                None => self.audits.push(audit),
+            }
+        }
+    }
+}
 
 fn note_audits(report: &mut RunReport, audits: &[AuditResult]) {
     for audit in audits {

@@ -161,6 +161,9 @@ pub async fn land_all(
         report.warnings.push(warning);
     }
     for name in raw_tables(workspace) {
+        if workspace.tables.damaged.contains_key(&name) {
+            continue;
+        }
         if let Some(table) = workspace.warehouse.open(&name, None).await? {
             workspace.tables.replace(table);
         }

@@ -78,10 +78,11 @@ pub async fn read(workspace: &Workspace) -> Result<Mirror> {
             }
         }
     }
-    for name in noted
-        .keys()
-        .filter(|name| !workspace.tables.snapshots.contains_key(*name))
-    {
+    // A damaged table is there: what the ledger says of it stays until somebody mends or removes it.
+    let there = |name: &&String| {
+        workspace.tables.snapshots.contains_key(*name) || workspace.tables.damaged.contains_key(*name)
+    };
+    for name in noted.keys().filter(|name| !there(name)) {
         mirror.findings.push(format!(
             "the table {name} is gone, which the ledger knows: it is made anew from what is delivered"
         ));
@@ -93,7 +94,12 @@ pub async fn read(workspace: &Workspace) -> Result<Mirror> {
             "the ledger knows nothing of the {unknown} tables in the warehouse: what it mirrors is made again from them"
         ));
     }
-    for kind in kinds {
+    let is_damaged = |kind: &String| {
+        let names = [format!("raw.{kind}"), format!("raw.{kind}_parquet")];
+        names.iter().any(|name| workspace.tables.damaged.contains_key(name))
+    };
+    mirror.raw.retain(|name, _| kind_of(name).is_none_or(|kind| !is_damaged(&kind.to_string())));
+    for kind in kinds.into_iter().filter(|kind| !is_damaged(kind)) {
         let slices = RawSlices::read(workspace, &kind, &noted).await?;
         mirror.findings.extend(slices.findings);
         mirror.slices.extend(slices.held);

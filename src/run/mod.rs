@@ -26,6 +26,7 @@ mod raw_slices;
 pub mod report;
 pub mod staleness;
 pub mod system;
+pub mod unbuilt;
 pub mod untagged;
 pub mod upkeep;
 pub mod workspace;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, Source, Tenant};
 use crate::domain::timestamp::parse_timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Blame, Error, Result};
 use crate::factors::{FactorSet, archive};
 use crate::ledger::{Ledger, NewRun, Run, RunStatus};
 use crate::model::render::Placeholders;
@@ -39,6 +39,8 @@ pub struct Workspace {
     pub mirror: Mirror,
     /// The local folder of the run lock and spooled downloads.
     pub data_folder: PathBuf,
+    /// Tables beside ours in the warehouse, as a warning: they are not read.
+    pub strays: Vec<String>,
 }
 
 impl Workspace {
@@ -66,6 +68,38 @@ impl Workspace {
         std::fs::create_dir_all(&data_folder)
             .map_err(|e| Error::from(e).at(data_folder.display().to_string()))?;
         let ledger = Ledger::open_current(&config.database.url, &config.base).await?;
+        Workspace::with(config, warehouse, ledger, data_folder).await
+    }
+
+    /// The same for what only reads: neither the warehouse nor the ledger needs to be writable.
+    ///
+    /// # Errors
+    /// As [`Workspace::open`].
+    pub async fn open_to_read(config: Config) -> Result<Workspace> {
+        let profile = config.warehouse.profile.as_deref();
+        let warehouse = Warehouse::new(open_location(&config, &config.warehouse.url, profile)?);
+        let (url, base) = (&config.database.url, &config.base);
+        let ledger = match Ledger::open_current(url, base).await {
+            Err(error) if error.blame() == Blame::External => {
+                match Ledger::open_read_only(url, base).await {
+                    Ok(Some(ledger)) => ledger,
+                    // There is none yet, and none can be made.
+                    Ok(None) => Ledger::open_current("sqlite::memory:", base).await?,
+                    Err(_) => return Err(error),
+                }
+            }
+            opened => opened?,
+        };
+        let data_folder = config.local_folder();
+        Workspace::with(config, warehouse, ledger, data_folder).await
+    }
+
+    async fn with(
+        config: Config,
+        warehouse: Warehouse,
+        ledger: Ledger,
+        data_folder: PathBuf,
+    ) -> Result<Workspace> {
         let factors = match &config.factors.version {
             Some(version) => archive::load(&warehouse, version).await?,
             None => FactorSet::load(config.factors.overlay.as_deref())?,
@@ -84,6 +118,7 @@ impl Workspace {
             factors: Arc::new(factors),
             system: system_tables(&ledger).await?,
             snapshots: Default::default(),
+            damaged: Default::default(),
             small_views: Default::default(),
         };
         Ok(Workspace {
@@ -94,6 +129,7 @@ impl Workspace {
             tables,
             mirror: Mirror::default(),
             data_folder,
+            strays: Vec::new(),
         })
     }
 
@@ -102,9 +138,20 @@ impl Workspace {
     /// # Errors
     /// External when a log cannot be read.
     pub async fn read_tables(&mut self) -> Result<()> {
-        let tables = self.warehouse.open_all().await?;
+        let opened = self.warehouse.open_all().await?;
         self.tables.snapshots.clear();
-        tables.into_values().for_each(|table| self.tables.replace(table));
+        self.tables.damaged.clear();
+        self.strays.clear();
+        let known = self.tables.names();
+        for (name, table) in opened {
+            match table {
+                _ if name.starts_with("raw.") && !known.contains(&name) => self.strays.push(format!(
+                    "the warehouse holds a table {name} that no kind of source lands in: it is not read"
+                )),
+                Ok(table) => self.tables.replace(table),
+                Err(error) => _ = self.tables.damaged.insert(name, error),
+            }
+        }
         Ok(())
     }
 
@@ -179,6 +226,7 @@ impl Workspace {
         };
         let versions = self.versions_left_by(&run).await?;
         self.tables.snapshots.clear();
+        self.tables.damaged.clear();
         for (name, version) in versions {
             if let Some(table) = self.warehouse.open(&name, Some(version as u64)).await? {
                 self.tables.replace(table);

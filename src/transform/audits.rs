@@ -31,6 +31,21 @@ pub struct AuditResult {
     pub rows: Option<RecordBatch>,
 }
 
+impl AuditResult {
+    /// Takes in what the same audit found of other partitions.
+    pub fn add(&mut self, other: AuditResult) {
+        self.failures += other.failures;
+        self.rows = match (self.rows.take(), other.rows) {
+            // Rows of one query: what cannot be put together is left to the first.
+            (Some(own), Some(other)) => Some(match concat_batches(&own.schema(), [&own, &other]) {
+                Ok(all) => all.slice(0, all.num_rows().min(KEPT_ROWS)),
+                Err(_) => own,
+            }),
+            (own, other) => own.or(other),
+        };
+    }
+}
+
 /// Runs a model's audits, `at_once` of them side by side; the staged rows are registered as `staged`.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ use futures::StreamExt;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::audits::{AuditResult, run_audits};
+use super::digits::refuse_too_many_digits;
 use super::grouping::is_exhausted;
 use super::partitions::{Expected, OutputKey, contributes, key_text};
 use super::session::Engine;
@@ -129,6 +130,20 @@ impl Batch {
             rows: computed.rows,
             audits: computed.audits,
         })
+    }
+
+    /// The same work partition by partition, what goes by itself.
+    pub fn parts(&self) -> Vec<Batch> {
+        let part = |partitions: &[(OutputKey, Expected)], orphaned: &[OutputKey]| Batch {
+            partitions: partitions.to_vec(),
+            orphaned: orphaned.to_vec(),
+            ..self.clone()
+        };
+        let mut parts: Vec<Batch> = self.partitions.chunks(1).map(|one| part(one, &[])).collect();
+        if !self.orphaned.is_empty() {
+            parts.push(part(&[], &self.orphaned));
+        }
+        parts
     }
 
     /// What each partition is made from now. One that goes is made from nothing: should its inputs come back as they were,
@@ -423,5 +438,7 @@ fn conform(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
             false => cast(column, field.data_type()),
         })
         .collect::<std::result::Result<Vec<_>, _>>()?;
-    Ok(RecordBatch::try_new(schema.clone(), columns)?)
+    let rows = RecordBatch::try_new(schema.clone(), columns)?;
+    refuse_too_many_digits(&rows, true)?;
+    Ok(rows)
 }

@@ -4,6 +4,7 @@ pub mod audits;
 pub mod build;
 #[cfg(feature = "cluster")]
 pub mod cluster;
+pub mod digits;
 pub mod functions;
 pub mod grouping;
 pub mod partitions;

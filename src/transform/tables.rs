@@ -43,6 +43,8 @@ pub struct Tables {
     pub system: BTreeMap<String, RecordBatch>,
     /// Snapshots by name.
     pub snapshots: BTreeMap<String, Table>,
+    /// Tables whose log cannot be read, and why.
+    pub damaged: BTreeMap<String, Error>,
     /// What has been computed of small views.
     pub small_views: SmallViews,
 }
@@ -140,6 +142,10 @@ impl Tables {
         filter: Option<FileFilter<'_>>,
     ) -> Result<Arc<dyn TableProvider>> {
         let (schema, table) = name.split_once('.').unwrap_or(("", name));
+        // A batch reads nothing of it: the partitions that would are left out.
+        if let Some(error) = self.damaged.get(name).filter(|_| filter.is_none()) {
+            return Err(error.clone());
+        }
         if let Some(batch) = self.settings.get(name).or_else(|| self.system.get(name)) {
             return Ok(Arc::new(MemTable::try_new(
                 batch.schema(),

@@ -42,7 +42,7 @@ pub use table::{DataFile, PartitionValues, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The warehouse of one run: where it lies and the snapshots of its tables read so far.
 #[derive(Clone)]
@@ -91,17 +91,44 @@ impl Warehouse {
         Ok(names)
     }
 
-    /// Snapshots of every table that exists.
+    /// Snapshots of every table that exists, or why one cannot be read. A folder without a log is no table.
     ///
     /// # Errors
     /// External when the store cannot be read.
-    pub async fn open_all(&self) -> Result<BTreeMap<String, Table>> {
+    pub async fn open_all(&self) -> Result<BTreeMap<String, Result<Table>>> {
         let names = self.table_names().await?;
-        let opened = futures::future::try_join_all(names.iter().map(|name| self.open(name, None))).await?;
-        Ok(names
-            .into_iter()
-            .zip(opened)
-            .filter_map(|(name, table)| Some((name, table?)))
-            .collect())
+        let opened = names.iter().map(|name| self.open_or_damaged(name));
+        let opened = futures::future::try_join_all(opened).await?;
+        let tables = names.into_iter().zip(opened);
+        Ok(tables.filter_map(|(name, table)| Some((name, table?))).collect())
     }
+
+    async fn open_or_damaged(&self, name: &str) -> Result<Option<Result<Table>>> {
+        match self.open(name, None).await {
+            Ok(table) => Ok(table.map(Ok)),
+            Err(error) => {
+                // A store that does not answer says nothing of the table.
+                let location = self.table_location(name);
+                if location.child("_delta_log").paths().await?.is_empty() {
+                    return Ok(None);
+                }
+                Ok(Some(Err(damaged(name, &location, &error))))
+            }
+        }
+    }
+}
+
+fn damaged(name: &str, location: &Location, error: &Error) -> Error {
+    let table = Error::external(format!("the table {name} cannot be read"))
+        .at(location.uri(&location.prefix))
+        .because(error);
+    let way_out = match name.starts_with("raw.") {
+        true => {
+            "restore its folder `_delta_log` from a backup; or move the table's folder away and run again with --full-refresh, which lands its deliveries anew"
+        }
+        false => {
+            "restore its folder `_delta_log` from a backup; or move the table's folder away and run again, which builds it anew"
+        }
+    };
+    table.hint(error.hint_text().unwrap_or(way_out))
 }

@@ -31,6 +31,7 @@ mod hostile_files;
 mod kills;
 mod ledger_and_tables;
 mod odd_rows;
+mod poisoned;
 mod properties;
 mod readers;
 mod reconciliation;

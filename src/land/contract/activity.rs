@@ -14,7 +14,8 @@ pub(super) const ACTIVITY: Contract = Contract {
     ],
     cost: &[],
     money: &[],
-    quantities: &["quantity", "supplierfactorkgco2eperunit"],
+    quantities: &["quantity"],
+    factors: &["supplierfactorkgco2eperunit"],
     required_dates: &["periodstart", "periodend"],
     dates: &[],
     currency: &[],
@@ -62,7 +63,8 @@ pub(super) const ACTIVITY: Contract = Contract {
 
 pub(super) const INSTRUMENTS: Contract = Contract {
     required: &["kind", "market", "energykwh", "validfrom", "validto"],
-    quantities: &["energykwh", "factorkgco2eperkwh"],
+    quantities: &["energykwh"],
+    factors: &["factorkgco2eperkwh"],
     required_dates: &["validfrom", "validto"],
     period: &["validfrom"],
     ordered_dates: &[("validfrom", "validto")],

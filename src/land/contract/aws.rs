@@ -18,6 +18,7 @@ pub(super) const AWS_CUR: Contract = Contract {
     cost: &["lineitemunblendedcost"],
     money: AWS_MONEY,
     quantities: &["lineitemusageamount"],
+    units: &["pricingunit"],
     required_dates: &["lineitemusagestartdate"],
     dates: &[
         "lineitemusageenddate",
@@ -291,6 +292,7 @@ pub(super) const AWS_COST_EXPLORER: Contract = Contract {
     cost: &["unblendedcost"],
     money: &["amortizedcost"],
     quantities: &["usagequantity"],
+    units: &["usagequantityunit"],
     required_dates: &["periodstart"],
     dates: &["periodend"],
     currency: &["unblendedcostunit"],

@@ -20,6 +20,8 @@ pub(super) const AZURE_COST: Contract = Contract {
         "contractedcost",
     ],
     quantities: &["quantity", "usagequantity", "consumedquantity"],
+    units: &["unitofmeasure", "consumedunit"],
+    blocks: true,
     required_dates: &["date", "usagedatetime", "usagedate", "chargeperiodstart"],
     dates: &[
         "billingperiodstartdate",
@@ -236,6 +238,8 @@ pub(super) const AZURE_COST_QUERY: Contract = Contract {
     required: &["usagedate"],
     cost: &["cost"],
     quantities: &["usagequantity"],
+    units: &["unitofmeasure"],
+    blocks: true,
     required_dates: &["usagedate"],
     currency: &["currency"],
     period: &["usagedate"],

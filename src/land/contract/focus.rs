@@ -13,6 +13,7 @@ pub(super) const FOCUS: Contract = Contract {
         "pricingquantity",
         "commitmentdiscountquantity",
     ],
+    units: &["consumedunit"],
     required_dates: &["chargeperiodstart"],
     dates: &["chargeperiodend", "billingperiodstart", "billingperiodend"],
     currency: &["billingcurrency"],

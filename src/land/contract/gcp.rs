@@ -10,6 +10,7 @@ pub(super) const GCP_BILLING: Contract = Contract {
     money: &["costatlist"],
     // Flattened extracts name nested fields `usage.amount`; elsewhere they lie in the nested column.
     quantities: &["usageamount"],
+    units: &["usageunit"],
     required_dates: &["usagestarttime"],
     dates: &["usageendtime", "exporttime"],
     currency: &["currency"],

@@ -90,6 +90,8 @@ impl Contract {
             self.cost,
             self.money,
             self.quantities,
+            self.factors,
+            self.units,
             self.required_dates,
             self.dates,
             self.currency,

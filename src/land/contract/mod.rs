@@ -59,6 +59,12 @@ pub struct Contract {
     pub money: &'static [&'static str],
     /// Quantities: null or a number.
     pub quantities: &'static [&'static str],
+    /// Emission factors: null or a number.
+    pub factors: &'static [&'static str],
+    /// The unit that a row's quantities are in: the first that is there.
+    pub units: &'static [&'static str],
+    /// Whether units may be blocks of units: `10000 Hours`.
+    pub blocks: bool,
     /// Quantities with a unit of their own: value column, unit column, and the units that a value may have.
     pub measures: &'static [Measure],
     /// Dates that every row must have.
@@ -146,6 +152,9 @@ impl Contract {
         cost: &[],
         money: &[],
         quantities: &[],
+        factors: &[],
+        units: &[],
+        blocks: false,
         measures: &[],
         required_dates: &[],
         dates: &[],

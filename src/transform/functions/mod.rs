@@ -1,5 +1,6 @@
-//! Scalar functions of the models: text as bills write it, to exact and typed values. The hot kernels.
+//! Functions of the models: text as bills write it, to exact and typed values. The hot kernels.
 
+mod exact_sum;
 mod ids;
 mod money;
 mod nested;
@@ -8,6 +9,7 @@ mod tags;
 mod text;
 mod timestamp;
 
+pub use exact_sum::ExactSum;
 pub use ids::CleanId;
 pub use money::{DoubleMoney, Money};
 pub use nested::{JsonSum, JsonText};
@@ -18,7 +20,7 @@ pub use tags::{
 pub use text::{CleanText, JsonValue, is_null_text};
 pub use timestamp::UsageTimestamp;
 
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
 /// Registers every function with a session.
@@ -42,4 +44,5 @@ pub fn register(context: &SessionContext) {
     ] {
         context.register_udf(function);
     }
+    context.register_udaf(AggregateUDF::from(ExactSum::default()));
 }

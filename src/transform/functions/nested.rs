@@ -8,7 +8,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 use super::text::{as_text, is_null_text};
-use crate::domain::decimal::{MONEY_SCALE, double_money};
+use crate::domain::decimal::{MONEY_SCALE, Sum, double_money};
 use crate::domain::nested_text;
 use crate::error::Error;
 
@@ -74,14 +74,11 @@ impl Default for JsonSum {
 }
 
 fn sum(json: &str, path: &str) -> std::result::Result<i128, String> {
-    nested_text::numbers_at(json, path)?
-        .into_iter()
-        .try_fold(0i128, |total, number| {
-            let amount = double_money(number).map_err(|e| format!("an amount is {e}"))?;
-            total
-                .checked_add(amount)
-                .ok_or_else(|| "the sum is too large".to_string())
-        })
+    let mut sum = Sum::default();
+    for number in nested_text::numbers_at(json, path)? {
+        sum.add(double_money(number).map_err(|e| format!("an amount is {e}"))?);
+    }
+    sum.within(38).ok_or_else(|| "the sum is too large".to_string())
 }
 
 impl ScalarUDFImpl for JsonSum {

@@ -16,6 +16,7 @@ use super::state::State;
 use super::sums::Fold;
 use super::totals::Totals;
 use super::tuples::Tuples;
+use crate::transform::digits::refuse_too_many_digits;
 
 /// Tuples so few that threads of their own are not worth it.
 const FEW_TUPLES: usize = 4_096;
@@ -59,7 +60,7 @@ impl Groups {
     /// Takes in what was seen of one branch; its keys are evaluated by some threads.
     ///
     /// # Errors
-    /// What the engine says of a value it cannot take; a sum that is too large.
+    /// What the engine says of a value it cannot take; a count that is too large.
     pub fn absorb(&mut self, plan: &ScanPlan, state: State, threads: usize) -> Result<()> {
         let mut columns = Vec::with_capacity(plan.groups.len());
         for (asked, ours) in ask_all(plan, &state, threads)?.into_iter().zip(&mut self.columns) {
@@ -118,7 +119,9 @@ impl Groups {
         for (aggregate, field) in (0..self.totals.width()).zip(fields) {
             columns.push(self.folded(aggregate, field.data_type(), start as u32..(start + rows) as u32)?);
         }
-        batch_of(schema.clone(), columns, rows)
+        let rows = batch_of(schema.clone(), columns, rows)?;
+        refuse_too_many_digits(&rows, false)?;
+        Ok(rows)
     }
 
     fn folded(&self, aggregate: usize, data_type: &DataType, groups: Range<u32>) -> Result<ArrayRef> {

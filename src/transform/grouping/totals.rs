@@ -8,12 +8,15 @@ use datafusion::common::{Result, exec_err, internal_err};
 use super::codes::{Codes, NULL_CODE};
 use super::sums::Fold;
 
+/// A sum beyond 128 bits. No decimal has as many digits, so it is refused where its group's key is known.
+const TOO_LARGE: i128 = i128::MIN;
+
 /// The aggregates' values, side by side for each group.
 pub struct Totals {
     folds: Vec<Fold>,
     /// By aggregate: its place among those of its kind; none where it never has a value.
     places: Vec<Option<usize>>,
-    /// By group and sum.
+    /// By group and sum; [`TOO_LARGE`] is beyond 128 bits, and stays.
     sums: Vec<i128>,
     sum_width: usize,
     /// By count and group.
@@ -69,7 +72,7 @@ impl Totals {
     /// Adds to a group's sum or count.
     ///
     /// # Errors
-    /// A sum of more than 38 digits, a count beyond 64 bits.
+    /// A count beyond 64 bits.
     pub fn add(&mut self, group: u32, aggregate: usize, value: i128) -> Result<()> {
         if self.folds[aggregate] != Fold::Count {
             return self.add_all(aggregate, std::iter::once((group, value)));
@@ -88,18 +91,14 @@ impl Totals {
 
     fn add_all(&mut self, aggregate: usize, values: impl Iterator<Item = (u32, i128)>) -> Result<()> {
         let (width, place) = (self.sum_width, self.place(aggregate)?);
-        let mut is_too_large = false;
         for (group, value) in values {
             let total = &mut self.sums[group as usize * width + place];
             let (sum, overflows) = total.overflowing_add(value);
-            *total = sum;
-            is_too_large |= overflows;
+            let is_too_large = overflows || *total == TOO_LARGE || value == TOO_LARGE;
+            *total = if is_too_large { TOO_LARGE } else { sum };
             self.any[group as usize] |= 1 << aggregate;
         }
-        match is_too_large {
-            true => exec_err!("a sum is larger than 38 digits can hold"),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     /// Counts rows by their groups.
@@ -116,7 +115,7 @@ impl Totals {
     /// Adds values to the sums of their rows' groups; `rows` pairs a row of `groups` with a place among the values.
     ///
     /// # Errors
-    /// A sum of more than 38 digits; values that have no exact sum.
+    /// Values that have no exact sum.
     pub fn add_values(
         &mut self,
         aggregate: usize,
