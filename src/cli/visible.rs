@@ -51,7 +51,11 @@ mod tests {
             assert_eq!(visible(text), shown);
             assert_eq!(visible(shown), shown);
         }
-        for text in ["Compute Engine", "two\nlines\r\nand\ta tab", "Größe 漢字 👩‍🔧 ∅ שלום"] {
+        for text in [
+            "Compute Engine",
+            "two\nlines\r\nand\ta tab",
+            "Größe 漢字 👩‍🔧 ∅ שלום",
+        ] {
             assert_eq!(visible(text), text);
         }
     }

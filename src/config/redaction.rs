@@ -50,7 +50,9 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             .rsplit(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')))
             .next()
             .unwrap_or_default();
-        let end = result[start..].find(ends_url).map_or(result.len(), |end| start + end);
+        let end = result[start..]
+            .find(ends_url)
+            .map_or(result.len(), |end| start + end);
         from = start;
         if let Some(at) = login_end(scheme, &result[start..end]) {
             result.replace_range(start..start + at, MASK);
@@ -58,7 +60,11 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             from += MASK.len();
         }
     }
-    if masked { Cow::Owned(result) } else { Cow::Borrowed(text) }
+    if masked {
+        Cow::Owned(result)
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// Whether a URL in a text ends here.
@@ -85,7 +91,9 @@ fn login_end(scheme: &str, rest: &str) -> Option<usize> {
         };
     }
     // `s3://KEY:SEC/RET@bucket`: what looks like a port is none.
-    let (_, port) = authority.rsplit_once(':').filter(|_| !authority.starts_with('['))?;
+    let (_, port) = authority
+        .rsplit_once(':')
+        .filter(|_| !authority.starts_with('['))?;
     let is_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
     match is_port && !WITHOUT_PORT.contains(&scheme) {
         true => None,
@@ -140,12 +148,21 @@ mod tests {
             ("http://me:planted@host:9000", UrlSecret::Login),
             ("http://me:pl@nted?#/x@host:9000", UrlSecret::Login),
             ("postgres://me:planted@host/ledger", UrlSecret::Login),
-            ("abfss://box:planted@account.dfs.core.windows.net/x", UrlSecret::Login),
+            (
+                "abfss://box:planted@account.dfs.core.windows.net/x",
+                UrlSecret::Login,
+            ),
             ("az://box/bills?sv=2022&sig=planted", UrlSecret::Signature),
             ("az://box/bills?sv=2022&%73ig=planted", UrlSecret::Signature),
             ("az://box/bills#SIG=planted", UrlSecret::Signature),
-            ("https://b.s3.amazonaws.com/x?X-Amz-Signature=planted", UrlSecret::Signature),
-            ("https://b.s3.amazonaws.com/x?X-Amz-Security-Token=planted", UrlSecret::Signature),
+            (
+                "https://b.s3.amazonaws.com/x?X-Amz-Signature=planted",
+                UrlSecret::Signature,
+            ),
+            (
+                "https://b.s3.amazonaws.com/x?X-Amz-Security-Token=planted",
+                UrlSecret::Signature,
+            ),
             ("sqlite://ledger.db?password=planted", UrlSecret::Signature),
         ] {
             assert_eq!(secret_in_url(url), Some(secret), "{url}");

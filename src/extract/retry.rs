@@ -171,7 +171,10 @@ mod tests {
         .unwrap_err();
         assert_eq!(
             (calls.get(), error.to_string().as_str()),
-            (1, "later, asked to wait 86400 s, longer than the 900 s that a call is given")
+            (
+                1,
+                "later, asked to wait 86400 s, longer than the 900 s that a call is given"
+            )
         );
     }
 }

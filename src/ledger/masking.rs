@@ -66,12 +66,14 @@ async fn mask_column(connection: &mut SqliteConnection, table: &str, column: &st
             continue;
         };
         changed = true;
-        sqlx::query(AssertSqlSafe(format!("UPDATE {table} SET {column} = ? WHERE rowid = ?")))
-            .bind(masked)
-            .bind(row.try_get::<i64, _>("id").map_err(failed)?)
-            .execute(&mut *connection)
-            .await
-            .map_err(failed)?;
+        sqlx::query(AssertSqlSafe(format!(
+            "UPDATE {table} SET {column} = ? WHERE rowid = ?"
+        )))
+        .bind(masked)
+        .bind(row.try_get::<i64, _>("id").map_err(failed)?)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed)?;
     }
     Ok(changed)
 }

@@ -134,8 +134,8 @@ fn file_of(url: &str, base: &Path) -> Result<Option<PathBuf>> {
     if url.starts_with("sqlite:") {
         return Ok(location::sqlite_path(url, base));
     }
-    let error = Error::usage("this version keeps its ledger in SQLite only")
-        .at(format!("[database] url {url}"));
+    let error =
+        Error::usage("this version keeps its ledger in SQLite only").at(format!("[database] url {url}"));
     Err(error.hint("write url = \"sqlite://./warehouse/data/offgridflow.db\""))
 }
 

@@ -57,7 +57,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("out.csv");
         let copy = format!("COPY (SELECT 1 AS one) TO '{}' STORED AS CSV", file.display());
-        let external = format!("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{}'", file.display());
+        let external = format!(
+            "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{}'",
+            file.display()
+        );
         let context = SessionContext::new();
         context.sql("CREATE TABLE held AS SELECT 1 AS one").await.unwrap();
         for (sql, name) in [
@@ -65,15 +68,21 @@ mod tests {
             (format!("EXPLAIN {copy}"), "COPY"),
             (format!("EXPLAIN ANALYZE {copy}"), "COPY"),
             (format!("EXPLAIN ANALYZE VERBOSE {copy}"), "COPY"),
-            (format!("PREPARE p AS {copy}"), "PREPARE"),
+            ("PREPARE p AS SELECT 1".into(), "PREPARE"),
             (format!("EXPLAIN ANALYZE {external}"), "CREATE EXTERNAL TABLE"),
             (external, "CREATE EXTERNAL TABLE"),
-            ("EXPLAIN ANALYZE INSERT INTO held VALUES (2)".into(), "INSERT INTO"),
+            (
+                "EXPLAIN ANALYZE INSERT INTO held VALUES (2)".into(),
+                "INSERT INTO",
+            ),
             ("INSERT INTO held SELECT 3".into(), "INSERT INTO"),
             ("EXPLAIN DELETE FROM held".into(), "DELETE"),
             ("UPDATE held SET one = 2".into(), "UPDATE"),
             ("TRUNCATE TABLE held".into(), "TRUNCATE"),
-            ("EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1".into(), "CREATE MEMORY TABLE"),
+            (
+                "EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1".into(),
+                "CREATE MEMORY TABLE",
+            ),
             ("CREATE VIEW v AS SELECT 1".into(), "CREATE VIEW"),
             ("EXPLAIN ANALYZE DROP TABLE held".into(), "DROP TABLE"),
             ("SET datafusion.execution.batch_size = 1".into(), "SET VARIABLE"),
@@ -83,10 +92,20 @@ mod tests {
             ("BEGIN".into(), "TRANSACTION START"),
         ] {
             let error = plan(&context, &sql).await.map(|_| ()).unwrap_err();
-            assert_eq!(error.to_string(), format!("a query only reads: it holds {name}"), "{sql}");
+            assert_eq!(
+                error.to_string(),
+                format!("a query only reads: it holds {name}"),
+                "{sql}"
+            );
         }
         assert!(!file.exists(), "a query wrote a file");
-        let held = context.sql("SELECT one FROM held").await.unwrap().collect().await.unwrap();
+        let held = context
+            .sql("SELECT one FROM held")
+            .await
+            .unwrap()
+            .collect()
+            .await
+            .unwrap();
         assert_eq!(held.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1);
         for sql in [
             "EXPLAIN ANALYZE SELECT * FROM held WHERE one IN (SELECT 1)",

@@ -146,6 +146,8 @@ mod tests {
         let wait = limiter.take(Instant::now()).unwrap();
         assert!(wait > Duration::from_secs(58), "{wait:?}");
         assert_eq!(limiter.take(Instant::now() + Duration::from_secs(61)), None);
+        limiter.pause(Duration::MAX);
+        assert_eq!(limiter.take(Instant::now() + LONGEST_HOLD), None);
     }
 
     #[test]
