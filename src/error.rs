@@ -176,7 +176,7 @@ impl From<datafusion::error::DataFusionError> for Error {
                 Some(own) => own.clone(),
                 None => Error::external("the query engine failed").because(text),
             },
-            D::SQL(..) | D::Plan(_) | D::SchemaError(..) => {
+            D::SQL(..) | D::Plan(_) | D::SchemaError(..) | D::NotImplemented(_) => {
                 Error::usage("the SQL cannot be planned").because(text).hint(
                     "`offgridflow models list` names the tables; `select * from x limit 1` shows a table's columns",
                 )

@@ -69,17 +69,17 @@ pub fn profiles(root: &Reader<'_>, base: &Path, problems: &Problems) -> BTreeMap
                 let (what, hint) = match secret {
                     UrlSecret::Login => (
                         "login",
-                        "take all up to the `@` out and write access_key_id and secret_access_key, or what the store takes",
+                        "a store's login belongs into keys of its own, such as secret_access_key",
                     ),
                     UrlSecret::Signature => (
                         "signature, token or password",
-                        "take the `?` and all behind it out and write sas_token",
+                        "a signature belongs into sas_token = \"env:NAME\"",
                     ),
                 };
                 reader.problem(
                     key,
                     format!("the URL of `{key}` holds a {what}, and a secret must not stand in this file"),
-                    format!("{hint} as \"env:NAME\" or \"file:PATH\"; or so the whole URL"),
+                    format!("write the whole URL as \"env:NAME\" or \"file:PATH\"; {hint}"),
                 );
                 continue;
             }

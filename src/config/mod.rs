@@ -23,7 +23,7 @@ pub use inventory::ProviderSide;
 pub use kind::{InventorySource, Kind, Role};
 pub use layers::Flags;
 pub use pipeline::{Maintain, Pipeline};
-pub use redaction::redact;
+pub use redaction::{redact, remember_environment};
 pub use secret::{Profile, Secret, looks_secret};
 pub use suggest::{hint as suggestion, nearest};
 pub use types::{

@@ -1,7 +1,9 @@
-//! Logins and signatures in URLs: found, so that a configuration that holds one is refused, and masked wherever a text is
-//! printed, logged or kept.
+//! Secrets in texts: logins and signatures of URLs are found, so that a configuration that holds one is refused, and masked
+//! wherever a text is printed, logged or kept, as are the secrets that this process has read.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLock};
 
 use url::form_urlencoded;
 
@@ -15,6 +17,35 @@ const LOCAL: [&str; 3] = ["file", "sqlite", "memory"];
 const CONTAINER_BEFORE_HOST: [&str; 5] = ["abfs", "abfss", "az", "azure", "adl"];
 /// Schemes whose authority is the name of a bucket: a `:` in it begins no port.
 const WITHOUT_PORT: [&str; 3] = ["s3", "s3a", "gs"];
+
+/// A shorter secret could be a word of any message.
+const SHORTEST: usize = 8;
+
+/// The secrets that this process has read: what refuses one may repeat it.
+static READ: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+
+/// Masks a secret from now on.
+pub fn remember(secret: &str) {
+    let mut read = READ.write().unwrap_or_else(PoisonError::into_inner);
+    let bare = secret.trim().trim_matches('"');
+    let long = [secret, bare].into_iter().filter(|text| text.len() >= SHORTEST);
+    read.extend(long.map(str::to_string));
+}
+
+/// Masks the secrets of the clouds' own variables from now on.
+pub fn remember_environment() {
+    for (name, value) in std::env::vars_os() {
+        let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+            continue;
+        };
+        let of_cloud = ["AWS_", "AZURE_", "GOOGLE_"]
+            .iter()
+            .any(|cloud| name.starts_with(cloud));
+        if of_cloud && looks_secret(&name.to_ascii_lowercase()) {
+            remember(value);
+        }
+    }
+}
 
 /// A secret that a URL holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +69,7 @@ pub fn secret_in_url(url: &str) -> Option<UrlSecret> {
     masked.then_some(UrlSecret::Signature)
 }
 
-/// Masks the logins and signatures of all URLs in a text.
+/// Masks in a text the logins and signatures of all URLs, and the secrets that were read.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let mut masked = false;
     let is_end = |c: char| matches!(c, '&' | '#' | '\'' | ')') || ends_url(c);
@@ -60,10 +91,20 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             from += MASK.len();
         }
     }
-    if masked {
-        Cow::Owned(result)
-    } else {
-        Cow::Borrowed(text)
+    // The longest first: one may be part of another.
+    let read = READ.read().unwrap_or_else(PoisonError::into_inner);
+    let mut held: Vec<&String> = read
+        .iter()
+        .filter(|secret| result.contains(secret.as_str()))
+        .collect();
+    held.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    for secret in held {
+        result = result.replace(secret.as_str(), MASK);
+        masked = true;
+    }
+    match masked {
+        true => Cow::Owned(result),
+        false => Cow::Borrowed(text),
     }
 }
 
@@ -190,6 +231,19 @@ mod tests {
             assert_eq!(secret_in_url(url), None, "{url}");
             assert_eq!(redact(url), url);
         }
+    }
+
+    #[test]
+    fn what_was_read_is_masked() {
+        remember("\"planted of this test\"");
+        remember("planted of this test and longer");
+        remember("string");
+        assert_eq!(
+            redact("a key: string \"planted of this test\""),
+            "a key: string ***"
+        );
+        assert_eq!(redact("(planted of this test and longer)"), "(***)");
+        assert_eq!(redact("(planted of this test)"), "(***)");
     }
 
     #[test]

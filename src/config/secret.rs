@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::redaction::remember;
 use crate::error::{Error, Result};
 
 /// `[profile.<name>]`: credentials and endpoints of one account.
@@ -23,7 +24,13 @@ impl Profile {
     pub fn expose(&self) -> Result<BTreeMap<String, String>> {
         self.values
             .iter()
-            .map(|(key, secret)| Ok((key.clone(), secret.expose()?)))
+            .map(|(key, secret)| {
+                let value = secret.expose()?;
+                if looks_secret(key) {
+                    remember(&value);
+                }
+                Ok((key.clone(), value))
+            })
             .collect()
     }
 }
