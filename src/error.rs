@@ -1,6 +1,13 @@
 //! The one error type: what went wrong, where, why and what to do next.
 
 use std::fmt;
+use std::time::Duration;
+
+use crate::config::redact;
+
+/// The longest pause that another side can ask for: what is longer is never waited for, and would reach past the end of a
+/// clock.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a failure means for the exit code: whose move it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,13 +42,14 @@ pub enum Retry {
     /// Worth another attempt after a growing pause.
     Backoff,
     /// Worth another attempt when so much time has passed: the other side said so.
-    After(std::time::Duration),
+    After(Duration),
 }
 
 /// The error of every fallible function here.
 ///
 /// `what` is one sentence; `place` names file, row, column or key; `cause` is the reason as the
-/// layer below gave it; `hint` says what to do next.
+/// layer below gave it; `hint` says what to do next. Logins and signatures of URLs are masked in all of them: an error is
+/// printed, logged and kept in the ledger.
 #[derive(Debug, Clone)]
 pub struct Error(Box<Inner>);
 
@@ -63,7 +71,7 @@ impl Error {
         Error(Box::new(Inner {
             blame,
             retry: Retry::Never,
-            what: what.into(),
+            what: masked(what.into()),
             place: Vec::new(),
             cause: None,
             hint: None,
@@ -92,19 +100,19 @@ impl Error {
 
     /// Names the file, row, column or key; call it from the inside out.
     pub fn at(mut self, place: impl Into<String>) -> Self {
-        self.0.place.push(place.into());
+        self.0.place.push(masked(place.into()));
         self
     }
 
     /// The reason as the layer below gave it.
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
-        self.0.cause = Some(cause.to_string());
+        self.0.cause = Some(masked(cause.to_string()));
         self
     }
 
     /// What to do next.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
+        self.0.hint = Some(masked(hint.into()));
         self
     }
 
@@ -114,9 +122,9 @@ impl Error {
         self
     }
 
-    /// Marks the failure as worth another attempt after this time.
-    pub fn retryable_after(mut self, pause: std::time::Duration) -> Self {
-        self.0.retry = Retry::After(pause);
+    /// Marks the failure as worth another attempt after this time, [`LONGEST_PAUSE`] at most.
+    pub fn retryable_after(mut self, pause: Duration) -> Self {
+        self.0.retry = Retry::After(pause.min(LONGEST_PAUSE));
         self
     }
 
@@ -133,6 +141,13 @@ impl Error {
     /// The hint, printed on a line of its own.
     pub fn hint_text(&self) -> Option<&str> {
         self.0.hint.as_deref()
+    }
+}
+
+fn masked(text: String) -> String {
+    match redact(&text) {
+        std::borrow::Cow::Borrowed(_) => text,
+        std::borrow::Cow::Owned(masked) => masked,
     }
 }
 
@@ -161,7 +176,7 @@ impl From<datafusion::error::DataFusionError> for Error {
                 Some(own) => own.clone(),
                 None => Error::external("the query engine failed").because(text),
             },
-            D::SQL(..) | D::Plan(_) | D::SchemaError(..) => {
+            D::SQL(..) | D::Plan(_) | D::SchemaError(..) | D::NotImplemented(_) => {
                 Error::usage("the SQL cannot be planned").because(text).hint(
                     "`offgridflow models list` names the tables; `select * from x limit 1` shows a table's columns",
                 )

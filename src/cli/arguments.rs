@@ -281,7 +281,7 @@ pub struct MaintainOptions {
     #[arg(long)]
     pub dry_run: bool,
     /// Versions that runs of so many days left stay readable
-    #[arg(long, default_value_t = upkeep::KEEP_DAYS, value_name = "DAYS")]
+    #[arg(long, default_value_t = upkeep::KEEP_DAYS, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=36_500))]
     pub keep_days: u32,
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::arguments::Format;
 use super::output::{Output, new_table};
+use super::visible::visible;
 use crate::error::Result;
 
 /// Rows for people and scripts alike; an empty cell is null.
@@ -160,7 +161,7 @@ impl Listing {
             }
         }
         for row in &self.rows {
-            table.add_row(row.iter().map(Cell::new));
+            table.add_row(row.iter().map(|cell| Cell::new(visible(cell))));
         }
         table.to_string()
     }

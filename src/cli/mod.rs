@@ -24,6 +24,7 @@ mod retry;
 mod run;
 mod sql;
 mod summary;
+mod visible;
 
 use std::ffi::OsString;
 
@@ -80,7 +81,7 @@ fn telemetry(arguments: &Arguments) {
     };
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| output::LogLines)
         .try_init();
 }
 

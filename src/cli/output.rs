@@ -10,6 +10,8 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::parquet::arrow::ArrowWriter;
 
 use super::arguments::{Arguments, Format};
+use super::visible::visible;
+use crate::config::redact;
 use crate::error::{Error, Result};
 
 /// Where and how results are printed.
@@ -37,16 +39,16 @@ impl Output {
         self.progress
     }
 
-    /// A line of a result.
+    /// A line of a result for people.
     pub fn line(&self, text: impl AsRef<str>) {
         // A closed pipe ends the output, not the program.
-        let _ = writeln!(std::io::stdout(), "{}", text.as_ref());
+        let _ = writeln!(std::io::stdout(), "{}", visible(text.as_ref()));
     }
 
     /// A remark beside the result.
     pub fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
+            let _ = writeln!(std::io::stderr(), "{}", visible(text.as_ref()));
         }
     }
 
@@ -64,15 +66,16 @@ impl Output {
 
     /// An error line and its hint.
     pub fn error(&self, what: &str, hint: Option<&str>) {
-        let _ = writeln!(std::io::stderr(), "error: {what}");
+        let _ = writeln!(std::io::stderr(), "error: {}", visible(what));
         if let Some(hint) = hint {
-            let _ = writeln!(std::io::stderr(), "  hint: {hint}");
+            let _ = writeln!(std::io::stderr(), "  hint: {}", visible(hint));
         }
     }
 
     /// A JSON value as a result.
     pub fn json(&self, value: &serde_json::Value) {
-        self.line(serde_json::to_string_pretty(value).unwrap_or_default());
+        let text = serde_json::to_string_pretty(value).unwrap_or_default();
+        let _ = writeln!(std::io::stdout(), "{text}");
     }
 
     /// Rows as a result, in the chosen format.
@@ -107,7 +110,7 @@ impl Output {
         let mut count = 0;
         for batch in batches {
             for_each_row(batch, "∅", |cells| {
-                table.add_row(cells.iter().map(Cell::new));
+                table.add_row(cells.iter().map(|cell| Cell::new(visible(cell))));
                 count += 1;
             })?;
         }
@@ -162,6 +165,21 @@ impl Output {
         }
         writer.flush()?;
         Ok(())
+    }
+}
+
+/// Standard error for log lines: each comes whole, and the URLs of other libraries are masked like those of errors.
+pub struct LogLines;
+
+impl Write for LogLines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        std::io::stderr().write_all(redact(&text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
     }
 }
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
@@ -15,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::run::Workspace;
 use crate::transform::audits::tables_of;
 use crate::transform::digits::refuse_too_many_digits;
+use crate::transform::read_only;
 use crate::warehouse::DataFile;
 
 /// One query, or a prompt with history and completion.
@@ -51,14 +51,7 @@ pub async fn read_only(workspace: &Workspace, query: &str) -> Result<(SchemaRef,
     // The parser takes `estimate` behind `describe` for a word of another dialect, unless it is quoted.
     let quoted = described(query).map(|table| format!("DESCRIBE \"{}\"", table.replace('.', "\".\"")));
     let query = quoted.as_deref().unwrap_or(query);
-    let plan = context.state().create_logical_plan(query).await?;
-    if matches!(
-        plan,
-        LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_)
-    ) {
-        return Err(Error::usage("`sql` only reads").hint("tables are written by `offgridflow run` alone"));
-    }
-    let frame = context.execute_logical_plan(plan).await?;
+    let frame = read_only::plan(&context, query).await?;
     let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
     let batches = frame.collect().await?;
     batches

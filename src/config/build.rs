@@ -8,6 +8,7 @@ use super::layers::Flags;
 use super::location;
 use super::problem::Problems;
 use super::reader::Reader;
+use super::redaction::{UrlSecret, secret_in_url};
 use super::suggest;
 use super::tree::{Entries, Item};
 use super::types::{
@@ -69,14 +70,26 @@ fn warehouse(root: &Reader<'_>) -> Warehouse {
         };
     };
     let url = section.required_text("url", "file://./warehouse/data");
-    check_scheme(&section, "url", &url);
+    check_store_url(&section, "url", &url);
     let profile = section.text("profile");
     section.finish();
     Warehouse { url, profile }
 }
 
-/// Refuses a URL of a store that nobody here can open.
-pub fn check_scheme(reader: &Reader<'_>, key: &str, url: &str) {
+/// Refuses a URL of a store that nobody here can open, or that holds a secret.
+pub fn check_store_url(reader: &Reader<'_>, key: &str, url: &str) {
+    let hint = match secret_in_url(url) {
+        Some(UrlSecret::Login) => {
+            "take all up to the `@` out, name a `profile` beside the URL, and write its access_key_id and secret_access_key as \"env:NAME\" or \"file:PATH\""
+        }
+        Some(UrlSecret::Signature) => {
+            "take the `?` and all behind it out, name a `profile` beside the URL, and give that the signature: sas_token = \"env:NAME\" or \"file:PATH\""
+        }
+        None => "",
+    };
+    if refuse_secret(reader, key, url, hint) {
+        return;
+    }
     if let Some(scheme) = location::scheme(url).filter(|scheme| !location::SCHEMES.contains(scheme)) {
         let hint = match scheme {
             "https" | "http" if url.contains(".blob.core.windows.net") => {
@@ -91,25 +104,36 @@ pub fn check_scheme(reader: &Reader<'_>, key: &str, url: &str) {
     }
 }
 
+/// Refuses a URL that holds a secret, without printing it; whether it did.
+fn refuse_secret(reader: &Reader<'_>, key: &str, url: &str, hint: &str) -> bool {
+    let what = match secret_in_url(url) {
+        Some(UrlSecret::Login) => "the URL holds a login before its `@`",
+        Some(UrlSecret::Signature) => "the URL holds a signature, token or password behind its `?`",
+        None => return false,
+    };
+    let what = format!("{what}: a secret must not stand here, it would be printed and logged with the URL");
+    reader.problem(key, what, hint);
+    true
+}
+
 fn database(root: &Reader<'_>) -> Database {
     let Some(section) = root.table("database") else {
         return Database { url: String::new() };
     };
     let url = section.required_text("url", "sqlite://./warehouse/data/offgridflow.db");
+    refuse_secret(
+        &section,
+        "url",
+        &url,
+        "the ledger is a file, which needs no login: url = \"sqlite://./warehouse/data/offgridflow.db\"",
+    );
     section.finish();
     Database { url }
 }
 
-fn engine(root: &Reader<'_>) -> Engine {
-    let Some(section) = root.table("engine") else {
-        return Engine {
-            url: String::new(),
-            memory_limit: 0,
-            threads: 0,
-        };
-    };
-    let url = section.required_text("url", "local");
-    if location::scheme(&url) == Some("ballista") {
+/// Refuses an engine that there is not.
+fn check_engine(section: &Reader<'_>, url: &str) {
+    if location::scheme(url) == Some("ballista") {
         let port = url
             .trim_end_matches('/')
             .rsplit_once(':')
@@ -128,11 +152,24 @@ fn engine(root: &Reader<'_>) -> Engine {
             "write url = \"local\", or ballista://host:port",
         );
     }
-    let memory_limit = section
-        .parsed("memory_limit", "512MiB", units::bytes)
-        .unwrap_or_default();
+}
+
+fn engine(root: &Reader<'_>) -> Engine {
+    let Some(section) = root.table("engine") else {
+        return Engine {
+            url: String::new(),
+            memory_limit: 0,
+            threads: 0,
+        };
+    };
+    let url = section.required_text("url", "local");
+    let hint = "a scheduler takes no login: url = \"ballista://host:port\"";
+    if !refuse_secret(&section, "url", &url, hint) {
+        check_engine(&section, &url);
+    }
+    let memory_limit = section.parsed("memory_limit", "512MiB", units::bytes);
     // Below this, one sort or one Parquet row group does not fit.
-    if (1..32 << 20).contains(&memory_limit) {
+    if memory_limit.is_some_and(|bytes| bytes < 32 << 20) {
         section.problem(
             "memory_limit",
             "the engine cannot work in less than 32MiB",
@@ -150,7 +187,7 @@ fn engine(root: &Reader<'_>) -> Engine {
     section.finish();
     Engine {
         url,
-        memory_limit,
+        memory_limit: memory_limit.unwrap_or_default(),
         threads,
     }
 }

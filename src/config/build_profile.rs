@@ -7,6 +7,7 @@ use super::layers::Flags;
 use super::problem::Problems;
 use super::profile_keys;
 use super::reader::Reader;
+use super::redaction::{UrlSecret, secret_in_url};
 use super::secret::{Profile, Secret, looks_secret};
 use super::suggest;
 use super::tree::{Item, Value};
@@ -64,6 +65,24 @@ pub fn profiles(root: &Reader<'_>, base: &Path, problems: &Problems) -> BTreeMap
                 );
                 continue;
             }
+            if !named_elsewhere && let Some(secret) = secret_of(key, &text) {
+                let (what, hint) = match secret {
+                    UrlSecret::Login => (
+                        "login",
+                        "a store's login belongs into keys of its own, such as secret_access_key",
+                    ),
+                    UrlSecret::Signature => (
+                        "signature, token or password",
+                        "a signature belongs into sas_token = \"env:NAME\"",
+                    ),
+                };
+                reader.problem(
+                    key,
+                    format!("the URL of `{key}` holds a {what}, and a secret must not stand in this file"),
+                    format!("write the whole URL as \"env:NAME\" or \"file:PATH\"; {hint}"),
+                );
+                continue;
+            }
             let place = format!("{}, key {}", problems.place(&item.origin), reader.key(key));
             values.insert(key.clone(), Secret::new(&text, base, place));
         }
@@ -76,6 +95,17 @@ pub fn profiles(root: &Reader<'_>, base: &Path, problems: &Problems) -> BTreeMap
         );
     }
     profiles
+}
+
+/// The secret in the URL of a key, with or without the scheme before it.
+fn secret_of(key: &str, text: &str) -> Option<UrlSecret> {
+    let names_server = ["endpoint", "_url", "_uri", "authority_host"]
+        .iter()
+        .any(|word| key.contains(word));
+    match text.contains("://") {
+        false if names_server => secret_in_url(&format!("http://{text}")),
+        _ => secret_in_url(text),
+    }
 }
 
 /// Every named profile must exist, and the secrets of those in use must be there.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::build::check_scheme;
+use super::build::check_store_url;
 use super::inventory;
 use super::kind::{InventorySource, Kind, Role};
 use super::reader::Reader;
@@ -150,7 +150,7 @@ fn source(reader: Reader<'_>, seen: &mut Vec<String>) -> Source {
         reader.required_text("url", "s3://acme-billing/exports")
     };
     if !url.is_empty() {
-        check_scheme(&reader, "url", &url);
+        check_store_url(&reader, "url", &url);
     }
     let ask = ask(&reader, kind, &url);
     let currency = reader.text("currency");

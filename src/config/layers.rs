@@ -15,6 +15,15 @@ const FILE_NAME: &str = "offgridflow.toml";
 const SAMPLE: &str = "warehouse/sample/offgridflow.toml";
 /// The variable that names the file.
 const FILE_VARIABLE: &str = "OFFGRIDFLOW_CONFIG";
+/// Variables that are no keys: see `docs/operations.md`.
+const OTHER_VARIABLES: [&str; 3] = [FILE_VARIABLE, "OFFGRIDFLOW_LOG", "OFFGRIDFLOW_RETRY_MILLISECONDS"];
+/// Variables of tests and benchmarks begin so.
+const TEST_VARIABLES: [&str; 4] = [
+    "OFFGRIDFLOW_TEST_",
+    "OFFGRIDFLOW_BENCH_",
+    "OFFGRIDFLOW_SLT_",
+    "OFFGRIDFLOW_KILL_",
+];
 /// Values of the environment and of flags that start at the current folder, not at the file's.
 const LOCATIONS: [(&str, &str); 3] = [("warehouse", "url"), ("database", "url"), ("factors", "overlay")];
 
@@ -133,6 +142,9 @@ fn add_environment(
     let Some(sections) = defaults.entries() else {
         return;
     };
+    let mut named = Vec::new();
+    secrets_named(merged, &mut named);
+    let known = variables(sections);
     for (variable, value) in environment {
         // An empty variable is how compose files and CI pass on one that is not set.
         let Some(rest) = variable
@@ -141,11 +153,21 @@ fn add_environment(
         else {
             continue;
         };
+        if is_other(variable, value) || named.contains(variable) {
+            continue;
+        }
         let rest = rest.to_ascii_lowercase();
         let Some((section, key)) = rest
             .split_once('_')
             .filter(|(section, _)| sections.contains_key(*section))
         else {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            problems.add(
+                variable,
+                &Origin::Environment(variable.clone()),
+                format!("unknown environment variable {variable}"),
+                suggest::hint(variable, &known, "variables"),
+            );
             continue;
         };
         set(
@@ -158,6 +180,41 @@ fn add_environment(
             problems,
         );
     }
+}
+
+/// Whether a variable is none of the configuration's: one of the program's own, or one that Kubernetes sets in every pod
+/// beside a service whose name begins like this program's.
+fn is_other(variable: &str, value: &str) -> bool {
+    let of_service = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT_"];
+    OTHER_VARIABLES.contains(&variable)
+        || TEST_VARIABLES.iter().any(|start| variable.starts_with(start))
+        || of_service.iter().any(|part| variable.contains(part))
+        || variable.ends_with("_PORT") && value.contains("://")
+}
+
+/// The variables that profiles name as `env:NAME`.
+fn secrets_named(item: &Item, names: &mut Vec<String>) {
+    match &item.value {
+        Value::Text(text) => names.extend(text.strip_prefix("env:").map(str::to_string)),
+        Value::List(items) => items.iter().for_each(|item| secrets_named(item, names)),
+        Value::Table(entries) => entries.values().for_each(|item| secrets_named(item, names)),
+        _ => {}
+    }
+}
+
+/// Every variable that sets a key, and the program's others.
+fn variables(sections: &Entries) -> Vec<String> {
+    let of_section = |(section, item): (&String, &Item)| {
+        let keys: Vec<String> = item
+            .entries()
+            .into_iter()
+            .flat_map(|keys| keys.keys())
+            .map(|key| format!("OFFGRIDFLOW_{section}_{key}").to_ascii_uppercase())
+            .collect();
+        keys
+    };
+    let others = OTHER_VARIABLES.iter().map(|name| (*name).to_string());
+    sections.iter().flat_map(of_section).chain(others).collect()
 }
 
 /// Sets one key that the defaults have, reading the text as the type it has there.

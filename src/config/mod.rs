@@ -11,6 +11,7 @@ mod pipeline;
 mod problem;
 mod profile_keys;
 mod reader;
+mod redaction;
 mod secret;
 mod show;
 pub mod suggest;
@@ -22,7 +23,8 @@ pub use inventory::ProviderSide;
 pub use kind::{InventorySource, Kind, Role};
 pub use layers::Flags;
 pub use pipeline::{Maintain, Pipeline};
-pub use secret::{Profile, Secret, looks_secret, redact_url};
+pub use redaction::{redact, remember_environment};
+pub use secret::{Profile, Secret, looks_secret};
 pub use suggest::{hint as suggestion, nearest};
 pub use types::{
     AllocationTag, Ask, Config, Database, Engine, Factors, Landing, Limits, Mapping, MappingSet, Method,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::redaction::remember;
 use crate::error::{Error, Result};
 
 /// `[profile.<name>]`: credentials and endpoints of one account.
@@ -23,7 +24,13 @@ impl Profile {
     pub fn expose(&self) -> Result<BTreeMap<String, String>> {
         self.values
             .iter()
-            .map(|(key, secret)| Ok((key.clone(), secret.expose()?)))
+            .map(|(key, secret)| {
+                let value = secret.expose()?;
+                if looks_secret(key) {
+                    remember(&value);
+                }
+                Ok((key.clone(), value))
+            })
             .collect()
     }
 }
@@ -118,34 +125,6 @@ pub fn looks_secret(key: &str) -> bool {
     named && !harmless && key != "application_credentials"
 }
 
-/// Takes passwords and signatures out of a URL.
-pub fn redact_url(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_string();
-    };
-    let (rest, query) = match rest.split_once('?') {
-        Some((rest, query)) => (rest, Some(query)),
-        None => (rest, None),
-    };
-    let rest = match rest.split_once('@') {
-        Some((user, host)) if !user.contains('/') => match user.split_once(':') {
-            Some((user, _)) => format!("{user}:***@{host}"),
-            None => format!("{user}@{host}"),
-        },
-        _ => rest.to_string(),
-    };
-    let query = query.map_or(String::new(), |query| {
-        let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-            Some((name, _)) if name == "sig" || looks_secret(&name.to_ascii_lowercase()) => {
-                format!("{name}=***")
-            }
-            _ => pair.to_string(),
-        });
-        format!("?{}", pairs.collect::<Vec<_>>().join("&"))
-    });
-    format!("{scheme}://{rest}{query}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,15 +135,6 @@ mod tests {
         let plain = Secret::new("hunter2", base, String::new());
         assert_eq!(format!("{plain:?}"), "Secret(…)");
         assert_eq!(plain.expose().unwrap(), "hunter2");
-        assert_eq!(
-            redact_url("postgres://me:hunter2@host/ledger?sslmode=require&password=x"),
-            "postgres://me:***@host/ledger?sslmode=require&password=***"
-        );
-        assert_eq!(
-            redact_url("az://box/path?sv=1&sig=abc"),
-            "az://box/path?sv=1&sig=***"
-        );
-        assert_eq!(redact_url("file:///a@b/c"), "file:///a@b/c");
     }
 
     #[test]

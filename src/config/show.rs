@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::secret::{looks_secret, redact_url};
+use super::redaction::redact;
+use super::secret::looks_secret;
 use super::tree::{Entries, Item, Value};
 use super::types::Config;
 
@@ -121,7 +122,7 @@ fn written(key: &str, value: &Value) -> String {
         Value::Text(text) if looks_secret(key) && !text.starts_with("env:") && !text.starts_with("file:") => {
             quoted("***")
         }
-        Value::Text(text) => quoted(&redact_url(text)),
+        Value::Text(text) => quoted(&redact(text)),
         Value::Integer(number) => number.to_string(),
         Value::Float(number) => toml::Value::Float(*number).to_string(),
         Value::Boolean(boolean) => boolean.to_string(),

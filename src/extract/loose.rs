@@ -9,6 +9,7 @@ use super::select::Claims;
 use super::{Delivery, Discovery, SourceFile};
 use crate::config::Kind;
 use crate::domain::days::DaySpan;
+use crate::error::{Error, Result};
 use crate::warehouse::store::{Location, Object};
 
 /// Takes period folders without a manifest as they are, each run of them for itself.
@@ -49,6 +50,7 @@ pub fn from_period_folders(
         .map(|((export, days, id), (place, files))| {
             let newest_file = files.iter().map(|file| file.object.modified).max();
             let newest_name = files.iter().map(|file| file.object.key.clone()).max();
+            let (files, warnings) = one_format(&place, files);
             let time = layout::run_time(&id).or(newest_file).unwrap_or_default();
             Run {
                 export,
@@ -63,11 +65,45 @@ pub fn from_period_folders(
                 age: (time, None, newest_name.unwrap_or_default()),
                 manifest: None,
                 export_type: None,
-                files: Ok(files),
-                warnings: Vec::new(),
+                files,
+                warnings,
             }
         })
         .collect()
+}
+
+/// An export that was changed from one format to another leaves the old files beside the new ones, and each row would count
+/// twice: a part that lies there in two formats is refused, two formats of other names are told.
+fn one_format(place: &str, files: Vec<SourceFile>) -> (Result<Vec<SourceFile>>, Vec<String>) {
+    let mut parts: BTreeMap<&str, &SourceFile> = BTreeMap::new();
+    let mut formats: BTreeSet<bool> = BTreeSet::new();
+    let mut twice = None;
+    for file in &files {
+        formats.insert(file.format.is_typed());
+        let key = &file.object.key;
+        let folder = key.len() - format::file_name(key).len();
+        let part = &key[..key[folder..].find('.').map_or(key.len(), |dot| folder + dot)];
+        match parts.insert(part, file) {
+            Some(other) if other.format != file.format => {
+                twice = Some(format!("{} and {}", other.object.key, file.object.key));
+            }
+            _ => {}
+        }
+    }
+    if let Some(names) = twice {
+        let error = Error::data("one part of a bill lies there in two formats")
+            .at(place.to_string())
+            .because(names)
+            .hint("the export was changed from one format to the other: take the older files of this period away, then run again");
+        return (Err(error), Vec::new());
+    }
+    let warnings = match formats.len() {
+        2 => vec![format!(
+            "{place} holds Parquet and text files, and all of them count: where one is the other in another format, take the older one away"
+        )],
+        _ => Vec::new(),
+    };
+    (Ok(files), warnings)
 }
 
 /// The days of a folder without a manifest: its month, or its range of kinds that export any days.

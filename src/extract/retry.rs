@@ -68,13 +68,21 @@ pub async fn retrying<T, F: Future<Output = Result<T>>>(
             Retry::Backoff => pause.mul_f64(fastrand::f64()),
             Retry::After(asked) => asked + pause.mul_f64(fastrand::f64() * 0.1),
         };
-        if attempt >= patience.tries || started.elapsed() + wait > patience.deadline {
+        if attempt >= patience.tries || started.elapsed().saturating_add(wait) > patience.deadline {
+            let error = match error.retry() {
+                Retry::After(asked) if asked > patience.deadline => error.at(format!(
+                    "asked to wait {} s, longer than the {} s that a call is given",
+                    asked.as_secs(),
+                    patience.deadline.as_secs()
+                )),
+                _ => error,
+            };
             return Err(after(error, attempt));
         }
         tracing::warn!(%error, attempt, wait_ms = wait.as_millis() as u64, "a call failed and is made again");
         tokio::time::sleep(wait).await;
         attempt += 1;
-        pause = (pause * 2).min(patience.longest);
+        pause = pause.saturating_mul(2).min(patience.longest);
     }
 }
 
@@ -145,6 +153,28 @@ mod tests {
         })
         .await
         .unwrap_err();
-        assert_eq!(error.to_string(), "later");
+        assert_eq!(
+            error.to_string(),
+            "later, asked to wait 60 s, longer than the 1 s that a call is given"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_pause_without_end_is_not_waited_for() {
+        let calls = Cell::new(0);
+        let error = retrying(&quick(), || {
+            calls.set(calls.get() + 1);
+            let pause = Duration::from_secs(u64::MAX);
+            async move { Err::<(), _>(Error::external("later").retryable_after(pause)) }
+        })
+        .await
+        .unwrap_err();
+        assert_eq!(
+            (calls.get(), error.to_string().as_str()),
+            (
+                1,
+                "later, asked to wait 86400 s, longer than the 900 s that a call is given"
+            )
+        );
     }
 }

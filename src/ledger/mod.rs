@@ -13,6 +13,7 @@ mod forgetting;
 mod listings;
 mod lock;
 mod looks;
+mod masking;
 mod migrations;
 mod open;
 mod quarantine;

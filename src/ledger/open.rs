@@ -10,7 +10,7 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 use super::errors::{cannot_open, failed};
-use crate::config::{location, redact_url};
+use crate::config::location;
 use crate::error::{Error, Result, Retry};
 use crate::kill_point;
 
@@ -66,6 +66,7 @@ impl Ledger {
     pub async fn open_current(url: &str, base: &Path) -> Result<Ledger> {
         let ledger = Ledger::open(url, base).await?;
         ledger.migrate().await?;
+        ledger.mask_urls().await;
         Ok(ledger)
     }
 
@@ -139,8 +140,8 @@ fn file_of(url: &str, base: &Path) -> Result<Option<PathBuf>> {
     if url.starts_with("sqlite:") {
         return Ok(location::sqlite_path(url, base));
     }
-    let error = Error::usage("this version keeps its ledger in SQLite only")
-        .at(format!("[database] url {}", redact_url(url)));
+    let error =
+        Error::usage("this version keeps its ledger in SQLite only").at(format!("[database] url {url}"));
     Err(error.hint("write url = \"sqlite://./warehouse/data/offgridflow.db\""))
 }
 

@@ -22,6 +22,52 @@ fn key(period: &str) -> SliceKey {
 }
 
 #[tokio::test]
+async fn secrets_of_earlier_versions_are_masked_and_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let noted = ledger(folder.path()).await;
+    let messages = [
+        "nothing is at s3://AKIA:planted@bucket/x",
+        r#"{"errors": ["`az://box?sv=1&sig=planted` holds a `?`", "kept"]}"#,
+    ];
+    for (index, message) in messages.iter().enumerate() {
+        sqlx::query("INSERT INTO run (run_id, verb, started_at, status, summary_json) VALUES (?, 'run', '2026', 'failed', ?)")
+            .bind(index.to_string())
+            .bind(message)
+            .execute(&noted.pool)
+            .await
+            .unwrap();
+    }
+    // As a version before left it.
+    sqlx::query("PRAGMA user_version = 0")
+        .execute(&noted.pool)
+        .await
+        .unwrap();
+    noted.close().await;
+
+    let opened = ledger(folder.path()).await;
+    let kept: Vec<String> = sqlx::query_scalar("SELECT summary_json FROM run ORDER BY run_id")
+        .fetch_all(&opened.pool)
+        .await
+        .unwrap();
+    assert_eq!(
+        kept,
+        [
+            "nothing is at s3://***@bucket/x",
+            r#"{"errors": ["`az://box?sv=1&sig=***` holds a `?`", "kept"]}"#
+        ]
+    );
+    for entry in std::fs::read_dir(folder.path().join("data")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(
+            !bytes.windows(7).any(|part| part == b"planted"),
+            "{} still holds it",
+            path.display()
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_schema_goes_up_and_down_and_up() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(URL, folder.path()).await.unwrap();
@@ -437,7 +483,7 @@ async fn what_cannot_be_opened_is_said_plainly() {
         (error.blame(), error.to_string().as_str()),
         (
             Blame::Usage,
-            "this version keeps its ledger in SQLite only, [database] url postgres://me:***@host/ledger"
+            "this version keeps its ledger in SQLite only, [database] url postgres://***@host/ledger"
         )
     );
 

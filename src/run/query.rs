@@ -9,6 +9,7 @@ use datafusion::prelude::SessionContext;
 use super::workspace::Workspace;
 use crate::error::Result;
 use crate::transform::audits::tables_of;
+use crate::transform::read_only;
 
 /// The rows of a query.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ impl Rows {
 /// Usage: SQL that cannot be planned; what the engine says.
 pub async fn rows(workspace: &Workspace, context: &SessionContext, sql: &str) -> Result<Rows> {
     workspace.tables.register(context, &tables_of(sql)?, None).await?;
-    let frame = context.sql(sql).await?;
+    let frame = read_only::plan(context, sql).await?;
     let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
     let batches = frame.collect().await?;
     // What the engine returns may be a view of the text that its plan announced.
@@ -46,7 +47,7 @@ pub async fn rows(workspace: &Workspace, context: &SessionContext, sql: &str) ->
 /// Usage: SQL that cannot be planned.
 pub async fn name(workspace: &Workspace, context: &SessionContext, name: &str, sql: &str) -> Result<()> {
     workspace.tables.register(context, &tables_of(sql)?, None).await?;
-    let view = context.sql(sql).await?.into_view();
+    let view = read_only::plan(context, sql).await?.into_view();
     context.register_table(name, view)?;
     Ok(())
 }

@@ -203,7 +203,10 @@ fn versions_of(table: &Table, kept: &BTreeMap<String, BTreeSet<u64>>) -> Vec<u64
 
 /// The versions of each table that runs of the last days left.
 async fn kept_versions(workspace: &Workspace, days: u32) -> Result<BTreeMap<String, BTreeSet<u64>>> {
-    let oldest = chrono::Utc::now() - chrono::Duration::days(i64::from(days));
+    // More days than the calendar has keep every version.
+    let oldest = chrono::Utc::now()
+        .checked_sub_days(chrono::Days::new(u64::from(days)))
+        .unwrap_or(chrono::DateTime::UNIX_EPOCH);
     let oldest = oldest.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
     let mut kept: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
     for run in workspace.ledger.runs(u32::MAX).await? {

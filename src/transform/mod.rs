@@ -9,6 +9,7 @@ pub mod functions;
 pub mod grouping;
 pub mod partitions;
 mod raw_types;
+pub mod read_only;
 pub mod session;
 pub mod settings;
 mod small_views;

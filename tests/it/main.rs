@@ -38,6 +38,7 @@ mod reconciliation;
 mod rejections;
 mod renamed_deliveries;
 mod sample;
+mod secrets;
 mod shared_samples;
 mod side_files;
 mod slt;

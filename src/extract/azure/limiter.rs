@@ -14,6 +14,9 @@ pub const QUERY_UNITS: &[Window] = &[(12, 10), (60, 60), (600, 3600)];
 /// No quota is documented: only pauses that are asked for.
 pub const PAUSES_ONLY: &[Window] = &[];
 
+/// As long as one call is waited for.
+const LONGEST_HOLD: Duration = Duration::from_secs(15 * 60);
+
 static LIMITERS: LazyLock<Mutex<BTreeMap<String, Arc<Limiter>>>> = LazyLock::new(Mutex::default);
 
 /// Counts the calls of every window exactly: a bucket that refills would allow twice the quota in its first window.
@@ -58,9 +61,9 @@ impl Limiter {
         }
     }
 
-    /// Holds back every caller for this long.
+    /// Holds back every caller for this long, [`LONGEST_HOLD`] at most: then one of them asks again.
     pub fn pause(&self, pause: Duration) {
-        let until = Instant::now() + pause;
+        let until = Instant::now() + pause.min(LONGEST_HOLD);
         let mut state = locked(&self.state);
         state.paused_until = Some(state.paused_until.map_or(until, |earlier| earlier.max(until)));
     }
@@ -143,6 +146,8 @@ mod tests {
         let wait = limiter.take(Instant::now()).unwrap();
         assert!(wait > Duration::from_secs(58), "{wait:?}");
         assert_eq!(limiter.take(Instant::now() + Duration::from_secs(61)), None);
+        limiter.pause(Duration::MAX);
+        assert_eq!(limiter.take(Instant::now() + LONGEST_HOLD), None);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 
+use crate::error::LONGEST_PAUSE;
+
 /// The longest pause that any header of an answer asks for; `None` when none does.
 ///
 /// Cost Management counts by query units, entity, tenant and client, and names a pause for each that is used up.
@@ -13,6 +15,7 @@ pub fn asked_pause(headers: &HeaderMap) -> Option<Duration> {
         .filter(|(name, _)| names_a_pause(name.as_str()))
         .filter_map(|(_, value)| pause(value.to_str().ok()?))
         .max()
+        .map(|pause| pause.min(LONGEST_PAUSE))
 }
 
 fn names_a_pause(header: &str) -> bool {
@@ -53,6 +56,10 @@ mod tests {
             ("retry-after", "30"),
         ]));
         assert_eq!(asked, Some(Duration::from_secs(45)));
+        assert_eq!(
+            asked_pause(&headers(&[("retry-after", "18446744073709551615")])),
+            Some(LONGEST_PAUSE)
+        );
         assert_eq!(
             asked_pause(&headers(&[("retry-after", "7")])),
             Some(Duration::from_secs(7))

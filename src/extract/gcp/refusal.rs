@@ -125,6 +125,11 @@ mod tests {
             refused(429, &asked, "rateLimitExceeded").retry(),
             Retry::After(Duration::from_secs(8))
         );
+        asked.insert("retry-after", "18446744073709551615".parse().unwrap());
+        assert_eq!(
+            refused(429, &asked, "rateLimitExceeded").retry(),
+            Retry::After(crate::error::LONGEST_PAUSE)
+        );
         let denied = refused(403, &asked, "accessDenied");
         assert_eq!(denied.retry(), Retry::Never);
         assert!(denied.hint_text().unwrap().contains("roles/bigquery.jobUser"));

@@ -131,3 +131,44 @@ async fn the_base_and_dots_of_a_url_are_resolved() {
         assert_eq!(shown(&found), ["x.csv -: x.csv"], "{url}");
     }
 }
+
+#[tokio::test]
+async fn a_part_in_two_formats_is_refused() {
+    let folder = "focus/billing_period=2026-09";
+    let bucket = Bucket::new()
+        .data(&format!("{folder}/bill-00001.csv.gz"))
+        .data(&format!("{folder}/bill-00002.csv.gz"))
+        .data("focus/billing_period=2026-10/bill-00001.csv.gz");
+    assert_eq!(clean(&bucket.discover_as("", Kind::Focus).await).len(), 2);
+    // The export was changed to Parquet, and what it wrote before still lies there.
+    let bucket = bucket.data(&format!("{folder}/bill-00001.snappy.parquet"));
+    let found = bucket.discover_as("", Kind::Focus).await;
+    assert_eq!(
+        shown(&found),
+        ["focus 2026-10: focus/billing_period=2026-10/bill-00001.csv.gz"]
+    );
+    let error = failure(&found);
+    let said = error.to_string();
+    assert!(
+        said.contains("one part of a bill lies there in two formats")
+            && said.contains("bill-00001.csv.gz and focus/billing_period=2026-09/bill-00001.snappy.parquet"),
+        "{said}"
+    );
+    assert_eq!(error.blame(), Blame::Data);
+}
+
+#[tokio::test]
+async fn parts_of_two_formats_are_told() {
+    let bucket = Bucket::new()
+        .data("focus/billing_period=2026-09/a.csv")
+        .data("focus/billing_period=2026-09/b.parquet");
+    let found = bucket.discover_as("", Kind::Focus).await;
+    assert_eq!(clean(&found).len(), 1);
+    let warnings = &found.deliveries[0].warnings;
+    assert!(
+        warnings
+            .iter()
+            .any(|text| text.contains("holds Parquet and text files")),
+        "{warnings:?}"
+    );
+}
