@@ -96,9 +96,13 @@ pub async fn read(workspace: &Workspace) -> Result<Mirror> {
     }
     let is_damaged = |kind: &String| {
         let names = [format!("raw.{kind}"), format!("raw.{kind}_parquet")];
-        names.iter().any(|name| workspace.tables.damaged.contains_key(name))
+        names
+            .iter()
+            .any(|name| workspace.tables.damaged.contains_key(name))
     };
-    mirror.raw.retain(|name, _| kind_of(name).is_none_or(|kind| !is_damaged(&kind.to_string())));
+    mirror
+        .raw
+        .retain(|name, _| kind_of(name).is_none_or(|kind| !is_damaged(&kind.to_string())));
     for kind in kinds.into_iter().filter(|kind| !is_damaged(kind)) {
         let slices = RawSlices::read(workspace, &kind, &noted).await?;
         mirror.findings.extend(slices.findings);
