@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::project::{listing, plain};
-use crate::support::{Project, snapshot};
+use crate::support::{Project, root, snapshot};
 
 const MONTHLY: &str = "select provider_name, month, billing_currency, sum(facility_kwh) as facility_kwh, \
     sum(location_gco2e) as location_gco2e, sum(market_gco2e) as market_gco2e, sum(embodied_gco2e) as embodied_gco2e, \
@@ -98,7 +98,9 @@ fn a_run_without_anything_new_opens_no_data_file() {
 #[test]
 fn money_is_exact_from_the_bill_to_the_tables() {
     let project = Project::sample();
-    project.run().expect(0);
+    let first = project.run();
+    first.expect(0);
+    the_tour_is(&first.stdout);
     let expected = [
         ["AWS", "USD", "54364.7007317813937391"],
         ["Google Cloud", "USD", "14645.93598635179984"],
@@ -139,5 +141,20 @@ fn money_is_exact_from_the_bill_to_the_tables() {
                 row[0]
             );
         }
+    }
+}
+
+/// The tour of the README shows, in its order, what the first run prints.
+#[track_caller]
+fn the_tour_is(printed: &str) {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, tour) = readme.split_once("$ cargo run --release -- run\n").unwrap();
+    let (tour, _) = tour.split_once("\n$ ").unwrap();
+    let mut lines = printed.lines().map(str::trim_end);
+    for line in tour.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
+        assert!(
+            lines.any(|l| l == line),
+            "the README shows\n{line}\nbut the run prints\n{printed}"
+        );
     }
 }
