@@ -91,7 +91,9 @@ impl Workspace {
             opened => opened?,
         };
         let data_folder = config.local_folder();
-        Workspace::with(config, warehouse, ledger, data_folder).await
+        let mut workspace = Workspace::with(config, warehouse, ledger, data_folder).await?;
+        workspace.read_tables().await?;
+        Ok(workspace)
     }
 
     async fn with(
