@@ -7,7 +7,7 @@ use super::raw_slices::{Held, RawSlices};
 use super::workspace::Workspace;
 use crate::error::Result;
 use crate::land::SliceFacts;
-use crate::ledger::{Bill, RejectedRows, SliceContents, SliceKey, SliceNotes, TableState};
+use crate::ledger::{Bill, SliceContents, SliceKey, SliceNotes, TableState};
 use crate::warehouse::Table;
 
 /// Where the ledger and the tables say different things.
@@ -119,10 +119,10 @@ pub async fn correct(workspace: &Workspace) -> Result<Vec<String>> {
     let mirror = read(workspace).await?;
     for (key, held) in &mirror.slices {
         let noted = workspace.ledger.delivery_id(key).await?;
+        // Rejected rows stay until their slice lands: those of one that never landed are in the ledger alone.
         let notes = SliceNotes {
             delivery_id: Some(held.delivery(noted.as_deref())),
             contents: held.facts().map(|facts| contents(key, facts)),
-            quarantine: matches!(held, Held::Gone).then(RejectedRows::default),
             ..SliceNotes::of(key.clone())
         };
         workspace.ledger.note_slice(&notes).await?;
