@@ -106,7 +106,7 @@ fn every_azure_dialect_gives_the_same_columns() {
         .expect(0)
         .says("the currency `MC` is not in ISO 4217")
         .says("NoRows.csv holds no rows")
-        .says("BOM.csv: 1 rows tell no amount at all");
+        .says("BOM.csv: 1 row tells no amount at all");
     for (path, total, rows) in AZURE_DIALECTS {
         let found = project.rows(&format!(
             "select billing_currency, sum(billed_cost), count(*) from normalize.usage where source_file like '%/{path}' group by 1"
