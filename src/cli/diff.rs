@@ -87,17 +87,26 @@ fn print(output: &Output, title: &str, scope: &str, difference: &Difference, lim
         list(&difference.services)?,
         list(&difference.lines)?,
     );
+    let mut activities = difference.activities.as_ref().map(list).transpose()?;
     if output.format == Format::Json {
-        output.json(&json!({ "title": title, "total": total.json(), "services": services.json(), "lines": lines.json() }));
+        output.json(&json!({
+            "title": title, "total": total.json(), "services": services.json(), "lines": lines.json(),
+            "activities": activities.as_ref().map(Listing::json),
+        }));
         return Ok(0);
     }
     output.line(title);
     output.line("");
-    if services.rows().is_empty() && lines.rows().is_empty() {
+    if activities.is_none() {
+        output.line("Cloud usage alone: the periods of activity data may span months. Compare two runs for them.");
+        output.line("");
+    }
+    let cloud_changed = !(services.rows().is_empty() && lines.rows().is_empty());
+    if !cloud_changed && activities.as_ref().is_none_or(|rows| rows.rows().is_empty()) {
         output.line("Nothing changed: neither usage nor cost nor emissions.");
         return Ok(0);
     }
-    for listing in [&mut total, &mut services, &mut lines] {
+    for listing in [&mut total, &mut services, &mut lines].into_iter().chain(&mut activities) {
         listing.map_cells(
             |name| name.ends_with("_kg") || name.starts_with("kg_"),
             |cell| match cell {
@@ -132,14 +141,23 @@ fn print(output: &Output, title: &str, scope: &str, difference: &Difference, lim
         });
         listing
     };
-    output.line(format!("{scope}: kg CO2e location-based with embodied, and why"));
-    output.line(renamed(without_zero_reasons(total)).text());
-    output.line("");
-    output.line(format!("By provider, service and region, the largest {limit}"));
-    output.line(renamed(without_zero_reasons(services)).text());
-    output.line("");
-    output.line(format!("Lines added, removed or changed, the largest {limit}"));
-    output.line(renamed(informative(lines)).text());
+    if cloud_changed {
+        output.line(format!("{scope}: kg CO2e of cloud usage, location-based with embodied, and why"));
+        output.line(renamed(without_zero_reasons(total)).text());
+        output.line("");
+        output.line(format!("By provider, service and region, the largest {limit}"));
+        output.line(renamed(without_zero_reasons(services)).text());
+        output.line("");
+        output.line(format!("Lines added, removed or changed, the largest {limit}"));
+        output.line(renamed(informative(lines)).text());
+    }
+    if let Some(activities) = activities.filter(|rows| !rows.rows().is_empty()) {
+        if cloud_changed {
+            output.line("");
+        }
+        output.line(format!("Activity data: kg CO2e location-based, the largest {limit}"));
+        output.line(renamed(activities.without_empty_columns()).text());
+    }
     Ok(0)
 }
 

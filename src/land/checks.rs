@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use datafusion::arrow::datatypes::{DataType, Field};
 
+use super::content::TextDigest;
 use super::contract::{Contract, Nested, Provider, plain};
 use super::cost_basis::CostBasis;
 use super::currency::is_iso_4217;
@@ -90,6 +91,8 @@ pub struct Checks {
     /// (column index, delivered name) of tags written as text.
     tags: Vec<(usize, String)>,
     unreadable_tags: UnreadableTags,
+    /// Of the file's text, when it is text.
+    pub(super) content: TextDigest,
 }
 
 /// A column and why its cell cannot be landed.
@@ -225,6 +228,7 @@ impl Checks {
             unreadable_dates: 0,
             tags,
             unreadable_tags: UnreadableTags::new(),
+            content: TextDigest::default(),
         })
     }
 

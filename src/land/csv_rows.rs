@@ -9,6 +9,7 @@ use csv::ByteRecord;
 use datafusion::arrow::array::{ArrayRef, StringBuilder};
 
 use super::checks::{Checks, MAX_CELL_BYTES};
+use super::content::TextDigest;
 use super::dates::DateEvidence;
 use super::quarantine::{Quarantine, Rejection, row_text};
 use crate::domain::period::Period;
@@ -63,23 +64,23 @@ impl<R: Read> Read for RecordGuard<R> {
 
 type Records = csv::Reader<RecordGuard<Box<dyn BufRead + Send>>>;
 
-/// Whether text is decompressed on a thread of its own: worth while for all who read to the end.
-#[derive(PartialEq)]
-enum Ahead {
-    Yes,
-    No,
+/// Who reads: what is landed is digested, and decompressed on a thread of its own, which is worth while to the end.
+enum Reading<'a> {
+    ToLand(&'a TextDigest),
+    ToLook,
 }
 
 impl CsvFile<'_> {
-    fn open(&self, ahead: Ahead) -> Result<(Records, Arc<AtomicU64>)> {
+    fn open(&self, reading: Reading<'_>) -> Result<(Records, Arc<AtomicU64>)> {
         let text = open_text(self.path, self.source.compression)?;
         let taken = Arc::new(AtomicU64::new(0));
         let guard = RecordGuard {
-            inner: match ahead {
-                Ahead::Yes if self.source.compression != Compression::None => {
-                    Box::new(ReadAhead::start(text)?)
+            inner: match reading {
+                Reading::ToLand(digest) if self.source.compression != Compression::None => {
+                    Box::new(ReadAhead::start(digest.reader(text))?)
                 }
-                _ => text,
+                Reading::ToLand(digest) => digest.reader(text),
+                Reading::ToLook => text,
             },
             taken: taken.clone(),
         };
@@ -105,7 +106,7 @@ impl CsvFile<'_> {
     /// # Errors
     /// Data: the file is empty, or its header is not UTF-8 text.
     pub fn headers(&self) -> Result<Vec<String>> {
-        let (mut reader, _) = self.open(Ahead::No).map_err(|e| e.at(self.source.uri.clone()))?;
+        let (mut reader, _) = self.open(Reading::ToLook).map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
         if !reader.read_byte_record(&mut record).map_err(|e| self.fail(e))? {
             return Err(Error::data("the file is empty: not even a header")
@@ -134,7 +135,7 @@ impl CsvFile<'_> {
     /// Data: the dates contradict each other or what the source says, or none decides.
     pub fn date_order(&self, checks: &Checks) -> Result<Option<DateOrder>> {
         let columns = checks.date_columns();
-        let (mut reader, taken) = self.open(Ahead::No).map_err(|e| e.at(self.source.uri.clone()))?;
+        let (mut reader, taken) = self.open(Reading::ToLook).map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
         let mut evidence = DateEvidence::default();
         let mut rows = 0usize;
@@ -221,7 +222,7 @@ impl CsvFile<'_> {
         fixed: Option<Period>,
         mut each: impl FnMut(i64, Period, &ByteRecord) -> Result<()>,
     ) -> Result<Quarantine> {
-        let (mut reader, taken) = self.open(Ahead::Yes).map_err(|e| e.at(self.source.uri.clone()))?;
+        let (mut reader, taken) = self.open(Reading::ToLand(&checks.content)).map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
         reader.read_byte_record(&mut record).map_err(|e| self.fail(e))?;
         let mut quarantine = Quarantine::default();

@@ -114,7 +114,7 @@ impl JsonFile<'_> {
         mut sink: impl FnMut(TextBatch) -> Result<()>,
     ) -> Result<Quarantine> {
         let places: HashMap<&str, usize> = headers.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
-        let mut reader = self.open()?;
+        let mut reader = checks.content.reader(self.open()?);
         let (mut line, mut row) = (Vec::new(), 0);
         let mut quarantine = Quarantine::default();
         let mut builders: Vec<StringBuilder> = headers.iter().map(|_| StringBuilder::new()).collect();

@@ -216,7 +216,7 @@ pub(super) async fn stage_files(
         };
         let outcome = match outcome {
             Ok((checks, quarantine, filtered, rows)) => {
-                let digest = content_digest(origin, &local.path).await;
+                let digest = content_digest(origin, file, &local.path, &checks).await;
                 let unchanged = origin.verify_unchanged(&file.object).await;
                 unchanged
                     .and(digest)
@@ -306,10 +306,16 @@ pub(super) async fn stage_files(
 }
 
 /// What tells the content of a delivered file; an API's answer has no other name.
-async fn content_digest(origin: &Origin, path: &std::path::Path) -> Result<Option<String>> {
-    match origin {
-        Origin::Api(_) => Ok(None),
-        Origin::Store(_) => {
+async fn content_digest(
+    origin: &Origin,
+    file: &SourceFile,
+    path: &std::path::Path,
+    checks: &Checks,
+) -> Result<Option<String>> {
+    match (origin, file.format) {
+        (Origin::Api(_), _) => Ok(None),
+        (Origin::Store(_), Format::Csv | Format::Json) => Ok(checks.content.known()),
+        (Origin::Store(_), Format::Parquet) => {
             let path = path.to_path_buf();
             blocking(move || content::digest(&path).map(Some)).await
         }

@@ -1,4 +1,4 @@
-//! What the landed files of each slice hold, told by a digest of their bytes: equal content under two names counts once.
+//! What the landed files of each slice hold, by a digest of their content: equal content under two names counts once.
 
 use sqlx::{Row, SqliteConnection};
 
@@ -14,7 +14,7 @@ pub struct Content {
     pub key: SliceKey,
     /// The file.
     pub source_uri: String,
-    /// SHA-256 of its bytes, in hex.
+    /// SHA-256 of its text, unpacked, or of a Parquet file's bytes, in hex.
     pub digest: String,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Every key with its component is set beside itself: a key that came or went is usage; one that found or lost its
 //! factor is coverage; for the rest, the emission at the old rate and the new quantity parts usage from the rate, and
-//! the rate's change belongs to the method, the factors or the settings, whichever of the versions differ.
+//! the rate's change belongs to the method, the factors or the settings, whichever of the versions differ. Activity data
+//! are compared between runs, each group with one reason.
 
 use std::collections::BTreeSet;
 
@@ -23,10 +24,13 @@ pub struct Difference {
     pub total: Rows,
     /// The lines (rollup keys, or meters between months) with the largest effect.
     pub lines: Rows,
+    /// Activity data by scope, activity, place and unit; none between months, which their periods may span.
+    pub activities: Option<Rows>,
 }
 
 const ROLLUP: &str = "rollup.usage_daily";
 const ESTIMATE: &str = "estimate.cloud_emissions";
+const ACTIVITY: &str = "estimate.activity_emissions";
 
 /// Compares the tables that two runs left; only files that are not in both are read.
 ///
@@ -36,7 +40,7 @@ pub async fn runs(workspace: &Workspace, before: &Run, after: &Run, limit: u32) 
     let context = workspace.engine.session();
     let old = workspace.versions_left_by(before).await?;
     let new = workspace.versions_left_by(after).await?;
-    for (table, short) in [(ROLLUP, "usage"), (ESTIMATE, "estimate")] {
+    for (table, short) in [(ROLLUP, "usage"), (ESTIMATE, "estimate"), (ACTIVITY, "activity")] {
         let (old, new) = (
             open(workspace, table, old.get(table)).await?,
             open(workspace, table, new.get(table)).await?,
@@ -60,7 +64,12 @@ pub async fn runs(workspace: &Workspace, before: &Run, after: &Run, limit: u32) 
         )
         .await?;
     }
-    compare(workspace, &context, &rollup_key(workspace), limit).await
+    let activities = rows(workspace, &context, &activities(&tenants(workspace), limit)).await?;
+    let difference = compare(workspace, &context, &rollup_key(workspace), limit).await?;
+    Ok(Difference {
+        activities: Some(activities),
+        ..difference
+    })
 }
 
 /// Compares two charge months of the tables as they stand.
@@ -115,6 +124,10 @@ async fn register(
     own: Option<&Table>,
     other: Option<&Table>,
 ) -> Result<()> {
+    if own.is_none() && other.is_none() {
+        // Neither run left such a table: its columns, and no row.
+        return self::name(workspace, context, name, &format!("SELECT * FROM {table} WHERE FALSE")).await;
+    }
     let known: BTreeSet<&str> = other
         .map(|t| t.files().iter().map(|f| f.path.as_ref()).collect())
         .unwrap_or_default();
@@ -170,7 +183,55 @@ async fn compare(
         .await?,
         total: rows(workspace, context, &sql.services("billing_currency")).await?,
         lines: rows(workspace, context, &sql.lines(limit)).await?,
+        activities: None,
     })
+}
+
+/// Activity data whose rows or emissions differ, with the reason; location-based, and null where no row has a factor.
+fn activities(tenants: &str, limit: u32) -> String {
+    const KEY: &str = "scope, scope3_category, activity, category, country, region, unit";
+    let side = |side: &str| {
+        format!(
+            "SELECT {KEY}, '{side}' AS side, quantity, co2e_kg, factor_id, method_version
+             FROM {side}_activity WHERE tenant IN ({tenants}) AND method <> 'market'"
+        )
+    };
+    let changed = |column: &str| {
+        format!(
+            "(MIN(CASE WHEN side = 'before' THEN {column} END) IS DISTINCT FROM MIN(CASE WHEN side = 'after' THEN {column} END))
+                OR (MAX(CASE WHEN side = 'before' THEN {column} END) IS DISTINCT FROM MAX(CASE WHEN side = 'after' THEN {column} END))"
+        )
+    };
+    let of = |side: &str| {
+        format!(
+            "COUNT(CASE WHEN side = '{side}' THEN 1 END) AS rows_{side},
+             SUM(CASE WHEN side = '{side}' THEN quantity END) AS quantity_{side},
+             CASE WHEN COUNT(CASE WHEN side = '{side}' THEN 1 END) = 0 THEN 0
+                  ELSE SUM(CASE WHEN side = '{side}' THEN co2e_kg END) END AS kg_{side}"
+        )
+    };
+    format!(
+        "WITH paired AS (
+            SELECT {KEY}, {before}, {after}, {method} AS other_method, {factors} AS other_factors
+            FROM ({rows_before} UNION ALL {rows_after}) AS stacked GROUP BY {KEY}
+         )
+         SELECT CASE WHEN rows_before = 0 THEN 'added' WHEN rows_after = 0 THEN 'removed'
+                     WHEN (kg_before IS NULL) <> (kg_after IS NULL) THEN 'coverage'
+                     WHEN quantity_before IS DISTINCT FROM quantity_after THEN 'usage'
+                     WHEN other_method THEN 'method' WHEN other_factors THEN 'factors' ELSE 'usage' END AS change,
+            {KEY}, quantity_before, quantity_after, kg_before, kg_after,
+            CASE WHEN kg_before IS NOT NULL OR kg_after IS NOT NULL
+                 THEN COALESCE(kg_after, 0) - COALESCE(kg_before, 0) END AS change_kg
+         FROM paired
+         WHERE rows_before <> rows_after OR (quantity_before IS DISTINCT FROM quantity_after) OR (kg_before IS DISTINCT FROM kg_after)
+         ORDER BY abs(COALESCE(kg_after, 0) - COALESCE(kg_before, 0)) DESC, {KEY} LIMIT {limit}",
+        before = of("before"),
+        after = of("after"),
+        method = changed("method_version"),
+        factors = changed("factor_id"),
+        rows_before = side("before"),
+        rows_after = side("after"),
+    )
 }
 
 struct Sql {
