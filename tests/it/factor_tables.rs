@@ -236,6 +236,15 @@ fn every_planted_fault_is_found() {
             ),
             "instance/aws/i3.large/ccf-app: platform_embodied_kgco2e per vCPU of the host is 1294, that of",
         ),
+        // A host of a terabyte whose kilograms count no memory.
+        (
+            (
+                "instance_types",
+                "aws,r6i.32xlarge,128,1024,Ice Lake,,0,,128,1024,2499.12",
+                "aws,r6i.32xlarge,128,1024,Ice Lake,,0,,128,1024,1000",
+            ),
+            "instance/aws/r6i.32xlarge/ccf-app/memory: platform_embodied_kgco2e is 1000, less than the 2385 of a host",
+        ),
         (
             (
                 "instance_types",
