@@ -26,22 +26,23 @@ pub async fn diff(
         return Err(Error::usage("`diff` prints several tables").hint("use --output json, or text"));
     }
     let parsed: (Result<Period, String>, Result<Period, String>) = (before.parse(), after.parse());
-    let (title, difference) =
-        match parsed {
-            (Ok(before), Ok(after)) => {
-                let (before, after) = (before.to_string(), after.to_string());
-                (
-                    format!("Charge month {before} → {after}"),
-                    months(workspace, &before, &after, limit).await?,
-                )
-            }
-            (Err(_), Err(_)) => {
-                let (before, after) = (
-                    workspace.ledger.run(before).await?,
-                    workspace.ledger.run(after).await?,
-                );
-                let difference =
-                    runs(workspace, &before, &after, limit).await.map_err(|error| {
+    let (title, difference) = match parsed {
+        (Ok(before), Ok(after)) => {
+            let (before, after) = (before.to_string(), after.to_string());
+            (
+                format!("Charge month {before} → {after}"),
+                months(workspace, &before, &after, limit).await?,
+            )
+        }
+        (Err(_), Err(_)) => {
+            let (before, after) = (
+                workspace.ledger.run(before).await?,
+                workspace.ledger.run(after).await?,
+            );
+            let difference =
+                runs(workspace, &before, &after, limit)
+                    .await
+                    .map_err(|error| {
                         match error.blame() {
                     Blame::Internal | Blame::External => Error::external(
                         "the tables of these runs cannot be read any more",
@@ -51,17 +52,23 @@ pub async fn diff(
                     _ => error,
                 }
                     })?;
-                (
-                    format!("{} → {}", described(&before), described(&after)),
-                    difference,
-                )
-            }
-            _ => {
-                return Err(
-                    Error::usage("a run cannot be compared with a month").hint("give two runs or two months")
+            (
+                format!("{} → {}", described(&before), described(&after)),
+                difference,
+            )
+        }
+        (month, _) => {
+            let (month, other) = match month {
+                Ok(_) => (before, after),
+                Err(_) => (after, before),
+            };
+            return Err(
+                    Error::usage(format!("`{month}` is a month and `{other}` is none")).hint(
+                        "give two months (2026-09 2026-10) or two runs, which `offgridflow sql \"select run_id, started_at from system.runs\"` lists",
+                    ),
                 );
-            }
-        };
+        }
+    };
     let scope = match before.parse::<Period>() {
         Ok(_) => "In all",
         Err(_) => "In the partitions that differ",
@@ -98,7 +105,9 @@ fn print(output: &Output, title: &str, scope: &str, difference: &Difference, lim
     output.line(title);
     output.line("");
     if activities.is_none() {
-        output.line("Cloud usage alone: the periods of activity data may span months. Compare two runs for them.");
+        output.line(
+            "Cloud usage alone: the periods of activity data may span months. Compare two runs for them.",
+        );
         output.line("");
     }
     let cloud_changed = !(services.rows().is_empty() && lines.rows().is_empty());
@@ -106,7 +115,10 @@ fn print(output: &Output, title: &str, scope: &str, difference: &Difference, lim
         output.line("Nothing changed: neither usage nor cost nor emissions.");
         return Ok(0);
     }
-    for listing in [&mut total, &mut services, &mut lines].into_iter().chain(&mut activities) {
+    for listing in [&mut total, &mut services, &mut lines]
+        .into_iter()
+        .chain(&mut activities)
+    {
         listing.map_cells(
             |name| name.ends_with("_kg") || name.starts_with("kg_"),
             |cell| match cell {
@@ -142,7 +154,9 @@ fn print(output: &Output, title: &str, scope: &str, difference: &Difference, lim
         listing
     };
     if cloud_changed {
-        output.line(format!("{scope}: kg CO2e of cloud usage, location-based with embodied, and why"));
+        output.line(format!(
+            "{scope}: kg CO2e of cloud usage, location-based with embodied, and why"
+        ));
         output.line(renamed(without_zero_reasons(total)).text());
         output.line("");
         output.line(format!("By provider, service and region, the largest {limit}"));
@@ -155,7 +169,9 @@ fn print(output: &Output, title: &str, scope: &str, difference: &Difference, lim
         if cloud_changed {
             output.line("");
         }
-        output.line(format!("Activity data: kg CO2e location-based, the largest {limit}"));
+        output.line(format!(
+            "Activity data: kg CO2e location-based, the largest {limit}"
+        ));
         output.line(renamed(activities.without_empty_columns()).text());
     }
     Ok(0)

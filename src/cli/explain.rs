@@ -8,6 +8,7 @@ use super::output::Output;
 use crate::error::{Error, Result};
 use crate::run::Workspace;
 use crate::run::explain::{Explanation, Section, explain as find_way};
+use crate::run::explain_activity;
 use crate::run::explain_equations::is_number;
 use crate::run::factor_row::{Factor, split_ids};
 
@@ -65,6 +66,10 @@ fn as_text(output: &Output, way: &Explanation) -> Result<()> {
         let mut listing = Listing::of_batches(&section.rows.schema, &section.rows.batches)?;
         if section.name == "equations" {
             equations(output, &section.title, &listing);
+            continue;
+        }
+        if section.name == "activity_equations" {
+            activity_equations(output, &section.title, &listing);
             continue;
         }
         listing.map_cells(
@@ -165,6 +170,39 @@ fn equations(output: &Output, title: &str, listing: &Listing) {
                 )
             }
         });
+    }
+    output.line("");
+}
+
+/// Each equation of an activity row with its numbers.
+fn activity_equations(output: &Output, title: &str, listing: &Listing) {
+    output.line(title);
+    for row in listing.rows() {
+        let cell = |name: &str| listing.column(name).map_or("", |column| row[column].as_str());
+        let place = format!(
+            "{} row {}",
+            file_name(cell("source_file")),
+            cell("source_row_number")
+        );
+        let scope = format!("scope {}", cell("scope"));
+        let what = [
+            cell("activity"),
+            cell("subcategory"),
+            &scope,
+            cell("method"),
+            &place,
+        ];
+        let what: Vec<&str> = what.into_iter().filter(|part| !part.is_empty()).collect();
+        output.line(format!("  {}", what.join(" · ")));
+        output.line(format!("      {}", cell("equation")));
+        let numbers = listing
+            .names()
+            .filter(|name| explain_activity::is_number(name) && !cell(name).is_empty())
+            .map(|name| format!("{name} {}", cell(name)));
+        let quantity = format!("quantity {} {}", cell("quantity"), cell("unit"));
+        let numbers: Vec<String> = std::iter::once(quantity).chain(numbers).collect();
+        output.line(format!("      {}", numbers.join(", ")));
+        output.line(format!("      = co2e_kg {}", cell("co2e_kg")));
     }
     output.line("");
 }

@@ -161,7 +161,7 @@ fn source(reader: Reader<'_>, seen: &mut Vec<String>) -> Source {
             "for example currency = \"USD\"",
         );
     }
-    let given = |key: &str| reader.entries().contains_key(key);
+    let given = |key: &'static str| reader.is_given(key);
     let date_order = given("date_order")
         .then(|| reader.choice("date_order", &DateOrder::NAMES, DateOrder::parse))
         .flatten();
@@ -214,7 +214,7 @@ fn ask(reader: &Reader<'_>, kind: Kind, url: &str) -> Ask {
         Kind::AzureCarbon => &["subscriptions", "since", "refresh"],
         _ => &["table", "project", "since", "refresh"],
     };
-    let given = |key: &str| reader.entries().contains_key(key);
+    let given = |key: &'static str| reader.is_given(key);
     let ask = Ask {
         accounts: texts("accounts"),
         subscriptions: texts("subscriptions"),

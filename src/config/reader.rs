@@ -41,6 +41,11 @@ impl<'a> Reader<'a> {
         self.entries
     }
 
+    /// Whether a key is there that may be left out.
+    pub fn is_given(&self, key: &'static str) -> bool {
+        self.item(key).is_some()
+    }
+
     /// Where the value of a key was set; the table's own origin when it is missing.
     pub fn origin(&self, key: &str) -> &'a Origin {
         self.entries.get(key).map_or(self.origin, |item| &item.origin)

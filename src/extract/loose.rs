@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::format;
 use super::layout::{self, PeriodFolder, Spelling};
+use super::name_stamps;
 use super::runs::Run;
 use super::select::Claims;
 use super::{Delivery, Discovery, SourceFile};
@@ -21,6 +22,7 @@ pub fn from_period_folders(
     taken: &mut BTreeSet<String>,
 ) -> Vec<Run> {
     let mut runs: BTreeMap<(String, DaySpan, String), (String, Vec<SourceFile>)> = BTreeMap::new();
+    let named = runs_by_name(location, objects, claims);
     for object in objects
         .iter()
         .filter(|object| !claims.files.contains(object.path.as_ref()))
@@ -39,7 +41,10 @@ pub fn from_period_folders(
         let slot = (
             export_of(location, &folder, claims),
             days,
-            run_of(&folder, object),
+            named
+                .get(object.key.as_str())
+                .cloned()
+                .unwrap_or_else(|| run_of(&folder, object)),
         );
         runs.entry(slot)
             .or_insert_with(|| (location.uri(&folder.path.as_str().into()), Vec::new()))
@@ -50,7 +55,9 @@ pub fn from_period_folders(
         .map(|((export, days, id), (place, files))| {
             let newest_file = files.iter().map(|file| file.object.modified).max();
             let newest_name = files.iter().map(|file| file.object.key.clone()).max();
-            let (files, warnings) = one_format(&place, files);
+            let dated = name_stamps::dated(&place, &files);
+            let (files, mut warnings) = one_format(&place, files);
+            warnings.extend(dated);
             let time = layout::run_time(&id).or(newest_file).unwrap_or_default();
             Run {
                 export,
@@ -69,6 +76,28 @@ pub fn from_period_folders(
                 warnings,
             }
         })
+        .collect()
+}
+
+/// The runs that the names of the files of a folder tell, where no folder below it does.
+fn runs_by_name<'a>(
+    location: &Location,
+    objects: &[&'a Object],
+    claims: &Claims,
+) -> BTreeMap<&'a str, String> {
+    let mut folders: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for object in objects
+        .iter()
+        .filter(|object| !claims.files.contains(object.path.as_ref()))
+    {
+        let folder = PeriodFolder::of(object.path.as_ref()).filter(|folder| folder.run.is_empty());
+        if let (Some(folder), Some(_)) = (folder, SourceFile::of(location, object)) {
+            folders.entry(folder.path).or_default().push(object.key.as_str());
+        }
+    }
+    folders
+        .values()
+        .flat_map(|keys| name_stamps::runs(keys))
         .collect()
 }
 

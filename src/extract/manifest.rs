@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::format::{file_name, folder};
@@ -74,7 +74,7 @@ impl Manifest {
             run_period: month(inner("runInfo"), "startDate"),
             submitted: inner("runInfo")
                 .and_then(|run| text(run, "submittedTime"))
-                .and_then(|time| time.parse().ok()),
+                .and_then(|time| instant(&time)),
             run_days: day("startDate")
                 .zip(day("endDate"))
                 .and_then(|(first, last)| DaySpan::new(first, last)),
@@ -84,6 +84,12 @@ impl Manifest {
             keys: keys_of(&fields)?,
         })
     }
+}
+
+/// An instant; without a zone it is in UTC, as Azure writes it.
+fn instant(text: &str) -> Option<DateTime<Utc>> {
+    let local = || text.parse::<NaiveDateTime>().ok().map(|time| time.and_utc());
+    text.parse().ok().or_else(local)
 }
 
 /// The month of `20180801T000000.000Z` or `2018-08-01T00:00:00Z`.

@@ -17,6 +17,7 @@ mod gcp;
 mod layout;
 mod loose;
 mod manifest;
+mod name_stamps;
 mod origin;
 mod present_days;
 pub mod retry;

@@ -112,6 +112,15 @@ impl Checks {
         let columns = contract.headers(headers, false)?;
         let find = |name: &str| columns.place(name);
         let first = |names: &[&str]| names.iter().find_map(|name| find(name));
+        if let [line] = headers
+            && let Some(separator) = [';', '\t', '|']
+                .into_iter()
+                .find(|separator| line.contains(*separator))
+        {
+            return Err(Error::data("the file has one column")
+                .because(format!("its header is one text with {separator:?} in it"))
+                .hint("fields are separated by commas: export the file with commas"));
+        }
         if !contract.cost.is_empty() && first(contract.cost).is_none() {
             return Err(Error::data("the file has no cost column")
                 .because(format!("expected {}", spell(contract, contract.cost)))

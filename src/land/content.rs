@@ -42,7 +42,7 @@ impl TextDigest {
     pub fn reader(&self, text: Box<dyn BufRead + Send>) -> Box<dyn BufRead + Send> {
         Box::new(DigestedText {
             text,
-            lines: Lines::default(),
+            lines: Some(Lines::default()),
             digest: self.clone(),
         })
     }
@@ -55,21 +55,30 @@ impl TextDigest {
 
 struct DigestedText {
     text: Box<dyn BufRead + Send>,
-    lines: Lines,
+    /// Nothing after the end, which a reader may meet several times.
+    lines: Option<Lines>,
     digest: TextDigest,
 }
 
 impl DigestedText {
+    fn add(&mut self, bytes: &[u8]) {
+        if let Some(lines) = &mut self.lines {
+            lines.add(bytes);
+        }
+    }
+
     fn end(&mut self) {
-        let mut known = self.digest.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some(hex(std::mem::take(&mut self.lines).hash));
+        if let Some(lines) = self.lines.take() {
+            let mut known = self.digest.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *known = Some(hex(lines.hash));
+        }
     }
 }
 
 impl Read for DigestedText {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.text.read(buffer)?;
-        self.lines.add(&buffer[..count]);
+        self.add(&buffer[..count]);
         if count == 0 && !buffer.is_empty() {
             self.end();
         }
@@ -87,8 +96,8 @@ impl BufRead for DigestedText {
 
     fn consume(&mut self, count: usize) {
         // What is consumed lies in the buffer: this reads nothing.
-        if let Ok(buffer) = self.text.fill_buf() {
-            self.lines.add(&buffer[..count.min(buffer.len())]);
+        if let (Ok(buffer), Some(lines)) = (self.text.fill_buf(), &mut self.lines) {
+            lines.add(&buffer[..count.min(buffer.len())]);
         }
         self.text.consume(count);
     }
@@ -161,16 +170,27 @@ mod tests {
         let mut reader = digest.reader(Box::new(Cursor::new(text.to_vec())));
         let mut block = vec![0; take];
         while reader.read(&mut block).expect("memory can be read") > 0 {}
+        assert_eq!(reader.read(&mut block).expect("memory can be read"), 0);
         digest.known().expect("it was read to the end")
     }
 
     #[test]
     fn line_ends_and_blank_last_lines_are_no_content() {
         let plain = read(b"a,b\n1,2\n3,4", 7);
-        for same in [&b"a,b\n1,2\n3,4\n"[..], b"a,b\r\n1,2\r\n3,4\r\n", b"a,b\r\n1,2\n3,4\n\n"] {
+        for same in [
+            &b"a,b\n1,2\n3,4\n"[..],
+            b"a,b\r\n1,2\r\n3,4\r\n",
+            b"a,b\r\n1,2\n3,4\n\n",
+        ] {
             assert_eq!(read(same, 3), plain, "{same:?}");
         }
-        for other in [&b"a,b\n1,2\n3,5"[..], b"a,b\n1,2\n\n3,4", b"a,b\n1,2\r3,4", b"a,b\r\r\n1,2\n3,4", b"1,2\n3,4"] {
+        for other in [
+            &b"a,b\n1,2\n3,5"[..],
+            b"a,b\n1,2\n\n3,4",
+            b"a,b\n1,2\r3,4",
+            b"a,b\r\r\n1,2\n3,4",
+            b"1,2\n3,4",
+        ] {
             assert_ne!(read(other, 3), plain, "{other:?}");
         }
     }

@@ -106,7 +106,9 @@ impl CsvFile<'_> {
     /// # Errors
     /// Data: the file is empty, or its header is not UTF-8 text.
     pub fn headers(&self) -> Result<Vec<String>> {
-        let (mut reader, _) = self.open(Reading::ToLook).map_err(|e| e.at(self.source.uri.clone()))?;
+        let (mut reader, _) = self
+            .open(Reading::ToLook)
+            .map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
         if !reader.read_byte_record(&mut record).map_err(|e| self.fail(e))? {
             return Err(Error::data("the file is empty: not even a header")
@@ -135,7 +137,9 @@ impl CsvFile<'_> {
     /// Data: the dates contradict each other or what the source says, or none decides.
     pub fn date_order(&self, checks: &Checks) -> Result<Option<DateOrder>> {
         let columns = checks.date_columns();
-        let (mut reader, taken) = self.open(Reading::ToLook).map_err(|e| e.at(self.source.uri.clone()))?;
+        let (mut reader, taken) = self
+            .open(Reading::ToLook)
+            .map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
         let mut evidence = DateEvidence::default();
         let mut rows = 0usize;
@@ -222,7 +226,9 @@ impl CsvFile<'_> {
         fixed: Option<Period>,
         mut each: impl FnMut(i64, Period, &ByteRecord) -> Result<()>,
     ) -> Result<Quarantine> {
-        let (mut reader, taken) = self.open(Reading::ToLand(&checks.content)).map_err(|e| e.at(self.source.uri.clone()))?;
+        let (mut reader, taken) = self
+            .open(Reading::ToLand(&checks.content))
+            .map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
         reader.read_byte_record(&mut record).map_err(|e| self.fail(e))?;
         let mut quarantine = Quarantine::default();

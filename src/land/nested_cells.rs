@@ -45,6 +45,11 @@ fn write(text: &mut String, array: &dyn Array, row: usize) -> Result<()> {
         return Ok(());
     }
     match array.data_type() {
+        // Its cells are all null, and say so of the whole column alone.
+        DataType::Null => {
+            text.push_str("null");
+            Ok(())
+        }
         DataType::Struct(fields) => {
             let columns = array.as_struct().columns();
             let entries = fields.iter().zip(columns);
@@ -99,10 +104,13 @@ fn write(text: &mut String, array: &dyn Array, row: usize) -> Result<()> {
         | DataType::Binary
         | DataType::LargeBinary
         | DataType::BinaryView
+        | DataType::FixedSizeBinary(_)
         | DataType::Date32
         | DataType::Date64
         | DataType::Time32(_)
         | DataType::Time64(_)
+        | DataType::Duration(_)
+        | DataType::Interval(_)
         | DataType::Timestamp(..) => quoted(text, &displayed(array, row)?),
         other => Err(Error::data("a nested value has a type that cannot be landed")
             .because(other)
@@ -168,6 +176,27 @@ mod tests {
     use datafusion::arrow::datatypes::{Field, Fields};
 
     use super::*;
+
+    #[test]
+    fn a_member_that_is_null_in_every_row_is_null() {
+        let fields = Fields::from(vec![
+            Field::new("team", DataType::Utf8, true),
+            Field::new("cost_center", DataType::Null, true),
+        ]);
+        let tags: ArrayRef = Arc::new(StructArray::new(
+            fields,
+            vec![
+                Arc::new(StringArray::from(vec!["a"])),
+                Arc::new(datafusion::arrow::array::NullArray::new(1)),
+            ],
+            None,
+        ));
+        let text = as_json(&tags).unwrap();
+        assert_eq!(
+            text.as_string::<i32>().value(0),
+            r#"{"team":"a","cost_center":null}"#
+        );
+    }
 
     #[test]
     fn lists_of_objects_keep_every_digit() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Request;
+use super::gone_parts;
 use super::looks::{known, source_key};
 use super::workspace::Workspace;
 use crate::config::{Source, Tenant};
@@ -121,7 +122,14 @@ pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Ve
                 for delivery in discovery.deliveries {
                     let delivery = delivery.with_date_order(source.date_order);
                     let slice = planned(workspace, request, &tenant, &source, &origin, delivery).await?;
-                    plan.slices.extend(slice);
+                    let Some(slice) = slice else { continue };
+                    match slice.action {
+                        Action::Replaced => match gone_parts::refusal(workspace, &slice).await? {
+                            Some(error) => plan.failures.push(error.at(place.clone())),
+                            None => plan.slices.push(slice),
+                        },
+                        _ => plan.slices.push(slice),
+                    }
                 }
             }
             Err(error) => plan.failures.push(error.at(format!("source {}", plan.id))),

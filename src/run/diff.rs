@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use datafusion::common::TableReference;
 use datafusion::prelude::SessionContext;
 
-use super::query::{Rows, name, rollup_key, rows, tenants};
+use super::query::{Rows, name, rollup_key, rows, tenants, texts};
 use super::workspace::Workspace;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::Run;
 use crate::warehouse::{DataFile, SnapshotTable, Table};
 
@@ -75,9 +75,28 @@ pub async fn runs(workspace: &Workspace, before: &Run, after: &Run, limit: u32) 
 /// Compares two charge months of the tables as they stand.
 ///
 /// # Errors
-/// What the engine says.
+/// Usage: a month without any cloud usage, of which nothing is known; what the engine says.
 pub async fn months(workspace: &Workspace, before: &str, after: &str, limit: u32) -> Result<Difference> {
     let context = workspace.engine.session();
+    let known = format!(
+        "SELECT DISTINCT substr(CAST(charge_date AS VARCHAR), 1, 7) AS month FROM {ROLLUP} WHERE tenant IN ({}) ORDER BY month",
+        tenants(workspace)
+    );
+    let known: Vec<String> = texts(&rows(workspace, &context, &known).await?)
+        .into_iter()
+        .flatten()
+        .collect();
+    for month in [before, after] {
+        if !known.iter().any(|known| known == month) {
+            let error = Error::usage(format!("there is no cloud usage in {month}"));
+            return Err(match (known.first(), known.last()) {
+                (Some(first), Some(last)) => {
+                    error.hint(format!("the tables hold usage from {first} to {last}"))
+                }
+                _ => error.hint("no cloud bill has been landed; activity data are compared between two runs"),
+            });
+        }
+    }
     for (side, month) in [("before", before), ("after", after)] {
         for (table, short) in [(ROLLUP, "usage"), (ESTIMATE, "estimate")] {
             let sql =
@@ -126,7 +145,13 @@ async fn register(
 ) -> Result<()> {
     if own.is_none() && other.is_none() {
         // Neither run left such a table: its columns, and no row.
-        return self::name(workspace, context, name, &format!("SELECT * FROM {table} WHERE FALSE")).await;
+        return self::name(
+            workspace,
+            context,
+            name,
+            &format!("SELECT * FROM {table} WHERE FALSE"),
+        )
+        .await;
     }
     let known: BTreeSet<&str> = other
         .map(|t| t.files().iter().map(|f| f.path.as_ref()).collect())
@@ -193,7 +218,7 @@ fn activities(tenants: &str, limit: u32) -> String {
     let side = |side: &str| {
         format!(
             "SELECT {KEY}, '{side}' AS side, quantity, co2e_kg, factor_id, method_version
-             FROM {side}_activity WHERE tenant IN ({tenants}) AND method <> 'market'"
+             FROM {side}_activity WHERE tenant IN ({tenants}) AND method IS DISTINCT FROM 'market'"
         )
     };
     let changed = |column: &str| {

@@ -2,6 +2,7 @@
 
 use datafusion::prelude::SessionContext;
 
+use super::explain_activity;
 use super::explain_equations::equations_sql;
 use super::explain_sql::{self, Shape};
 use super::factor_row::{Factor, factor, split_ids};
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// A part of the way.
 pub struct Section {
-    /// `figure`, `estimate`, `equations`, `rollup`, `files`, `lines`, `activity`, `provider`.
+    /// `figure`, `estimate`, `equations`, `rollup`, `files`, `lines`, `activity`, `activity_equations`, `provider`.
     pub name: &'static str,
     /// For people.
     pub title: String,
@@ -164,6 +165,12 @@ impl Way<'_> {
         if count == 0 {
             return Ok(());
         }
+        self.section(
+            "activity_equations",
+            "Equations of activity rows, with their numbers".into(),
+            &explain_activity::equations_sql(limit),
+        )
+        .await?;
         self.factors("SELECT DISTINCT factor_id FROM activity_rows")
             .await?;
         if matches!(shape, Shape::Inventory) {

@@ -5,11 +5,13 @@ pub mod building;
 mod built_model;
 pub mod diff;
 pub mod explain;
+pub mod explain_activity;
 pub mod explain_equations;
 pub mod explain_sql;
 pub mod factor_row;
 pub mod forget;
 pub mod gaps;
+mod gone_parts;
 mod landed_columns;
 pub mod landing;
 mod looks;
@@ -27,6 +29,7 @@ pub mod report;
 pub mod staleness;
 pub mod system;
 pub mod unbuilt;
+mod unfinished;
 pub mod untagged;
 pub mod upkeep;
 pub mod workspace;
@@ -85,8 +88,12 @@ pub async fn run(
     // Only now: a run that ended since this process began has left newer tables.
     workspace.read_tables().await?;
     workspace.clear_spool()?;
-    workspace.ledger.interrupt_stale_runs(&run_id).await?;
+    let interrupted = workspace.ledger.interrupt_stale_runs(&run_id).await?;
     let mut report = RunReport::new(&run_id);
+    for warning in unfinished::warnings(workspace, &interrupted).await? {
+        observer.warn(&warning);
+        report.warnings.push(warning);
+    }
     workspace.begin(&run_id, verb, &request.pipeline).await?;
     let outcome = stages(workspace, request, &run_id, observer, &mut report).await;
     if let Err(error) = outcome {
@@ -107,6 +114,10 @@ async fn stages(
     for finding in mirror::correct(workspace).await? {
         observer.warn(&finding);
         report.warnings.push(finding);
+    }
+    for warning in unfinished::unconfigured(workspace).await? {
+        observer.warn(&warning);
+        report.warnings.push(warning);
     }
     if !request.upkeep_only {
         build(workspace, request, run_id, observer, report).await?;

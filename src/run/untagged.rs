@@ -39,7 +39,7 @@ pub async fn warn(workspace: &Workspace, observer: &dyn Observer, report: &mut R
         let keys: Vec<String> = asked.iter().map(|t| format!("`{}`", t.key)).collect();
         let warning = format!(
             "{tenant}/{source}: no line has a tag {}, so all its cost is untagged (allocation_tags match exactly; \
-             `offgridflow sql \"select tags from normalize.usage where source = '{source}' limit 9\"` shows what there is)",
+             `offgridflow sql \"select tags from normalize.usage where tenant = '{tenant}' and source = '{source}' limit 9\"` shows what there is)",
             keys.join(" or ")
         );
         observer.warn(&warning);

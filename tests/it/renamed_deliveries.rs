@@ -170,6 +170,23 @@ fn two_files_with_the_same_content_that_are_both_there_are_refused_but_empty_one
         .expect(2)
         .says("`copy.csv` and `a.csv` hold the same content")
         .says("take one of the files out of the source");
+    // The same text packed, and saved by another program.
+    std::fs::remove_file(project.path("bills/copy.csv")).unwrap();
+    let saved = format!("\u{feff}{}\n", january(&["2025-01-03"]).replace('\n', "\r\n"));
+    project.write_gzip("bills/copy.csv.gz", &saved);
+    project
+        .call(&["maintain", "--forget", "acme/bills/copy.csv"])
+        .expect(0);
+    project
+        .land()
+        .expect(2)
+        .says("`copy.csv.gz` and `a.csv` hold the same content");
+    std::fs::remove_file(project.path("bills/copy.csv.gz")).unwrap();
+    project.write("bills/copy.csv", january(&["2025-01-03"]));
+    project
+        .call(&["maintain", "--forget", "acme/bills/copy.csv.gz"])
+        .expect(0);
+    project.land().expect(2);
     std::fs::remove_file(project.path("bills/copy.csv")).unwrap();
     project
         .land()
@@ -193,6 +210,39 @@ fn a_copy_in_a_period_folder_without_a_manifest_is_refused() {
         .expect(2)
         .says("two files of one export have the same content")
         .says("cur-1 (1).csv");
+}
+
+#[test]
+fn a_part_that_is_gone_from_a_folder_keeps_its_rows_until_somebody_says_otherwise() {
+    let project = Project::with_source("focus");
+    let part = |number: u32| format!("bills/exp/billing_period=2025-01/part-{number}.csv");
+    project.write(&part(0), january(&["2025-01-03", "2025-01-04"]));
+    project.write(&part(1), january(&["2025-01-05"]));
+    project.land().expect(0);
+    assert_eq!(project.billed(), usd("6", 3));
+    std::fs::remove_file(project.path(&part(1))).unwrap();
+    for _ in 0..2 {
+        project
+            .land()
+            .expect(4)
+            .says("part-1.csv with 1 landed rows")
+            .says("offgridflow maintain --forget acme/bills/exp/2025-01");
+        assert_eq!(project.billed(), usd("6", 3));
+    }
+    // Who delivers the folder anew says what it holds.
+    std::thread::sleep(std::time::Duration::from_millis(10));
+    project.write(&part(0), january(&["2025-01-03", "2025-01-06"]));
+    project.land().expect(0);
+    assert_eq!(project.billed(), usd("4", 2));
+    // A source that is configured no more says what becomes of its rows.
+    project.configure(&format!(
+        "[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{}",
+        source("other", "focus", "bills")
+    ));
+    project
+        .land()
+        .says("acme/bills is configured no more")
+        .says("maintain --forget acme/bills/exp");
 }
 
 #[test]

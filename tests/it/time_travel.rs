@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::support::bills::{Line, cur2_csv, deliver_cur2};
 use crate::support::in_process::InProcess;
+use crate::support::project::source;
 use crate::support::{Project, number};
 
 const TABLES: [&str; 4] = [
@@ -172,6 +173,64 @@ fn a_difference_of_two_runs_names_the_lines_and_adds_up_to_the_totals() {
     let same = project.call(&["diff", &runs[2].run_id, &runs[2].run_id]);
     same.expect(0);
     assert!(same.stdout.contains("Nothing changed"), "{}", same.stdout);
+}
+
+#[test]
+fn activity_data_alone_is_compared_between_runs() {
+    let project = Project::acme(&source("offices", "activity", "activity"));
+    let deliver = |rows: &[&str]| {
+        let text = format!(
+            "activity,quantity,unit,period_start,period_end,country\n{}\n",
+            rows.join("\n")
+        );
+        project.write("activity/a.csv", text);
+        run_plain(&project)
+    };
+    let first = deliver(&[
+        "electricity,100,kWh,2025-01-01,2025-02-01,DE",
+        "moon dust,1,kg,2025-01-01,2025-02-01,DE",
+    ]);
+    let second = deliver(&[
+        "electricity,150,kWh,2025-01-01,2025-02-01,DE",
+        "moon dust,2,kg,2025-01-01,2025-02-01,DE",
+    ]);
+    let outcome = project.call(&["diff", &first, &second, "--output", "json"]);
+    outcome.expect(0);
+    let difference: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let of = |activity: &str| {
+        let rows = difference["activities"].as_array().unwrap();
+        let is_own = |row: &&Value| row["activity"] == activity && row["scope"] != "3";
+        rows.iter()
+            .find(is_own)
+            .unwrap_or_else(|| panic!("{activity}: {rows:?}"))
+    };
+    let electricity = of("electricity");
+    assert_eq!(electricity["change"], "usage");
+    let kilograms = |side: &str| number(&electricity[side]);
+    assert!(
+        (kilograms("kg_after") - 1.5 * kilograms("kg_before")).abs() < 1e-6,
+        "{electricity}"
+    );
+    assert!(kilograms("kg_before") > 0.0, "{electricity}");
+    // An unknown stays unknown.
+    assert!(of("moon dust")["kg_after"].is_null(), "{difference}");
+    let text = project.call(&["diff", &first, &second]);
+    assert!(text.stdout.contains("Activity data: kg CO2e"), "{}", text.stdout);
+    assert!(!text.stdout.contains("of cloud usage"), "{}", text.stdout);
+    let same = project.call(&["diff", &second, &second]);
+    assert!(
+        same.stdout.contains("Nothing changed"),
+        "{} {}",
+        same.stdout,
+        same.stderr
+    );
+    let months = project.call(&["diff", "2025-01", "2025-02"]);
+    assert!(
+        months.stdout.contains("Cloud usage alone"),
+        "{} {}",
+        months.stdout,
+        months.stderr
+    );
 }
 
 #[test]

@@ -29,6 +29,76 @@ async fn period_folders_without_a_manifest_are_taken_with_a_warning() {
 }
 
 #[tokio::test]
+async fn of_runs_that_file_names_tell_the_newest_counts() {
+    for (names, counts) in [
+        (
+            &["focus_202609120400.csv", "focus_202609130400.csv"][..],
+            &[1][..],
+        ),
+        (&["202609130400.csv", "202609120400.csv.gz"], &[0]),
+        (
+            &[
+                "exp-20260912T040000Z_part1.csv",
+                "exp-20260913T040000Z_part1.csv",
+                "exp-20260913T040000Z_part2.csv",
+            ],
+            &[1, 2],
+        ),
+        // Numbers of parts, names of two exports, a file without a time: nothing is left out.
+        (&["part-00000.csv", "part-00001.csv"], &[0, 1]),
+        (&["2026-09-12-0001.csv", "2026-09-12-0002.csv"], &[0, 1]),
+        (&["0001000000123456.csv.gz", "0001000000123457.csv.gz"], &[0, 1]),
+        (&["a_202609120400.csv", "b_202609130400.csv"], &[0, 1]),
+        (&["focus_202609120400.csv", "rest.csv"], &[0, 1]),
+        (
+            &[
+                "20260912_040000_00012_abcde_5d1c.csv",
+                "20260913_040000_00012_abcde_7f2a.csv",
+            ],
+            &[0, 1],
+        ),
+    ] {
+        let key = |name: &&str| format!("exp/billing_period=2026-09/{name}");
+        let bucket = names
+            .iter()
+            .fold(Bucket::new(), |bucket, name| bucket.data(&key(name)));
+        let found = bucket.discover_as("", Kind::Focus).await;
+        let mut expected: Vec<String> = counts.iter().map(|index| key(&names[*index])).collect();
+        expected.sort();
+        assert_eq!(
+            clean(&found),
+            [format!("exp 2026-09: {}", expected.join(" "))],
+            "{names:?}"
+        );
+        let warned = found.deliveries[0].warnings.join(" ");
+        assert_eq!(
+            warned.contains("1 older run is left out"),
+            counts.len() < names.len(),
+            "{warned}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn files_that_differ_by_a_date_alone_add_up_with_a_warning() {
+    let of = |names: [&str; 2]| {
+        let key = |name: &str| format!("exp/billing_period=2026-09/{name}");
+        Bucket::new().data(&key(names[0])).data(&key(names[1]))
+    };
+    for (names, warns) in [
+        (["exp_20260910.csv", "exp_20260911.csv"], true),
+        (["exp-2026-09-10.csv.gz", "exp-2026-09-11.csv.gz"], true),
+        (["part-0.csv", "part-1.csv"], false),
+        (["a-20260910.csv", "b-20260910.csv"], false),
+    ] {
+        let found = of(names).discover_as("", Kind::Focus).await;
+        assert_eq!(found.deliveries[0].files.len(), 2, "{names:?}");
+        let warned = found.deliveries[0].warnings.join(" ");
+        assert_eq!(warned.contains("differ by a date alone"), warns, "{warned}");
+    }
+}
+
+#[tokio::test]
 async fn other_files_stand_alone() {
     let bucket = Bucket::new()
         .data("a.csv")

@@ -268,7 +268,12 @@ async fn of_runs_of_one_minute_the_one_that_was_asked_for_last_counts() {
             .put(&format!("{folder}/manifest.json"), &manifest)
     };
     let (early, late) = ("2026-07-01T04:00:07.1234567Z", "2026-07-01T04:00:41.1234567Z");
-    for (first, second, newest) in [(early, late, RUN_2), (late, early, RUN_1)] {
+    let without_zone = |time: &'static str| time.trim_end_matches('Z');
+    for (first, second, newest) in [
+        (early, late, RUN_2),
+        (late, early, RUN_1),
+        (without_zone(late), without_zone(early), RUN_1),
+    ] {
         let bucket = of(of(Bucket::new(), RUN_1, first), RUN_2, second);
         let found = bucket.discover_as("", Kind::AzureCost).await;
         assert_eq!(days(&found), ["2026-06: 20260601-20260630 whole"]);
