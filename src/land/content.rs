@@ -103,56 +103,54 @@ impl BufRead for DigestedText {
     }
 }
 
-/// Hashes text by lines; line ends are held back until something comes after them.
+/// Hashes text; line ends are held back until something comes after them.
 #[derive(Default)]
 struct Lines {
     hash: Sha256,
-    line_ends: u64,
-    /// Carriage returns after which a line end may come.
-    returns: u64,
+    held: Vec<u8>,
 }
+
+/// Line ends that are held back at most: a file of nothing else fills no memory.
+const MOST_HELD: usize = 1 << 16;
 
 impl Lines {
     fn add(&mut self, mut bytes: &[u8]) {
-        if self.returns == 0 && !bytes.contains(&b'\r') {
+        if self.held.last() != Some(&b'\r') && !bytes.contains(&b'\r') {
             let last = bytes.iter().rposition(|byte| *byte != b'\n');
             let (text, line_ends) = bytes.split_at(last.map_or(0, |last| last + 1));
-            if !text.is_empty() {
-                self.write(text);
-            }
-            self.line_ends += line_ends.len() as u64;
+            self.write(text);
+            self.hold(line_ends);
             return;
         }
         while let Some(at) = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
-            if at > 0 {
-                self.write(&bytes[..at]);
+            self.write(&bytes[..at]);
+            if bytes[at] == b'\n' && self.held.last() == Some(&b'\r') {
+                self.held.pop();
             }
-            if bytes[at] == b'\r' {
-                self.returns += 1;
-            } else {
-                // The last carriage return belongs to the line end, others to the text.
-                if self.returns > 1 {
-                    self.returns -= 1;
-                    self.write(&[]);
-                }
-                self.returns = 0;
-                self.line_ends += 1;
-            }
+            self.hold(&bytes[at..=at]);
             bytes = &bytes[at + 1..];
         }
-        if !bytes.is_empty() {
-            self.write(bytes);
+        self.write(bytes);
+    }
+
+    fn hold(&mut self, line_ends: &[u8]) {
+        self.held.extend_from_slice(line_ends);
+        if self.held.len() > MOST_HELD {
+            // The last may be one half of a line end.
+            let last = self.held.pop();
+            self.hash.update(&self.held);
+            self.held.clear();
+            self.held.extend(last);
         }
     }
 
-    /// Hashes what was held back, and text that begins and ends within lines.
+    /// Hashes what was held back, and the text that comes after it.
     fn write(&mut self, text: &[u8]) {
-        for _ in 0..std::mem::take(&mut self.line_ends) {
-            self.hash.update(b"\n");
+        if text.is_empty() {
+            return;
         }
-        for _ in 0..std::mem::take(&mut self.returns) {
-            self.hash.update(b"\r");
-        }
+        self.hash.update(&self.held);
+        self.held.clear();
         self.hash.update(text);
     }
 }

@@ -52,7 +52,11 @@ pub async fn refusal(workspace: &Workspace, slice: &PlannedSlice) -> Result<Opti
     Ok((!gone.is_empty()).then(|| {
         Error::external("files of a folder without a manifest are gone, and others of it are as they were landed")
             .at(format!("slice {key}"))
-            .because(format!("{} with {count} landed rows", names.join(", ")))
+            .because(format!(
+                "{} with {count} landed {}",
+                names.join(", "),
+                if count == 1 { "row" } else { "rows" }
+            ))
             .hint(format!(
                 "the slice stays as it was landed until they are back; if their rows are to go: `offgridflow maintain --forget {}/{}/{}/{period}`, then run again",
                 key.tenant, key.source, key.export

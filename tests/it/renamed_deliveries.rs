@@ -225,7 +225,7 @@ fn a_part_that_is_gone_from_a_folder_keeps_its_rows_until_somebody_says_otherwis
         project
             .land()
             .expect(4)
-            .says("part-1.csv with 1 landed rows")
+            .says("part-1.csv with 1 landed row")
             .says("offgridflow maintain --forget acme/bills/exp/2025-01");
         assert_eq!(project.billed(), usd("6", 3));
     }
