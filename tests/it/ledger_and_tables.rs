@@ -4,65 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::kill_points::two_sources;
 use crate::support::Project;
 use crate::support::bills::{Line, cur2_csv, deliver_cur2};
 use crate::support::project::source;
-use crate::tags::{numbers, parquet, texts, times};
 
 const DATABASE: [&str; 3] = [
     "data/offgridflow.db",
     "data/offgridflow.db-wal",
     "data/offgridflow.db-shm",
 ];
-
-/// Two sources: an AWS export, and a FOCUS period of a CSV file, with a row that breaks the contract, and a Parquet file.
-fn two_sources() -> Project {
-    let sources = source("cur", "aws_cur2", "cur") + &source("mixed", "focus", "mixed");
-    let project = Project::new(&format!(
-        "[landing]\nmax_rejected = 1\n[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{sources}"
-    ));
-    let lines = [Line::instance("2026-09-02", 5), Line::instance("2026-09-03", 7)];
-    deliver_cur2(
-        &project,
-        "cur",
-        "2026-09",
-        "first",
-        &[cur2_csv("2026-09", &lines)],
-    );
-    project.write(
-        "mixed/billing_period=2026-09/a.csv",
-        focus_csv(&["1", "1,5", "2"]),
-    );
-    let bill = parquet(vec![
-        ("BilledCost", numbers([4.0, 8.0])),
-        ("BillingAccountId", texts("billing-1", 2)),
-        ("BillingCurrency", texts("USD", 2)),
-        ("ChargeCategory", texts("Usage", 2)),
-        ("ChargePeriodStart", times(2)),
-        ("ProviderName", texts("Google", 2)),
-    ]);
-    project.write("mixed/billing_period=2026-09/b.parquet", bill);
-    project
-}
-
-fn focus_csv(costs: &[&str]) -> String {
-    let lines = costs.iter().map(|cost| {
-        format!(
-            "\"{cost}\",billing-1,USD,2026-09-01T00:00:00Z,Usage,2026-09-02T00:00:00Z,Google,Compute Engine\n"
-        )
-    });
-    let header = "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargeCategory,ChargePeriodStart,\
-                  ProviderName,ServiceName\n";
-    header.to_string() + &lines.collect::<String>()
-}
-
-/// What landing has to keep: rows and costs by source, and the rejected row.
-fn landed(project: &Project) -> Vec<Vec<String>> {
-    project.rows(
-        "select source, 'usage' as what, count(*) as lines, cast(sum(billed_cost) as varchar) as cost from normalize.usage group by 1 \
-         union all select source, 'rejected', count(*), min(reason) from system.quarantine group by 1 order by 1, 2",
-    )
-}
 
 /// Every published folder with its files: plain ones by name, the others by how many there are.
 fn published(project: &Project) -> BTreeMap<String, usize> {
@@ -81,69 +32,6 @@ fn published(project: &Project) -> BTreeMap<String, usize> {
         }
     }
     files
-}
-
-/// Kills a run after its `write`-th write; `false` when it ended before.
-fn killed_after(project: &Project, write: u64, arguments: &[&str]) -> bool {
-    let mut command = project.command(arguments);
-    command.env("OFFGRIDFLOW_KILL_AT", format!("after:{write}"));
-    let output = command.output().unwrap();
-    match output.status.code() {
-        None => true,
-        Some(code) => {
-            assert_eq!(code, 0, "{}", String::from_utf8_lossy(&output.stderr));
-            false
-        }
-    }
-}
-
-#[test]
-fn landing_that_is_killed_after_any_write_ends_as_if_it_had_not_been() {
-    let clean = two_sources();
-    clean.land().expect(0);
-    let wanted = landed(&clean);
-    assert_eq!(
-        wanted.iter().map(|row| row[2].as_str()).collect::<Vec<_>>(),
-        ["2", "1", "4"]
-    );
-    let mut write = 1;
-    loop {
-        let project = two_sources();
-        if !killed_after(&project, write, &["run", "--select", "raw.*"]) {
-            break;
-        }
-        project.land().expect(0);
-        assert_eq!(landed(&project), wanted, "killed after write {write}");
-        write += 1;
-    }
-    assert!(write > 10, "only {write} writes");
-}
-
-#[test]
-fn a_run_that_is_killed_while_it_builds_and_publishes_ends_as_if_it_had_not_been() {
-    let tables = "select month, cast(sum(billed_cost) as varchar), cast(sum(total_location_gco2e) as varchar), sum(line_count) \
-                  from publish.emissions_by_account_month group by 1 order by 1";
-    let clean = two_sources();
-    clean.run().expect(0);
-    let wanted = (landed(&clean), clean.rows(tables), published(&clean));
-    // Every write in a long test run; else some of them, others in each process.
-    let (first, step) = match std::env::var("OFFGRIDFLOW_TEST_LONG") {
-        Ok(_) => (1, 1),
-        Err(_) => (20 + u64::from(std::process::id() % 40), 40),
-    };
-    let mut write = first;
-    loop {
-        let project = two_sources();
-        if !killed_after(&project, write, &["run"]) {
-            break;
-        }
-        project.run().expect(0);
-        let found = (landed(&project), project.rows(tables), published(&project));
-        assert_eq!(found, wanted, "killed after write {write}");
-        assert!(project.plan().is_empty(), "killed after write {write}");
-        write += step;
-    }
-    assert!(write > 100, "only {write} writes");
 }
 
 fn remove_database(project: &Project) {

@@ -7,6 +7,7 @@ pub mod bigquery;
 pub mod bigquery_stub;
 pub mod bills;
 pub mod cluster;
+pub mod contents;
 pub mod fault_proxy;
 pub mod gcs;
 pub mod http;
