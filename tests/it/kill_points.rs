@@ -1,229 +1,47 @@
 //! A run that dies at any of its writes, and another one behind it, give what one run gives that did not die.
 
-use std::process::Command;
+use crate::support::bench::{ALL_MODELS, Bench, OWN_MODELS};
+use crate::support::contents::{Contents, assert_same};
+use crate::support::s3::S3;
 
-use offgridflow::run::observer::Silent;
-use offgridflow::warehouse::Location;
-
-use crate::support::Project;
-use crate::support::bills::{Line, cur2_csv, deliver_cur2};
-use crate::support::contents::{Contents, contents};
-use crate::support::in_process::InProcess;
-use crate::support::project::source;
-use crate::support::s3::{ACCESS_KEY, S3, SECRET_KEY};
-use crate::tags::{numbers, parquet, texts, times};
-
-/// Two sources: an AWS export, and a FOCUS period of a CSV file, with a row that breaks the contract, and a Parquet file.
-pub fn two_sources() -> Project {
-    let project = Project::new(&configuration(""));
-    deliver_bill(&project, "2026-09", "first", 5);
-    project.write(
-        "mixed/billing_period=2026-09/a.csv",
-        focus_csv(&["1", "1,5", "2"]),
-    );
-    let bill = parquet(vec![
-        ("BilledCost", numbers([4.0, 8.0])),
-        ("BillingAccountId", texts("billing-1", 2)),
-        ("BillingCurrency", texts("USD", 2)),
-        ("ChargeCategory", texts("Usage", 2)),
-        ("ChargePeriodStart", times(2)),
-        ("ProviderName", texts("Google", 2)),
-    ]);
-    project.write("mixed/billing_period=2026-09/b.parquet", bill);
-    project
-}
-
-fn configuration(head: &str) -> String {
-    let sources = source("cur", "aws_cur2", "cur") + &source("mixed", "focus", "mixed");
-    format!("{head}[landing]\nmax_rejected = 1\n[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{sources}")
-}
-
-fn deliver_bill(project: &Project, period: &str, execution: &str, hours: u32) {
-    let lines = [
-        Line::instance(&format!("{period}-02"), hours),
-        Line::instance(&format!("{period}-03"), 7),
-    ];
-    deliver_cur2(project, "cur", period, execution, &[cur2_csv(period, &lines)]);
-}
-
-fn focus_csv(costs: &[&str]) -> String {
-    let lines = costs.iter().map(|cost| {
-        format!(
-            "\"{cost}\",billing-1,USD,2026-09-01T00:00:00Z,Usage,2026-09-02T00:00:00Z,Google,Compute Engine\n"
-        )
-    });
-    let header = "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargeCategory,ChargePeriodStart,\
-                  ProviderName,ServiceName\n";
-    header.to_string() + &lines.collect::<String>()
-}
-
-/// Models of the project's own on top of what landed: a rollup and two published tables, planned in a moment. The built-in
-/// ones are written in the same way, and there are many more of them.
-const MODELS: [(&str, &str); 3] = [
-    (
-        "rollup/bill",
-        "/* model\ngrain = \"one row per slice\"\nkind = \"incremental\"\n\
-         partition = [\"tenant\", \"source\", \"export\", \"period\"]\n\
-         audits = [\"unique(tenant, source, export, period)\", \"not_null(cost)\"]\n*/\n\
-         SELECT tenant, source, export, period, count(*) AS line_count, sum(cost) AS cost FROM (\n\
-         SELECT tenant, source, export, period, money(line_item_unblended_cost) AS cost FROM raw.aws_cur2\n\
-         UNION ALL SELECT tenant, source, export, period, money(\"BilledCost\") FROM raw.focus\n\
-         UNION ALL SELECT tenant, source, export, period, money(\"BilledCost\") FROM raw.focus_parquet\n\
-         ) AS lines GROUP BY tenant, source, export, period",
-    ),
-    (
-        "publish/bill",
-        "/* model\ngrain = \"one row per tenant, source and period\"\nkind = \"incremental\"\n\
-         partition = [\"tenant\", \"period\"]\n*/\n\
-         SELECT tenant, source, period, sum(line_count) AS line_count, sum(cost) AS cost\n\
-         FROM rollup.bill GROUP BY tenant, source, period",
-    ),
-    (
-        "publish/bill_total",
-        "/* model\ngrain = \"one row per tenant\"\nkind = \"full\"\n*/\n\
-         SELECT tenant, sum(line_count) AS line_count, sum(cost) AS cost FROM publish.bill GROUP BY tenant",
-    ),
-];
-const OWN_MODELS: &[&str] = &["raw.*", "rollup.bill", "publish.bill", "publish.bill_total"];
-const ALL_MODELS: &[&str] = &[];
-
-/// A project whose runs begin again and again from one state; its tables lie in its folder or on a server.
-struct Bench {
-    project: Project,
-    server: Option<S3>,
-    select: &'static [&'static str],
-    begun: u32,
-}
-
-impl Bench {
-    /// With the state that is there before the first run.
-    fn new(server: Option<S3>, select: &'static [&'static str]) -> Bench {
-        let project = two_sources();
-        for (name, text) in MODELS {
-            project.write(&format!("sql/{name}.sql"), text);
-        }
-        project.write("access-key", ACCESS_KEY);
-        project.write("secret-key", SECRET_KEY);
-        std::fs::create_dir_all(project.path("data")).unwrap();
-        let mut bench = Bench {
-            project,
-            server,
-            select,
-            begun: 0,
-        };
-        bench.keep();
-        bench.begin_again();
-        bench
+/// Kills a run at a write; `false` when it ended before.
+fn dies(bench: &Bench, moment: &str) -> bool {
+    let mut command = bench.project.command(&bench.arguments());
+    command.env("OFFGRIDFLOW_KILL_AT", moment);
+    let output = command.output().unwrap();
+    if let Some(code) = output.status.code() {
+        assert_eq!(code, 0, "{}", String::from_utf8_lossy(&output.stderr));
     }
-
-    /// The state to begin from is from now on the one that is there.
-    fn keep(&mut self) {
-        self.copy("data", "kept");
-        self.copy_tables(&format!("{}", self.begun), "kept");
-    }
-
-    /// Puts the kept state back.
-    fn begin_again(&mut self) {
-        self.copy("kept", "data");
-        self.begun += 1;
-        let Some(server) = &self.server else { return };
-        let profile = server
-            .profile("server")
-            .replace("env:TEST_S3_ACCESS_KEY", "file:access-key")
-            .replace("env:TEST_S3_SECRET_KEY", "file:secret-key");
-        self.project.configure(&configuration(&format!(
-            "[warehouse]\nurl = \"s3://lake/{}\"\nprofile = \"server\"\n[database]\nurl = \"sqlite://./data/offgridflow.db\"\n{profile}",
-            self.begun
-        )));
-        self.copy_tables("kept", &format!("{}", self.begun));
-    }
-
-    fn copy(&self, from: &str, to: &str) {
-        let (from, to) = (self.project.path(from), self.project.path(to));
-        let _ = std::fs::remove_dir_all(&to);
-        let copied = Command::new("cp").arg("-a").args([from, to]).status();
-        assert!(copied.unwrap().success());
-    }
-
-    fn copy_tables(&self, from: &str, to: &str) {
-        let Some(server) = &self.server else { return };
-        let values = [
-            ("endpoint", format!("http://127.0.0.1:{}", server.port)),
-            ("allow_http", "true".into()),
-            ("region", "us-east-1".into()),
-            ("access_key_id", ACCESS_KEY.into()),
-            ("secret_access_key", SECRET_KEY.into()),
-        ];
-        let values = values.map(|(key, value)| (key.to_string(), value)).into();
-        let lake = Location::open_with("s3://lake", std::path::Path::new("/"), "server", &values).unwrap();
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async {
-            for path in lake.child(from).paths().await.unwrap() {
-                lake.copy(&format!("{from}/{path}"), &format!("{to}/{path}"))
-                    .await
-                    .unwrap();
-            }
-        });
-    }
-
-    /// A run to its end, and what is there behind it.
-    fn run(&self) -> Contents {
-        let mut process = InProcess::configured(&self.project);
-        let report = process.run(self.select, &Silent);
-        assert_eq!(report.exit_code(), 0, "{:?}", report.errors);
-        assert_eq!(process.steps(self.select), 0, "nothing is left to do");
-        contents(&process)
-    }
-
-    /// Kills a run at a write; `false` when it ended before.
-    fn dies(&self, moment: &str) -> bool {
-        let select = self.select.iter().flat_map(|table| ["--select", table]);
-        let arguments: Vec<&str> = ["run"].into_iter().chain(select).collect();
-        let mut command = self.project.command(&arguments);
-        command.env("OFFGRIDFLOW_KILL_AT", moment);
-        let output = command.output().unwrap();
-        if let Some(code) = output.status.code() {
-            assert_eq!(code, 0, "{}", String::from_utf8_lossy(&output.stderr));
-        }
-        output.status.code().is_none()
-    }
-
-    /// Dies at every write in a long test run; else at one in `step`, others in each process.
-    fn dies_anywhere(&mut self, wanted: &Contents, step: u64) {
-        let (first, step) = match is_long() {
-            true => (1, 1),
-            false => (1 + u64::from(std::process::id()) % step, step),
-        };
-        let mut write = first;
-        loop {
-            let side = if write % 2 == 0 { "before" } else { "after" };
-            let moment = format!("{side}:{write}");
-            self.begin_again();
-            if !self.dies(&moment) {
-                break;
-            }
-            assert_same(&self.run(), wanted, &moment);
-            write += step;
-        }
-        assert!(write > 40, "a run ended before write {write}");
-    }
+    output.status.code().is_none()
 }
 
 fn is_long() -> bool {
     std::env::var("OFFGRIDFLOW_TEST_LONG").is_ok()
 }
 
-fn assert_same(found: &Contents, wanted: &Contents, moment: &str) {
-    let names = |contents: &Contents| contents.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(found), names(wanted), "killed {moment}");
-    for (name, rows) in wanted {
-        assert_eq!(&found[name], rows, "{name}, killed {moment}");
+/// Dies at every write in a long test run; else at one in `step`, others in each process.
+fn dies_anywhere(bench: &mut Bench, wanted: &Contents, step: u64) {
+    let (first, step) = match is_long() {
+        true => (1, 1),
+        false => (1 + u64::from(std::process::id()) % step, step),
+    };
+    let mut write = first;
+    loop {
+        let side = if write % 2 == 0 { "before" } else { "after" };
+        let moment = format!("{side}:{write}");
+        bench.begin_again();
+        if !dies(bench, &moment) {
+            break;
+        }
+        assert_same(&bench.run().contents, wanted, &format!("killed {moment}"));
+        write += step;
     }
+    assert!(write > 40, "a run ended before write {write}");
 }
 
 /// The first run, and one that finds a restated period, another rejected row and a new period.
-fn dies_anywhere(mut bench: Bench, step: u64) {
-    let first = bench.run();
+fn first_and_second_run(mut bench: Bench, step: u64) {
+    let first = bench.run().contents;
     assert_eq!(
         (
             first["raw.aws_cur2"].len(),
@@ -233,34 +51,29 @@ fn dies_anywhere(mut bench: Bench, step: u64) {
         ),
         (2, 2, 2, 1)
     );
-    bench.dies_anywhere(&first, step);
+    dies_anywhere(&mut bench, &first, step);
 
     // The run that was not killed is the ground of the next one.
     bench.keep();
-    deliver_bill(&bench.project, "2026-09", "second", 6);
-    deliver_bill(&bench.project, "2026-10", "first", 3);
-    bench.project.write(
-        "mixed/billing_period=2026-09/a.csv",
-        focus_csv(&["2,5", "1", "16"]),
-    );
+    bench.deliver_again();
     bench.begin_again();
-    let second = bench.run();
+    let second = bench.run().contents;
     for name in ["quarantine", "published/bill", "published/bill_total"] {
         assert_ne!(second.get(name), first.get(name), "{name}");
     }
     assert_eq!(second["published/bill_total: folders"], ["3"]);
-    bench.dies_anywhere(&second, step);
+    dies_anywhere(&mut bench, &second, step);
 }
 
 #[test]
 fn a_run_that_dies_at_any_write_and_another_one_give_what_one_run_gives() {
-    dies_anywhere(Bench::new(None, OWN_MODELS), 6);
+    first_and_second_run(Bench::new(None, OWN_MODELS), 6);
     if is_long() {
-        dies_anywhere(Bench::new(None, ALL_MODELS), 1);
+        first_and_second_run(Bench::new(None, ALL_MODELS), 1);
     }
 }
 
 #[test]
 fn a_run_on_tables_in_a_bucket_may_die_at_any_write_too() {
-    dies_anywhere(Bench::new(Some(S3::start(&["lake"])), OWN_MODELS), 8);
+    first_and_second_run(Bench::new(Some(S3::start(&["lake"])), OWN_MODELS), 8);
 }

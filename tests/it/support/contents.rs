@@ -24,6 +24,16 @@ pub fn contents(process: &InProcess) -> Contents {
     process.runtime.block_on(read(process))
 }
 
+/// Fails at the first table whose rows differ.
+#[track_caller]
+pub fn assert_same(found: &Contents, wanted: &Contents, what: &str) {
+    let names = |contents: &Contents| contents.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(found), names(wanted), "{what}");
+    for (name, rows) in wanted {
+        assert_eq!(&found[name], rows, "{name}, {what}");
+    }
+}
+
 async fn read(process: &InProcess) -> Contents {
     let mut contents = Contents::new();
     let workspace = &process.workspace;

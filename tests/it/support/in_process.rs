@@ -61,6 +61,11 @@ impl InProcess {
         })
     }
 
+    /// Ends as a process does: only then may the ledger's file be put elsewhere.
+    pub fn close(self) {
+        self.runtime.block_on(self.workspace.ledger.close());
+    }
+
     /// The rows of a query, every value as text, null as the empty text.
     pub fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         let context = self.workspace.engine.session();

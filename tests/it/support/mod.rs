@@ -3,6 +3,7 @@
 pub mod aws_stub;
 pub mod azure_stub;
 pub mod azurite;
+pub mod bench;
 pub mod bigquery;
 pub mod bigquery_stub;
 pub mod bills;

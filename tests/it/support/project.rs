@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -15,6 +16,17 @@ pub struct Project {
     config: PathBuf,
     environment: Vec<(String, String)>,
 }
+
+/// The sample company and how its first run ended, once for all tests: they read it, and change copies.
+pub static SAMPLE: LazyLock<(Project, Outcome)> = LazyLock::new(|| {
+    // Nothing drops it: the one of an earlier test run goes now.
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sample");
+    let _ = std::fs::remove_dir_all(&place);
+    std::fs::create_dir_all(&place).unwrap();
+    let project = Project::sample_in(TempDir::new_in(&place).unwrap());
+    let ran = project.run();
+    (project, ran)
+});
 
 /// How a command ended.
 #[derive(Debug)]
@@ -52,7 +64,10 @@ impl Project {
 
     /// The bundled sample company with a warehouse of its own.
     pub fn sample() -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::sample_in(TempDir::new().unwrap())
+    }
+
+    fn sample_in(folder: TempDir) -> Self {
         let project = Project {
             folder,
             config: root().join("warehouse/sample/offgridflow.toml"),
@@ -60,6 +75,17 @@ impl Project {
         };
         let data = format!("file://{}", project.path("data").display());
         project.env("OFFGRIDFLOW_WAREHOUSE_URL", &data)
+    }
+
+    /// The sample company behind its first run, in a warehouse that the test may change.
+    pub fn sample_after_a_run() -> Self {
+        let project = Self::sample();
+        let copied = Command::new("cp")
+            .arg("-a")
+            .args([SAMPLE.0.path("data"), project.path("data")])
+            .status();
+        assert!(copied.unwrap().success());
+        project
     }
 
     /// Its configuration file.
