@@ -35,6 +35,11 @@ impl Mirror {
         }
     }
 
+    /// Whether the ledger says what the tables say.
+    pub fn agrees(&self) -> bool {
+        self.raw.is_empty() && self.built.is_empty() && self.gone.is_empty()
+    }
+
     /// Whether the ledger's fingerprints of a table may be believed.
     pub fn believes(&self, table: &str) -> bool {
         !self.built.contains_key(table)
