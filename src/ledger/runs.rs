@@ -9,6 +9,7 @@ use super::errors::failed;
 use super::now;
 use super::open::{Ledger, committed};
 use crate::error::{Error, Result};
+use crate::kill_point;
 
 /// How a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Ledger {
     /// # Errors
     /// External when the database cannot be written.
     pub async fn begin_run(&self, run: NewRun<'_>) -> Result<()> {
-        sqlx::query(
+        let noted = sqlx::query(
             "INSERT INTO run (run_id, verb, pipeline, started_at, status, method_version, factor_set_version)
              VALUES (?, ?, ?, ?, 'running', ?, ?)",
         )
@@ -107,9 +108,8 @@ impl Ledger {
         .bind(now())
         .bind(run.method_version)
         .bind(run.factor_set_version)
-        .execute(&self.pool)
-        .await
-        .map_err(failed)?;
+        .execute(&self.pool);
+        kill_point::around(noted).await.map_err(failed)?;
         Ok(())
     }
 
@@ -124,7 +124,7 @@ impl Ledger {
         exit_code: u8,
         summary_json: Option<&str>,
     ) -> Result<()> {
-        sqlx::query(
+        let noted = sqlx::query(
             "UPDATE run SET finished_at = ?, status = ?, exit_code = ?, summary_json = ? WHERE run_id = ?",
         )
         .bind(now())
@@ -132,9 +132,8 @@ impl Ledger {
         .bind(i64::from(exit_code))
         .bind(summary_json)
         .bind(run_id)
-        .execute(&self.pool)
-        .await
-        .map_err(failed)?;
+        .execute(&self.pool);
+        kill_point::around(noted).await.map_err(failed)?;
         Ok(())
     }
 
@@ -145,14 +144,13 @@ impl Ledger {
     /// # Errors
     /// External when the database cannot be written.
     pub async fn interrupt_stale_runs(&self, current_run_id: &str) -> Result<Vec<String>> {
-        let rows = sqlx::query(
+        let noted = sqlx::query(
             "UPDATE run SET status = 'interrupted', finished_at = ? WHERE status = 'running' AND run_id <> ? RETURNING run_id",
         )
         .bind(now())
         .bind(current_run_id)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed)?;
+        .fetch_all(&self.pool);
+        let rows = kill_point::around(noted).await.map_err(failed)?;
         rows.iter()
             .map(|row| row.try_get("run_id").map_err(failed))
             .collect()

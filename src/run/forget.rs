@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::mirror;
 use super::report::RunReport;
 use super::workspace::Workspace;
 use crate::config::suggest;
@@ -222,6 +223,7 @@ pub async fn forget(
 async fn remove(workspace: &mut Workspace, run_id: &str, slices: &[ExportSlices]) -> Result<Vec<Removed>> {
     let removed = removed(workspace, slices);
     let noted = workspace.ledger.noted_slices().await?;
+    let agreed = mirror::read(workspace).await?.agrees();
     for slice in slices {
         workspace.ledger.forget_deliveries(slice).await?;
     }
@@ -277,6 +279,10 @@ async fn remove(workspace: &mut Workspace, run_id: &str, slices: &[ExportSlices]
     }
     for slice in slices {
         workspace.ledger.forget_notes(slice).await?;
+    }
+    if agreed {
+        // These commits are no news to the next run; what was there before them is for a run to find and to tell.
+        mirror::correct(workspace).await?;
     }
     let detail = serde_json::json!({ "removed": removed });
     workspace

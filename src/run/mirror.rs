@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::raw_slices::{Held, RawSlices};
+use super::unbuilt::some_of;
 use super::workspace::Workspace;
 use crate::error::Result;
 use crate::land::SliceFacts;
@@ -34,6 +35,11 @@ impl Mirror {
         }
     }
 
+    /// Whether the ledger says what the tables say.
+    pub fn agrees(&self) -> bool {
+        self.raw.is_empty() && self.built.is_empty() && self.gone.is_empty()
+    }
+
     /// Whether the ledger's fingerprints of a table may be believed.
     pub fn believes(&self, table: &str) -> bool {
         !self.built.contains_key(table)
@@ -58,6 +64,7 @@ pub async fn read(workspace: &Workspace) -> Result<Mirror> {
     let mut mirror = Mirror::default();
     let mut kinds: BTreeSet<String> = BTreeSet::new();
     let mut unknown = 0;
+    let mut ahead = Vec::new();
     for (name, table) in &workspace.tables.snapshots {
         let state = state_of(table);
         let before = noted.get(name);
@@ -66,7 +73,10 @@ pub async fn read(workspace: &Workspace) -> Result<Mirror> {
         }
         match before {
             None => unknown += 1,
-            Some(before) => mirror.findings.extend(set_back(name, before, &state)),
+            Some(before) => match set_back(name, before, &state) {
+                Some(finding) => mirror.findings.push(finding),
+                None => ahead.push(name.clone()),
+            },
         }
         match kind_of(name) {
             Some(kind) => {
@@ -92,6 +102,12 @@ pub async fn read(workspace: &Workspace) -> Result<Mirror> {
     if noted.is_empty() && unknown > 0 {
         mirror.findings.push(format!(
             "the ledger knows nothing of the {unknown} tables in the warehouse: what it mirrors is made again from them"
+        ));
+    }
+    if !ahead.is_empty() {
+        mirror.findings.push(format!(
+            "the ledger is older than {}, as after a run that was killed or was another machine's: what it mirrors is made again from there",
+            some_of(&ahead)
         ));
     }
     let is_damaged = |kind: &String| {

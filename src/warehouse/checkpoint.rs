@@ -2,6 +2,7 @@
 
 use deltalake_core::checkpoints::create_checkpoint;
 
+use super::LAST_CHECKPOINT;
 use super::table::Table;
 use crate::error::Result;
 
@@ -15,11 +16,11 @@ impl Table {
     /// External when the store cannot be read.
     pub async fn commits_since_checkpoint(&self) -> Result<u64> {
         let log = self.location.child("_delta_log");
-        if !log.exists("_last_checkpoint").await? {
+        if !log.exists(LAST_CHECKPOINT).await? {
             return Ok(self.version() + 1);
         }
         let pointer: serde_json::Value =
-            serde_json::from_slice(&log.read("_last_checkpoint").await?).unwrap_or_default();
+            serde_json::from_slice(&log.read(LAST_CHECKPOINT).await?).unwrap_or_default();
         let behind = pointer["version"].as_u64().map(|version| version + 1);
         Ok((self.version() + 1).saturating_sub(behind.unwrap_or_default()))
     }

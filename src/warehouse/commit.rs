@@ -139,6 +139,7 @@ impl Warehouse {
                     }
                     _ => return Err(error.into()),
                 },
+                Err(DeltaTableError::InvalidVersion(version)) => return Err(headless(version)),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -186,6 +187,15 @@ fn actions(table: &Table, commit: &Commit) -> Result<Vec<Action>> {
     let added = commit.added.iter();
     actions.extend(added.map(|file| Action::Add(add_action(file, now, true))));
     Ok(actions)
+}
+
+/// A log whose checkpoint tells of a version that has no entry any more: a commit does not find its ground.
+fn headless(version: u64) -> Error {
+    Error::external(format!("the log of the table ends with version {version}, whose entry is gone"))
+        .because(format!("a checkpoint tells of it, but {version:020}.json is not there"))
+        .hint(format!(
+            "restore that file in the table's folder `_delta_log` from a backup; or delete {version:020}.checkpoint.parquet and `_last_checkpoint` there and run again, which makes anew what the version held"
+        ))
 }
 
 /// Whether another writer's commit put files where this one replaces some.

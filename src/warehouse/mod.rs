@@ -44,6 +44,9 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
+/// The file of a log that names its newest checkpoint.
+const LAST_CHECKPOINT: &str = "_last_checkpoint";
+
 /// The warehouse of one run: where it lies and the snapshots of its tables read so far.
 #[derive(Clone)]
 pub struct Warehouse {
@@ -123,6 +126,9 @@ fn damaged(name: &str, location: &Location, error: &Error) -> Error {
         .at(location.uri(&location.prefix))
         .because(error);
     let way_out = match name.starts_with("raw.") {
+        _ if error.to_string().contains(LAST_CHECKPOINT) => {
+            "delete the file `_last_checkpoint` in its folder `_delta_log` and run again: the checkpoint that it names is gone or empty, and the commits tell the same; or restore the folder from a backup"
+        }
         true => {
             "restore its folder `_delta_log` from a backup; or move the table's folder away and run again with --full-refresh, which lands its deliveries anew"
         }

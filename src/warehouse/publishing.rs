@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 
 /// The folder of all plain snapshots.
 const FOLDER: &str = "published";
+/// The file that says which snapshot is the current one.
+const POINTER: &str = "latest.json";
 /// Older snapshots that stay readable for those who still hold their names.
 const KEPT_SNAPSHOTS: usize = 2;
 
@@ -25,6 +27,9 @@ struct Pointer {
     /// Snapshots that were current before and stay readable, newest first.
     #[serde(default)]
     previous: Vec<String>,
+    /// The files of `current` are being replaced by those of a newer snapshot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_being_replaced: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -34,18 +39,27 @@ struct PointedFile {
     bytes: u64,
 }
 
+impl Pointer {
+    fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec_pretty(self)
+            .map_err(|e| Error::internal("the pointer to a snapshot cannot be written").because(e))
+    }
+}
+
 /// The name below `publish`.
 fn short(table: &Table) -> &str {
     table.name.trim_start_matches("publish.")
 }
 
 impl Warehouse {
-    /// Which rows the snapshot holds that `latest.json` names, if any.
+    /// Which rows the snapshot holds that `latest.json` names and `current` holds too, if any.
     ///
     /// # Errors
     /// External when the store cannot be read.
     pub async fn published_contents(&self, table: &str) -> Result<Option<String>> {
-        Ok(self.pointer(table).await?.map(|pointer| pointer.contents))
+        let pointer = self.pointer(table).await?;
+        let whole = pointer.filter(|pointer| !pointer.is_being_replaced);
+        Ok(whole.map(|pointer| pointer.contents))
     }
 
     /// A name for a new snapshot of a table, with an empty folder. What a killed process left there is removed; a folder that
@@ -72,13 +86,23 @@ impl Warehouse {
             .child(&format!("{FOLDER}/{}/{snapshot}", short(table)))
     }
 
-    /// Makes a written snapshot the current one: fixed names first, the pointer last.
+    /// Makes a written snapshot the current one: fixed names first, the pointer last. Meanwhile the pointer says so: where a
+    /// process dies in between, a table that is set back must not pass for published.
     ///
     /// # Errors
     /// External when the store refuses; the pointer then still names the snapshot before.
     pub async fn point_to_snapshot(&self, table: &Table, snapshot: &str, files: &[StagedFile]) -> Result<()> {
         let name = short(table);
         let root = self.location.child(&format!("{FOLDER}/{name}"));
+        let mut previous = Vec::new();
+        if let Some(mut before) = self.pointer(name).await? {
+            before.is_being_replaced = true;
+            root.write(POINTER, before.to_json()?).await?;
+            previous.push(before.snapshot);
+            previous.extend(before.previous);
+        }
+        previous.retain(|before| before != snapshot);
+        previous.truncate(KEPT_SNAPSHOTS);
         let mut parts = Vec::new();
         for (index, file) in files.iter().enumerate() {
             let part = format!("current/part-{index:05}.parquet");
@@ -91,13 +115,6 @@ impl Warehouse {
                 root.delete(&part).await?;
             }
         }
-        let mut previous = Vec::new();
-        if let Some(before) = self.pointer(name).await? {
-            previous.push(before.snapshot);
-            previous.extend(before.previous);
-        }
-        previous.retain(|before| before != snapshot);
-        previous.truncate(KEPT_SNAPSHOTS);
         let pointer = Pointer {
             table: table.name.clone(),
             snapshot: snapshot.to_string(),
@@ -113,10 +130,9 @@ impl Warehouse {
                 })
                 .collect(),
             previous,
+            is_being_replaced: false,
         };
-        let text = serde_json::to_vec_pretty(&pointer)
-            .map_err(|e| Error::internal("the pointer to a snapshot cannot be written").because(e))?;
-        root.write("latest.json", text).await?;
+        root.write(POINTER, pointer.to_json()?).await?;
         // What is neither current nor was: what a killed process left, too.
         for folder in root.folders().await? {
             if folder != "current" && folder != snapshot && !pointer.previous.contains(&folder) {
@@ -127,11 +143,126 @@ impl Warehouse {
     }
 
     async fn pointer(&self, table: &str) -> Result<Option<Pointer>> {
-        let path = format!("{FOLDER}/{table}/latest.json");
+        let path = format!("{FOLDER}/{table}/{POINTER}");
         if !self.location.exists(&path).await? {
             return Ok(None);
         }
         // One that cannot be read is written anew.
         Ok(serde_json::from_slice(&self.location.read(&path).await?).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{Int64Array, RecordBatch};
+    use datafusion::arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::warehouse::{Commit, Replaced, Stager};
+
+    const TABLE: &str = "publish.inventory";
+
+    fn rows(number: i64) -> RecordBatch {
+        let schema = Schema::new(vec![Field::new("number", DataType::Int64, true)]);
+        RecordBatch::try_new(Arc::new(schema), vec![Arc::new(Int64Array::from(vec![number]))]).unwrap()
+    }
+
+    /// One file with one row for each number.
+    async fn files(location: &Location, numbers: &[i64]) -> Vec<StagedFile> {
+        let mut files = Vec::new();
+        for number in numbers {
+            let mut stager = Stager::plain(location.clone(), "run", rows(0).schema()).unwrap();
+            stager.write(&rows(*number)).await.unwrap();
+            files.extend(stager.finish().await.unwrap());
+        }
+        files
+    }
+
+    async fn version(warehouse: &Warehouse, numbers: &[i64]) -> Table {
+        let commit = Commit {
+            table: TABLE.into(),
+            schema: rows(0).schema(),
+            partition_columns: Vec::new(),
+            replaced: Replaced::Nothing,
+            added: files(&warehouse.table_location(TABLE), numbers).await,
+            transactions: Vec::new(),
+            facts: None,
+            run_id: "run".into(),
+        };
+        warehouse.commit(commit).await.unwrap()
+    }
+
+    async fn publish(warehouse: &Warehouse, table: &Table, run_id: &str, numbers: &[i64]) {
+        let snapshot = warehouse.begin_snapshot(table, run_id).await.unwrap();
+        let folder = warehouse.snapshot_location(table, &snapshot);
+        let files = files(&folder, numbers).await;
+        warehouse
+            .point_to_snapshot(table, &snapshot, &files)
+            .await
+            .unwrap();
+    }
+
+    async fn paths(warehouse: &Warehouse, folder: &str) -> Vec<String> {
+        let folder = warehouse.location.child(&format!("published/inventory/{folder}"));
+        let mut paths = folder.paths().await.unwrap();
+        paths.sort();
+        paths
+    }
+
+    #[tokio::test]
+    async fn a_publish_that_died_is_made_again_also_of_a_table_that_was_set_back() {
+        let profile = crate::config::Profile::default();
+        let location = Location::open("memory:///lake", std::path::Path::new("/"), &profile).unwrap();
+        let warehouse = Warehouse::new(location);
+        let older = version(&warehouse, &[1]).await;
+        publish(&warehouse, &older, "first", &[1, 2, 3]).await;
+        assert_eq!(
+            paths(&warehouse, "current").await,
+            ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
+        );
+        let contents = async || warehouse.published_contents("inventory").await.unwrap();
+        assert_eq!(contents().await, Some(older.identity().to_string()));
+
+        // It dies when one of two files of the new snapshot has its fixed name, and its folder holds what none names.
+        let newer = version(&warehouse, &[2]).await;
+        let snapshot = warehouse.begin_snapshot(&newer, "dies").await.unwrap();
+        let folder = warehouse.snapshot_location(&newer, &snapshot);
+        let mut written = files(&folder, &[4, 5]).await;
+        folder
+            .write("half.parquet", b"half a file".to_vec())
+            .await
+            .unwrap();
+        let second = written[1].path.clone();
+        written[1].path = "gone.parquet".into();
+        warehouse
+            .point_to_snapshot(&newer, &snapshot, &written)
+            .await
+            .unwrap_err();
+        assert_eq!(contents().await, None, "neither the one nor the other");
+        assert_eq!(
+            paths(&warehouse, "v0000000001").await.len(),
+            3,
+            "its readers read on"
+        );
+        assert!(paths(&warehouse, &snapshot).await.contains(&second));
+
+        // The table is as it was: it is published again beside the snapshot that readers may hold.
+        publish(&warehouse, &older, "second", &[1, 2, 3]).await;
+        assert_eq!(contents().await, Some(older.identity().to_string()));
+        assert_eq!(paths(&warehouse, "current").await.len(), 3);
+        assert_eq!(paths(&warehouse, "v0000000001-second").await.len(), 3);
+        assert!(
+            paths(&warehouse, &snapshot).await.is_empty(),
+            "what the dead one left is gone"
+        );
+
+        publish(&warehouse, &newer, "third", &[4, 5]).await;
+        assert_eq!(
+            paths(&warehouse, "current").await,
+            ["part-00000.parquet", "part-00001.parquet"]
+        );
+        assert_eq!(paths(&warehouse, &snapshot).await.len(), 2);
     }
 }

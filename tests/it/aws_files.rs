@@ -35,21 +35,21 @@ fn each_role_of_a_chain_is_assumed_from_the_one_before() {
         "role_arn = \"{entry}, {reader}\"\nexternal_id = \"acme-7\"\nrole_session_name = \"nightly\"\n"
     );
     let project = reading(&moto, &keys, "bills", &chain);
-    project.run().expect(0);
+    project.land().expect(0);
     assert_eq!(project.billed(), [("USD".to_string(), "4.608".to_string(), 1)]);
 
     // Without the roles alice may not look into the bucket; neither may a role that was not given the right.
-    let alone = reading(&moto, &keys, "bills", "").run();
+    let alone = reading(&moto, &keys, "bills", "").land();
     alone.expect(4).says("AccessDenied").says("grant s3:ListBucket");
     let chain = format!("role_arn = \"{entry},{nobody}\"\n");
     reading(&moto, &keys, "bills", &chain)
-        .run()
+        .land()
         .expect(4)
         .says("AccessDenied");
 
     // A role that may not assume the next one.
     let chain = format!("role_arn = \"{nobody},{reader}\"\n");
-    let outcome = reading(&moto, &keys, "bills", &chain).run();
+    let outcome = reading(&moto, &keys, "bills", &chain).land();
     outcome
         .expect(4)
         .says("sts:AssumeRole")
@@ -69,12 +69,12 @@ fn each_refusal_of_a_bucket_has_its_own_advice() {
     let keys = moto.user("alice", &["s3:*"]);
     moto.enforce();
 
-    reading(&moto, &keys, "bills", "").run().expect(0);
+    reading(&moto, &keys, "bills", "").land().expect(0);
     let wrong = Keys {
         id: keys.id.clone(),
         secret: "not-the-secret".to_string(),
     };
-    let outcome = reading(&moto, &wrong, "bills", "").run();
+    let outcome = reading(&moto, &wrong, "bills", "").land();
     outcome
         .expect(4)
         .says("SignatureDoesNotMatch")
@@ -88,16 +88,16 @@ fn each_refusal_of_a_bucket_has_its_own_advice() {
         secret: keys.secret.clone(),
     };
     reading(&moto, &unknown, "bills", "")
-        .run()
+        .land()
         .expect(4)
         .says("InvalidAccessKeyId")
         .says("does not exist or was deactivated");
     reading(&moto, &keys, "no-such-bucket", "")
-        .run()
+        .land()
         .expect(4)
         .says("the bucket or container does not exist");
     let asks_payer = reading(&moto, &keys, "bills", "request_payer = true\n");
-    asks_payer.run().expect(0);
+    asks_payer.land().expect(0);
 }
 
 const CARBON: &str = include_str!("../fixtures/aws_carbon/carbon.csv");
@@ -126,7 +126,7 @@ fn each_version_of_the_carbon_model_is_landed_beside_the_others() {
         );
     };
     deliver("v2.0.0", "2025-01");
-    project.report();
+    project.land_report();
     deliver("v3.0.0", "2025-01");
     deliver("v3.0.0", "2025-02");
     let report = project.report();
@@ -165,7 +165,7 @@ fn each_version_of_the_carbon_model_is_landed_beside_the_others() {
             name,
             &carbon_of("v3.0.0", "2025-02").replace("MTCO2e,0.5,", "KG,0.5,"),
         );
-        project.run()
+        project.land()
     };
     outcome.expect(3).says("the unit `KG` is not MTCO2e");
 }

@@ -92,7 +92,7 @@ fn the_newest_run_of_a_month_replaces_the_others() {
         project.value("select distinct export || ' ' || period from normalize.usage"),
         "costs/daily 2026-09"
     );
-    assert_eq!(project.report()["sources"][0]["slices_current"], 1);
+    assert_eq!(project.land_report()["sources"][0]["slices_current"], 1);
 
     deliver(
         &project,
@@ -101,7 +101,7 @@ fn the_newest_run_of_a_month_replaces_the_others() {
         1,
         &[csv("Usage", &["8"])],
     );
-    assert_eq!(project.report()["sources"][0]["slices_replaced"], 1);
+    assert_eq!(project.land_report()["sources"][0]["slices_replaced"], 1);
     assert_eq!(billed(&project), [("8".to_string(), 1)]);
 }
 
@@ -109,13 +109,13 @@ fn the_newest_run_of_a_month_replaces_the_others() {
 fn a_month_may_become_empty() {
     let project = azure();
     deliver(&project, RUN_1, "ActualCost", 1, &[csv("Usage", &["9"])]);
-    project.run().expect(0);
+    project.land().expect(0);
     assert_eq!(billed(&project), [("9".to_string(), 1)]);
     project.write(
         &format!("{MONTH}/{RUN_1}/manifest.json"),
         "{\"manifestVersion\":\"2024-04-01\",\"blobCount\":0,\"dataRowCount\":0}",
     );
-    project.run().expect(0);
+    project.land().expect(0);
     assert_eq!(billed(&project), []);
 }
 
@@ -133,12 +133,12 @@ fn the_older_manifest_names_its_parts_and_rows() {
     let path = format!("{MONTH}/202609141442/{RUN_1}/manifest.json");
     project.write(&path, manifest(3));
     project
-        .run()
+        .land()
         .expect(3)
         .says("a manifest tells of 3 rows, but its files hold 2")
         .says("manifest.json");
     project.write(&path, manifest(2));
-    project.run().expect(0);
+    project.land().expect(0);
     assert_eq!(billed(&project), [("3".to_string(), 2)]);
 }
 
@@ -146,10 +146,10 @@ fn the_older_manifest_names_its_parts_and_rows() {
 fn runs_without_manifest_are_told_by_their_file_names() {
     let project = azure();
     project.write(&format!("{MONTH}/daily_{RUN_1}.csv"), csv("Usage", &["9"]));
-    project.run().expect(0);
+    project.land().expect(0);
     assert_eq!(billed(&project), [("9".to_string(), 1)]);
     project.write(&format!("{MONTH}/daily_{RUN_2}.csv"), csv("Usage", &["1", "2"]));
-    project.run().expect(0);
+    project.land().expect(0);
     assert_eq!(billed(&project), [("3".to_string(), 2)]);
 }
 
@@ -168,7 +168,7 @@ fn price_sheets_in_the_same_container_are_passed_over() {
         manifest("PriceSheet", RUN_2, 1, &[&name]),
     );
     project
-        .run()
+        .land()
         .expect(0)
         .says("exports PriceSheet, which is no cost");
     assert_eq!(billed(&project), [("9".to_string(), 1)]);
@@ -182,7 +182,7 @@ fn a_file_without_a_cost_column_is_refused() {
         "SubscriptionId,Date,Preis (UnitPrice)\nsub-web,2026-09-15,2\n",
     );
     project
-        .run()
+        .land()
         .expect(3)
         .says("the file has no cost column")
         .says("prices.csv");
@@ -198,7 +198,7 @@ fn one_of_actual_amortized_and_focus_cost_counts() {
         let project = azure();
         project.write("bills/actual.csv", csv("Usage", &["9"]));
         project.write("bills/more.csv", csv("Usage", &["0.5"]));
-        project.run().expect(0);
+        project.land().expect(0);
         assert_eq!(
             billed(&project),
             [("9.5".to_string(), 2)],
@@ -206,7 +206,7 @@ fn one_of_actual_amortized_and_focus_cost_counts() {
         );
         project.write(other, text);
         project
-            .run()
+            .land()
             .expect(2)
             .says("`actual.csv` (actual cost)")
             .says(&format!("({basis} cost)"))
@@ -249,7 +249,7 @@ fn a_focus_source_of_the_same_account_is_the_same_bill() {
     project.write("export/actual.csv", csv("Usage", &["9"]));
     project.write("focus/focus.csv", focus_csv("9"));
     project
-        .run()
+        .land()
         .expect(2)
         .says("`export` and `focus` hold the same bill");
 }
@@ -262,7 +262,7 @@ fn an_amount_that_is_missing_beside_others_is_no_placeholder() {
         format!("{HEADER}\n7000001,sub-web,2026-09-15,Usage,Storage,1,,EUR\n"),
     );
     project
-        .run()
+        .land()
         .expect(3)
         .says("column Cost")
         .says("the cell is empty");
@@ -273,7 +273,7 @@ fn the_raw_table_keeps_the_delivered_spelling() {
     let project = azure();
     let fixture = std::fs::read_to_string(root().join("tests/fixtures/azure_cost/german.csv")).unwrap();
     project.write("bills/german.csv", fixture);
-    project.run().expect(0);
+    project.land().expect(0);
     let log =
         std::fs::read_to_string(project.path("data/raw/azure_cost/_delta_log/00000000000000000000.json"))
             .unwrap();

@@ -268,12 +268,12 @@ fn a_second_run_at_the_same_time_names_the_first_and_leaves() {
     project.write("bills/good.csv", csv("1.25"));
     let lock = offgridflow::ledger::RunLock::acquire(&project.path("data"), "01HOLDER").unwrap();
     project
-        .run()
+        .land()
         .expect(4)
         .says("another run holds the warehouse")
         .says("01HOLDER");
     drop(lock);
-    project.run().expect(0);
+    project.land().expect(0);
 }
 
 #[test]

@@ -102,13 +102,13 @@ fn a_repeated_delivery_is_a_no_op_and_the_order_of_deliveries_does_not_matter() 
         "second",
         std::slice::from_ref(&restated),
     );
-    project.run().expect(0);
-    project.run().expect(0);
+    project.land().expect(0);
+    project.land().expect(0);
     let in_turn = project.billed();
 
     let at_once = three_months();
     deliver_cur2(&at_once, "bills", "2025-02", "second", &[restated]);
-    at_once.run().expect(0);
+    at_once.land().expect(0);
     assert_eq!(at_once.billed(), in_turn);
     // 24 + 24 in January, 10 in February's restatement, 24 + 1 in March, at 0.192.
     assert_eq!(in_turn, [("USD".to_string(), "15.936".to_string(), 5)]);
@@ -197,7 +197,7 @@ fn one_bill_in_two_sources_stops_the_run_and_names_both() {
     project.configure(&format!(
         "[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{sources}role = \"compare\"\n"
     ));
-    project.run().expect(0);
+    project.land().expect(0);
     assert_eq!(project.billed(), [("USD".to_string(), "4.608".to_string(), 1)]);
     assert_eq!(
         project.value("select count(*) from raw.aws_cur2"),
@@ -217,7 +217,7 @@ fn manifests_name_what_belongs_to_a_period_and_old_files_beside_it_do_not_count(
         "first",
         &[part("2025-01-01"), part("2025-01-02"), part("2025-01-03")],
     );
-    project.run().expect(0);
+    project.land().expect(0);
     assert_eq!(project.billed()[0].2, 3);
     // The next version has two parts; the third file of the first one is still there.
     deliver_cur2(
@@ -227,6 +227,6 @@ fn manifests_name_what_belongs_to_a_period_and_old_files_beside_it_do_not_count(
         "second",
         &[part("2025-01-01"), part("2025-01-02")],
     );
-    project.run().expect(0);
+    project.land().expect(0);
     assert_eq!(project.billed()[0].2, 2);
 }

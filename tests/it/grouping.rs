@@ -51,7 +51,7 @@ const QUERIES: [&str; 9] = [
 
 #[test]
 fn every_model_and_query_gives_what_the_engines_own_aggregation_gives() {
-    let project = Project::sample();
+    let project = Project::sample_after_a_run();
     let mut opened = InProcess::open(&project);
     let report = opened.run(&["*"], &Silent);
     assert_eq!(report.exit_code(), 0, "{:?}", report.errors);
@@ -79,7 +79,7 @@ fn every_model_and_query_gives_what_the_engines_own_aggregation_gives() {
 
 #[test]
 fn a_plan_shows_where_rows_are_grouped_by_codes_and_what_else_stays_with_the_engine() {
-    let project = Project::sample();
+    let project = Project::sample_after_a_run();
     let mut opened = InProcess::open(&project);
     assert_eq!(opened.run(&["raw.*"], &Silent).exit_code(), 0);
     let rollup = opened.workspace.tables.rendered("rollup.usage_daily").unwrap();

@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::support::Project;
 use crate::support::bills::{Line, cur2_csv, deliver_cur2};
 
-/// Some 100,000 lines in four periods.
+/// Some 50,000 lines in four periods.
 fn project() -> Project {
     let project = Project::with_source("aws_cur2");
     for month in 1..=4 {
         let period = format!("2025-{month:02}");
-        let lines: Vec<Line> = (0..25_000)
+        let lines: Vec<Line> = (0..12_500)
             .map(|n| {
                 let day = format!("{period}-{:02}", n % 28 + 1);
                 Line {
@@ -19,7 +19,7 @@ fn project() -> Project {
                 }
             })
             .collect();
-        let (first, second) = lines.split_at(12_000);
+        let (first, second) = lines.split_at(6_000);
         deliver_cur2(
             &project,
             "bills",
@@ -57,12 +57,12 @@ fn a_killed_run_and_another_one_give_the_tables_of_a_clean_run() {
             .iter()
             .map(|r| r[1].parse::<u64>().unwrap())
             .sum::<u64>(),
-        100_000
+        50_000
     );
 
     let killed = project();
     // Moments all over the run; where exactly differs from one test run to the next.
-    for share in [2, 5, 15, 35, 60, 85] {
+    for share in [5, 20, 45, 80] {
         let mut run = killed.command(&["run"]).spawn().unwrap();
         let jitter = Duration::from_millis(u64::from(std::process::id() % 40));
         std::thread::sleep(length * share / 100 + jitter);

@@ -1,150 +1,30 @@
 //! The tables are the truth and the ledger mirrors them: whatever becomes of the one or the other, the next run says what it
-//! found and ends with the right tables.
+//! found and ends with the right tables, or refuses and names what is damaged.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::support::Project;
+use crate::support::bench::{Bench, OWN_MODELS};
 use crate::support::bills::{Line, cur2_csv, deliver_cur2};
+use crate::support::contents::{Contents, assert_same};
+use crate::support::in_process::InProcess;
 use crate::support::project::source;
-use crate::tags::{numbers, parquet, texts, times};
 
 const DATABASE: [&str; 3] = [
     "data/offgridflow.db",
     "data/offgridflow.db-wal",
     "data/offgridflow.db-shm",
 ];
-
-/// Two sources: an AWS export, and a FOCUS period of a CSV file, with a row that breaks the contract, and a Parquet file.
-fn two_sources() -> Project {
-    let sources = source("cur", "aws_cur2", "cur") + &source("mixed", "focus", "mixed");
-    let project = Project::new(&format!(
-        "[landing]\nmax_rejected = 1\n[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{sources}"
-    ));
-    let lines = [Line::instance("2026-09-02", 5), Line::instance("2026-09-03", 7)];
-    deliver_cur2(
-        &project,
-        "cur",
-        "2026-09",
-        "first",
-        &[cur2_csv("2026-09", &lines)],
-    );
-    project.write(
-        "mixed/billing_period=2026-09/a.csv",
-        focus_csv(&["1", "1,5", "2"]),
-    );
-    let bill = parquet(vec![
-        ("BilledCost", numbers([4.0, 8.0])),
-        ("BillingAccountId", texts("billing-1", 2)),
-        ("BillingCurrency", texts("USD", 2)),
-        ("ChargeCategory", texts("Usage", 2)),
-        ("ChargePeriodStart", times(2)),
-        ("ProviderName", texts("Google", 2)),
-    ]);
-    project.write("mixed/billing_period=2026-09/b.parquet", bill);
-    project
-}
-
-fn focus_csv(costs: &[&str]) -> String {
-    let lines = costs.iter().map(|cost| {
-        format!(
-            "\"{cost}\",billing-1,USD,2026-09-01T00:00:00Z,Usage,2026-09-02T00:00:00Z,Google,Compute Engine\n"
-        )
-    });
-    let header = "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargeCategory,ChargePeriodStart,\
-                  ProviderName,ServiceName\n";
-    header.to_string() + &lines.collect::<String>()
-}
-
-/// What landing has to keep: rows and costs by source, and the rejected row.
-fn landed(project: &Project) -> Vec<Vec<String>> {
-    project.rows(
-        "select source, 'usage' as what, count(*) as lines, cast(sum(billed_cost) as varchar) as cost from normalize.usage group by 1 \
-         union all select source, 'rejected', count(*), min(reason) from system.quarantine group by 1 order by 1, 2",
-    )
-}
-
-/// Every published folder with its files: plain ones by name, the others by how many there are.
-fn published(project: &Project) -> BTreeMap<String, usize> {
-    let mut files = BTreeMap::new();
-    let root = project.path("data/published");
-    let mut folders: Vec<PathBuf> = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let place = folder.strip_prefix(&root).unwrap().display().to_string();
-                *files.entry(place).or_default() += 1;
-            }
-        }
-    }
-    files
-}
-
-/// Kills a run after its `write`-th write; `false` when it ended before.
-fn killed_after(project: &Project, write: u64, arguments: &[&str]) -> bool {
-    let mut command = project.command(arguments);
-    command.env("OFFGRIDFLOW_KILL_AT", format!("after:{write}"));
-    let output = command.output().unwrap();
-    match output.status.code() {
-        None => true,
-        Some(code) => {
-            assert_eq!(code, 0, "{}", String::from_utf8_lossy(&output.stderr));
-            false
-        }
-    }
-}
-
-#[test]
-fn landing_that_is_killed_after_any_write_ends_as_if_it_had_not_been() {
-    let clean = two_sources();
-    clean.land().expect(0);
-    let wanted = landed(&clean);
-    assert_eq!(
-        wanted.iter().map(|row| row[2].as_str()).collect::<Vec<_>>(),
-        ["2", "1", "4"]
-    );
-    let mut write = 1;
-    loop {
-        let project = two_sources();
-        if !killed_after(&project, write, &["run", "--select", "raw.*"]) {
-            break;
-        }
-        project.land().expect(0);
-        assert_eq!(landed(&project), wanted, "killed after write {write}");
-        write += 1;
-    }
-    assert!(write > 10, "only {write} writes");
-}
-
-#[test]
-fn a_run_that_is_killed_while_it_builds_and_publishes_ends_as_if_it_had_not_been() {
-    let tables = "select month, cast(sum(billed_cost) as varchar), cast(sum(total_location_gco2e) as varchar), sum(line_count) \
-                  from publish.emissions_by_account_month group by 1 order by 1";
-    let clean = two_sources();
-    clean.run().expect(0);
-    let wanted = (landed(&clean), clean.rows(tables), published(&clean));
-    // Every write in a long test run; else some of them, others in each process.
-    let (first, step) = match std::env::var("OFFGRIDFLOW_TEST_LONG") {
-        Ok(_) => (1, 1),
-        Err(_) => (20 + u64::from(std::process::id() % 40), 40),
-    };
-    let mut write = first;
-    loop {
-        let project = two_sources();
-        if !killed_after(&project, write, &["run"]) {
-            break;
-        }
-        project.run().expect(0);
-        let found = (landed(&project), project.rows(tables), published(&project));
-        assert_eq!(found, wanted, "killed after write {write}");
-        assert!(project.plan().is_empty(), "killed after write {write}");
-        write += step;
-    }
-    assert!(write > 100, "only {write} writes");
-}
+const TABLES: [&str; 6] = [
+    "raw.aws_cur2",
+    "raw.focus",
+    "raw.focus_parquet",
+    "rollup.bill",
+    "publish.bill",
+    "publish.bill_total",
+];
 
 fn remove_database(project: &Project) {
     for file in DATABASE {
@@ -152,137 +32,226 @@ fn remove_database(project: &Project) {
     }
 }
 
-fn database(project: &Project) -> Vec<Option<Vec<u8>>> {
-    DATABASE.map(|file| std::fs::read(project.path(file)).ok()).into()
-}
-
-fn restore_database(project: &Project, files: &[Option<Vec<u8>>]) {
+/// Puts the ledger of another copy of the folder `data` in the place of the present one.
+fn take_database(project: &Project, from: &std::path::Path) {
     remove_database(project);
-    for (name, bytes) in DATABASE.iter().zip(files) {
-        if let Some(bytes) = bytes {
-            project.write(name, bytes);
+    for file in DATABASE {
+        let name = file.strip_prefix("data/").unwrap();
+        if let Ok(bytes) = std::fs::read(from.join(name)) {
+            project.write(file, bytes);
         }
     }
 }
 
-/// The newest commit of every table.
-fn newest_commits(folder: &Path) -> Vec<PathBuf> {
-    let mut newest = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        let paths: Vec<PathBuf> = std::fs::read_dir(&folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        if folder.ends_with("_delta_log") {
-            newest.extend(
-                paths
-                    .iter()
-                    .filter(|p| p.extension().is_some_and(|e| e == "json"))
-                    .max()
-                    .cloned(),
-            );
-        } else {
-            folders.extend(paths.into_iter().filter(|path| path.is_dir()));
-        }
+fn log(bench: &Bench, table: &str) -> PathBuf {
+    let folder = table.replace('.', "/");
+    bench.project.path(&format!("data/{folder}/_delta_log"))
+}
+
+fn newest_version(bench: &Bench, table: &str) -> u64 {
+    let entries = std::fs::read_dir(log(bench, table)).unwrap();
+    let versions = entries.filter_map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.strip_suffix(".json")?.parse().ok()
+    });
+    versions.max().unwrap()
+}
+
+fn newest_commit(bench: &Bench, table: &str) -> PathBuf {
+    log(bench, table).join(format!("{:020}.json", newest_version(bench, table)))
+}
+
+fn set_back(bench: &Bench, table: &str) {
+    std::fs::remove_file(newest_commit(bench, table)).unwrap();
+}
+
+fn empty(bench: &Bench, table: &str) {
+    std::fs::write(newest_commit(bench, table), "").unwrap();
+}
+
+/// Writes a checkpoint of the version that is so many behind the newest one.
+fn checkpoint(bench: &Bench, table: &str, behind: u64) {
+    let process = InProcess::configured(&bench.project);
+    let version = newest_version(bench, table) - behind;
+    process.runtime.block_on(async {
+        let warehouse = &process.workspace.warehouse;
+        let opened = warehouse.open(table, Some(version)).await.unwrap().unwrap();
+        opened.checkpoint().await.unwrap();
+    });
+    process.close();
+}
+
+fn rows(mut contents: Contents) -> Contents {
+    // A table that came to a version a second time is published in a folder more.
+    contents.retain(|name, _| !name.ends_with(": folders"));
+    contents
+}
+
+/// A warehouse behind two deliveries and what it holds; beside it, in `older`, a copy of what was there behind the first.
+fn twice() -> (Bench, Contents) {
+    let mut bench = Bench::new(None, OWN_MODELS);
+    bench.run();
+    bench.copy("data", "older");
+    bench.deliver_again();
+    let wanted = rows(bench.run().contents);
+    bench.keep();
+    (bench, wanted)
+}
+
+/// Damages what was kept: the next run says each of these phrases and gives the same as before.
+#[track_caller]
+fn heals(bench: &mut Bench, wanted: &Contents, what: &str, damage: &dyn Fn(&Bench), says: &[&str]) {
+    bench.begin_again();
+    damage(bench);
+    let ran = bench.run();
+    for phrase in says {
+        assert!(
+            ran.warnings.iter().any(|warning| warning.contains(phrase)),
+            "{what}: `{phrase}` is not in {:?}",
+            ran.warnings
+        );
     }
-    newest
+    assert_same(&rows(ran.contents), wanted, what);
+}
+
+const LOST: &str = "the ledger knows nothing of the 6 tables";
+
+#[test]
+fn a_ledger_that_is_lost_or_empty_or_older_or_newer_or_of_other_tables() {
+    let (mut bench, wanted) = twice();
+    let lose = |bench: &Bench| remove_database(&bench.project);
+    heals(&mut bench, &wanted, "deleted", &lose, &[LOST]);
+    let again = bench.run();
+    assert!(
+        !again.warnings.iter().any(|w| w.contains("the ledger")),
+        "it is said once: {:?}",
+        again.warnings
+    );
+
+    let clear = |bench: &Bench| {
+        remove_database(&bench.project);
+        bench.project.write(DATABASE[0], "");
+    };
+    heals(&mut bench, &wanted, "emptied", &clear, &[LOST]);
+
+    let older = |bench: &Bench| take_database(&bench.project, &bench.project.path("older"));
+    let says = ["the ledger is older than publish.bill, publish.bill_total"];
+    heals(&mut bench, &wanted, "older", &older, &says);
+
+    let newer = |bench: &Bench| {
+        bench.copy("older", "data");
+        take_database(&bench.project, &bench.project.path("kept"));
+    };
+    let says = TABLES.map(|table| format!("the table {table} was set back from version"));
+    let says: Vec<&str> = says.iter().map(String::as_str).collect();
+    heals(&mut bench, &wanted, "newer", &newer, &says);
+
+    let other = Bench::new(None, OWN_MODELS);
+    other.run();
+    let other_data = other.project.path("data");
+    let others = |bench: &Bench| take_database(&bench.project, &other_data);
+    let says = TABLES.map(|table| format!("the table {table} is not the one that the ledger knows"));
+    let says: Vec<&str> = says.iter().map(String::as_str).collect();
+    heals(&mut bench, &wanted, "of another warehouse", &others, &says);
 }
 
 #[test]
-fn a_ledger_that_is_older_or_lost_or_of_other_tables_and_tables_that_were_set_back() {
-    let figures = "select month, cast(sum(billed_cost) as varchar), sum(line_count) \
-                   from publish.emissions_by_account_month group by 1 order by 1";
-    let bill = |period: &str, day: &str, hours: u32| cur2_csv(period, &[Line::instance(day, hours)]);
-    let project = Project::with_source("aws_cur2");
-    deliver_cur2(
-        &project,
-        "bills",
-        "2026-08",
-        "first",
-        &[bill("2026-08", "2026-08-02", 5)],
-    );
-    project.run().expect(0);
-    let older = database(&project);
-    deliver_cur2(
-        &project,
-        "bills",
-        "2026-08",
-        "second",
-        &[bill("2026-08", "2026-08-02", 6)],
-    );
-    deliver_cur2(
-        &project,
-        "bills",
-        "2026-09",
-        "first",
-        &[bill("2026-09", "2026-09-02", 7)],
-    );
-    project.run().expect(0);
-    let wanted = project.rows(figures);
-    let newer = database(&project);
-
-    restore_database(&project, &older);
-    assert!(project.plan().is_empty(), "{:?}", project.plan());
-    project.run().expect(0);
-    assert_eq!(
-        project.rows(figures),
-        wanted,
-        "a ledger that is older than the tables"
-    );
-
-    remove_database(&project);
-    assert!(project.plan().is_empty(), "{:?}", project.plan());
-    project.run().expect(0).says("the ledger knows nothing of the");
-    assert_eq!(project.rows(figures), wanted, "a ledger that was lost");
-    assert!(
-        !project
-            .run()
-            .expect(0)
-            .stderr
-            .contains("the ledger knows nothing")
-    );
-
-    let other = Project::with_source("aws_cur2");
-    deliver_cur2(
-        &other,
-        "bills",
-        "2026-08",
-        "second",
-        &[bill("2026-08", "2026-08-02", 6)],
-    );
-    other.run().expect(0);
-    restore_database(&project, &database(&other));
-    project
-        .run()
-        .expect(0)
-        .says("the table raw.aws_cur2 is not the one that the ledger knows");
-    assert_eq!(project.rows(figures), wanted, "a ledger of other tables");
-
-    for commit in newest_commits(&project.path("data")) {
-        std::fs::remove_file(commit).unwrap();
+fn tables_that_were_set_back_or_whose_newest_commit_is_empty() {
+    let (mut bench, wanted) = twice();
+    for table in TABLES {
+        let says = format!("the table {table} was set back from version");
+        heals(
+            &mut bench,
+            &wanted,
+            &says,
+            &|bench| set_back(bench, table),
+            &[&says],
+        );
+        let says = format!("of the table {table} does not hold what the ledger saw there");
+        let file = format!("of the table {table} is an empty file");
+        let says = match table.starts_with("raw.") {
+            true => vec![says.as_str(), file.as_str()],
+            false => vec![says.as_str()],
+        };
+        heals(&mut bench, &wanted, says[0], &|bench| empty(bench, table), &says);
     }
-    project
-        .run()
-        .expect(0)
-        .says("the table raw.aws_cur2 was set back from version");
-    assert_eq!(project.rows(figures), wanted, "tables that were set back");
-    assert!(project.plan().is_empty(), "{:?}", project.plan());
-
-    for commit in newest_commits(&project.path("data")) {
-        std::fs::write(commit, "").unwrap();
+    // All at once, with a checkpoint before the newest version or without, with the ledger or without.
+    for (has_checkpoint, has_ledger) in [(false, true), (false, false), (true, true), (true, false)] {
+        let all = |damage: fn(&Bench, &str)| {
+            move |bench: &Bench| {
+                for table in TABLES {
+                    if has_checkpoint {
+                        checkpoint(bench, table, 1);
+                    }
+                    damage(bench, table);
+                }
+                if !has_ledger {
+                    remove_database(&bench.project);
+                }
+            }
+        };
+        let what = format!("checkpoint {has_checkpoint}, ledger {has_ledger}");
+        let says = |phrase| if has_ledger { [phrase] } else { [LOST] };
+        let back = says("the table rollup.bill was set back");
+        heals(
+            &mut bench,
+            &wanted,
+            &format!("set back, {what}"),
+            &all(set_back),
+            &back,
+        );
+        let empties = ["of the table raw.focus is an empty file"];
+        heals(
+            &mut bench,
+            &wanted,
+            &format!("empty, {what}"),
+            &all(empty),
+            &empties,
+        );
     }
-    project.run().expect(0).says("is an empty file");
-    assert_eq!(project.rows(figures), wanted, "commits that are empty");
+}
 
-    // A backup of the tables under a ledger that has seen more.
-    restore_database(&project, &newer);
-    project.run().expect(0);
-    assert_eq!(
-        project.rows(figures),
-        wanted,
-        "a ledger that has seen other versions"
-    );
+#[test]
+fn a_log_that_lost_what_its_checkpoint_tells_of_is_refused_by_name() {
+    let (mut bench, wanted) = twice();
+    for table in ["raw.aws_cur2", "publish.bill"] {
+        // Set back with its checkpoint, which is still named.
+        bench.begin_again();
+        checkpoint(&bench, table, 0);
+        let checkpoint_file = newest_commit(&bench, table).with_extension("checkpoint.parquet");
+        set_back(&bench, table);
+        std::fs::remove_file(checkpoint_file).unwrap();
+        let refused = bench.project.call(&bench.arguments());
+        refused
+            .expect(4)
+            .says(&format!("the table {table} cannot be read"))
+            .says("delete the file `_last_checkpoint`");
+        std::fs::remove_file(log(&bench, table).join("_last_checkpoint")).unwrap();
+        let ran = bench.run();
+        let says = format!("the table {table} was set back");
+        assert!(
+            ran.warnings.iter().any(|w| w.contains(&says)),
+            "{:?}",
+            ran.warnings
+        );
+        assert_same(&rows(ran.contents), &wanted, table);
+
+        // Without the entry of the version that the checkpoint holds: nothing can be committed behind it.
+        bench.begin_again();
+        checkpoint(&bench, table, 0);
+        let entry = newest_commit(&bench, table);
+        std::fs::remove_file(&entry).unwrap();
+        remove_database(&bench.project);
+        let refused = bench.project.call(&bench.arguments());
+        refused
+            .expect(4)
+            .says(&format!("table {table}"))
+            .says("whose entry is gone")
+            .says("or delete");
+        std::fs::remove_file(entry.with_extension("checkpoint.parquet")).unwrap();
+        std::fs::remove_file(log(&bench, table).join("_last_checkpoint")).unwrap();
+        assert_same(&rows(bench.run().contents), &wanted, table);
+    }
 }
 
 #[test]
@@ -304,35 +273,62 @@ fn one_bill_of_two_sources_is_refused_without_a_ledger_too() {
 
 #[test]
 fn runs_are_of_now_and_leave_nothing_of_killed_ones() {
-    let project = two_sources();
-    project.run().expect(0);
+    let bench = Bench::new(None, OWN_MODELS);
+    bench.run();
+    let project = &bench.project;
     project
         .call(&["run", "--as-of", "2026-01-01"])
         .expect(2)
         .says("--as-of 2026-01-01 is only for verbs that read");
-    let wanted = published(&project);
     project.write("data/spool/.tmpdead", "half a download");
-    project.write("data/published/coverage/v0000000099/dead.parquet", "half a file");
-    let before = std::fs::read_dir(project.path("data/published/coverage"))
-        .unwrap()
-        .count();
-    project.run().expect(0);
+    // A publish of the coming version that was killed, and one of a version that never came.
+    for version in ["v0000000002", "v0000000099"] {
+        project.write(
+            &format!("data/published/bill/{version}/dead.parquet"),
+            "half a file",
+        );
+    }
+    project.write("data/published/bill/current/part-00001.parquet", "half a file");
+    bench.deliver_again();
+    let contents = bench.run().contents;
     assert!(!project.path("data/spool/.tmpdead").exists());
-    deliver_cur2(
-        &project,
-        "cur",
-        "2026-09",
-        "second",
-        &[cur2_csv("2026-09", &[Line::instance("2026-09-02", 6)])],
-    );
-    project.run().expect(0);
-    let after = std::fs::read_dir(project.path("data/published/coverage"))
-        .unwrap()
-        .count();
+    assert!(!project.path("data/published/bill/v0000000099").exists());
     assert_eq!(
-        (before, after),
-        (4, 4),
-        "the dead snapshot went, a second one came: {wanted:?}"
+        contents["published/bill: folders"],
+        ["3"],
+        "`current`, the newest snapshot and the one before"
     );
-    assert!(!project.path("data/published/coverage/v0000000099").exists());
+}
+
+#[test]
+fn of_two_runs_one_waits_for_nobody_and_none_publishes_older_rows_over_newer_ones() {
+    let (mut bench, wanted) = twice();
+    // The folder as the first delivery left it, and the second one is there.
+    bench.copy("older", "data");
+    bench.keep();
+    bench.begin_again();
+    // This process has looked at the tables before the others.
+    let early = InProcess::configured(&bench.project);
+    let mut holder = bench.project.command(&bench.arguments()).spawn().unwrap();
+    let lock = bench.project.path("data/run.lock");
+    let started = Instant::now();
+    while std::fs::read_to_string(&lock).unwrap_or_default().is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it takes no lock");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let process = holder.id().to_string();
+    let stopped = Command::new("kill").args(["-STOP", &process]).status();
+    assert!(stopped.unwrap().success());
+    bench
+        .project
+        .call(&bench.arguments())
+        .expect(4)
+        .says("another run holds the warehouse")
+        .says(&format!("end process {process}"));
+    // SIGKILL, which a stopped process does not outlive either.
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    bench.project.call(&bench.arguments()).expect(0);
+    let ran = bench.run_of(early);
+    assert_same(&rows(ran.contents), &wanted, "the one that looked first");
 }

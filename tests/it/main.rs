@@ -28,6 +28,7 @@ mod golden_equations;
 mod grouping;
 mod headers;
 mod hostile_files;
+mod kill_points;
 mod kills;
 mod ledger_and_tables;
 mod odd_rows;

@@ -2,13 +2,14 @@
 
 use std::process::Command;
 
-use crate::support::{Outcome, Project, prepared, root};
+use crate::support::project::SAMPLE;
+use crate::support::{Outcome, prepared, root};
 
 #[test]
 fn duckdb_deltalake_polars_and_pyarrow_read_every_published_table() {
     let python = prepared("OFFGRIDFLOW_TEST_PYTHON");
-    let project = Project::sample();
-    project.run().expect(0);
+    let (project, ran) = &*SAMPLE;
+    ran.expect(0);
     let mut command = Command::new(python);
     command.arg(root().join("tests/readers/read_tables.py"));
     command

@@ -376,6 +376,10 @@ fn forgetting_takes_a_period_or_an_export_of_any_source_and_an_unknown_name_is_r
     let report = project.land_report();
     assert_eq!(report["sources"][0]["slices_new"], 1, "{report}");
     assert_eq!(report["sources"][0]["slices_current"], 1, "{report}");
+    assert!(
+        !report["warnings"].to_string().contains("the ledger"),
+        "what a person gave up is no news: {report}"
+    );
     assert_eq!(project.billed(), usd("9.216", 2));
 
     // The source is no longer configured, and its last month goes from everything that was built.

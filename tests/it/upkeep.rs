@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
@@ -17,7 +18,7 @@ use serde_json::Value;
 use crate::support::Project;
 use crate::support::bills::{Line, cur2_csv, deliver_cur2};
 use crate::support::in_process::InProcess;
-use crate::support::project::listing;
+use crate::support::project::{listing, source};
 
 const RAW: &str = "raw.aws_cur2";
 const ROLLUP: &str = "rollup.usage_daily";
@@ -30,8 +31,7 @@ const CONTENTS: [&str; 5] = [
 ];
 
 /// Two periods, 60 lines each, landed and built.
-fn project() -> Project {
-    let project = Project::with_source("aws_cur2");
+fn landed_and_built(project: Project) -> Project {
     for period in ["2025-01", "2025-02"] {
         let lines: Vec<Line> = (0..60)
             .map(|n| Line::instance(&format!("{period}-{:02}", n % 28 + 1), n % 24 + 1))
@@ -40,6 +40,25 @@ fn project() -> Project {
     }
     project.run().expect(0);
     project
+}
+
+fn configuration() -> String {
+    format!(
+        "[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{}",
+        source("bills", "aws_cur2", "bills")
+    )
+}
+
+/// One with bills of its own, for those that deliver more.
+fn delivering() -> Project {
+    landed_and_built(Project::new(&configuration()))
+}
+
+/// One with tables of its own on bills that others read too.
+fn project() -> Project {
+    static BUILT: LazyLock<Project> =
+        LazyLock::new(|| landed_and_built(Project::shared("upkeep", &configuration())));
+    Project::copy_of(&BUILT)
 }
 
 fn contents(project: &Project) -> Vec<Vec<Vec<String>>> {
@@ -104,14 +123,20 @@ fn scatter(project: &Project, name: &str) {
     runtime.block_on(workspace.warehouse.commit(commit)).unwrap();
 }
 
-/// Landed and built, with the raw table and the rollup in many small files.
-fn scattered() -> Project {
-    let project = project();
+/// The raw table and the rollup in many small files, and what reads them built again.
+fn scatter_both(project: Project) -> Project {
     scatter(&project, RAW);
     project.run().expect(0);
     scatter(&project, ROLLUP);
     project.run().expect(0);
     project
+}
+
+/// One with tables in many small files, its own, on bills that others read too.
+fn scattered() -> Project {
+    static SCATTERED: LazyLock<Project> =
+        LazyLock::new(|| scatter_both(landed_and_built(Project::shared("scattered", &configuration()))));
+    Project::copy_of(&SCATTERED)
 }
 
 fn files(project: &Project, name: &str) -> usize {
@@ -133,7 +158,7 @@ fn listed(project: &Project, arguments: &[&str]) -> BTreeMap<String, BTreeMap<St
 
 #[test]
 fn small_files_are_merged_and_nothing_that_reads_them_is_stale() {
-    let project = scattered();
+    let project = scatter_both(delivering());
     let wanted = contents(&project);
     let last_run = project.value("select run_id from system.runs order by started_at desc limit 1");
     let before = (files(&project, RAW), files(&project, ROLLUP));
@@ -290,7 +315,7 @@ fn upkeep_and_runs_do_not_meet_and_say_whom_they_met() {
 
 #[test]
 fn a_writer_on_another_machine_wins_over_a_compaction_and_nothing_is_doubled() {
-    let project = project();
+    let project = delivering();
     scatter(&project, RAW);
     // Two that looked before either wrote; each has its own warehouse, as on two machines.
     let first = InProcess::open(&project);

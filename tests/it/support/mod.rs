@@ -3,10 +3,12 @@
 pub mod aws_stub;
 pub mod azure_stub;
 pub mod azurite;
+pub mod bench;
 pub mod bigquery;
 pub mod bigquery_stub;
 pub mod bills;
 pub mod cluster;
+pub mod contents;
 pub mod fault_proxy;
 pub mod gcs;
 pub mod http;

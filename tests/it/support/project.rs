@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -16,6 +17,21 @@ pub struct Project {
     environment: Vec<(String, String)>,
 }
 
+/// The sample company and how its first run ended, once for all tests: they read it, and change copies.
+pub static SAMPLE: LazyLock<(Project, Outcome)> = LazyLock::new(|| {
+    let project = Project::sample_in(shared_folder("sample"));
+    let ran = project.run();
+    (project, ran)
+});
+
+/// A folder for a project that many tests read. Nothing drops it: the one of an earlier test run goes now.
+fn shared_folder(name: &str) -> TempDir {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&place);
+    std::fs::create_dir_all(&place).unwrap();
+    TempDir::new_in(&place).unwrap()
+}
+
 /// How a command ended.
 #[derive(Debug)]
 pub struct Outcome {
@@ -27,7 +43,10 @@ pub struct Outcome {
 impl Project {
     /// A project with this configuration; the warehouse is its folder `data`.
     pub fn new(config: &str) -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::new_in(TempDir::new().unwrap(), config)
+    }
+
+    fn new_in(folder: TempDir, config: &str) -> Self {
         let path = folder.path().join("offgridflow.toml");
         let project = Project {
             folder,
@@ -52,7 +71,10 @@ impl Project {
 
     /// The bundled sample company with a warehouse of its own.
     pub fn sample() -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::sample_in(TempDir::new().unwrap())
+    }
+
+    fn sample_in(folder: TempDir) -> Self {
         let project = Project {
             folder,
             config: root().join("warehouse/sample/offgridflow.toml"),
@@ -60,6 +82,36 @@ impl Project {
         };
         let data = format!("file://{}", project.path("data").display());
         project.env("OFFGRIDFLOW_WAREHOUSE_URL", &data)
+    }
+
+    /// The sample company behind its first run, in a warehouse that the test may change.
+    pub fn sample_after_a_run() -> Self {
+        let project = Self::sample();
+        project.copy_tables(&SAMPLE.0);
+        project
+    }
+
+    /// A project that many tests read: see [`Project::copy_of`].
+    pub fn shared(name: &str, config: &str) -> Self {
+        Self::new_in(shared_folder(name), config)
+    }
+
+    /// A project with the tables and the ledger of another one, which it may change; what is delivered stays where it is and
+    /// as it is.
+    pub fn copy_of(shared: &Project) -> Self {
+        let config = std::fs::read_to_string(&shared.config).unwrap();
+        let sources = format!("file://{}/bills", shared.folder.path().display());
+        let project = Self::new(&config.replace("file://./bills", &sources));
+        project.copy_tables(shared);
+        project
+    }
+
+    fn copy_tables(&self, from: &Project) {
+        let copied = Command::new("cp")
+            .arg("-a")
+            .args([from.path("data"), self.path("data")])
+            .status();
+        assert!(copied.unwrap().success());
     }
 
     /// Its configuration file.
