@@ -54,6 +54,7 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
     // Two TLS libraries are in the tree: rustls cannot choose between their providers by itself.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     telemetry(&arguments);
+    say_little_of_panics();
     let output = Output::new(&arguments);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = match runtime.enable_all().thread_stack_size(STACK_BYTES).build() {
@@ -64,6 +65,16 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
         Ok(code) => code,
         Err(error) => output.fail(&error),
     }
+}
+
+/// A library that stops at the bytes of a delivered file is named as that file's failure, by the thread that waits for it:
+/// what else it says belongs into the log. The main thread reads no such bytes.
+fn say_little_of_panics() {
+    let said = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| match std::thread::current().name() {
+        Some("main") => said(panic),
+        _ => tracing::error!("{panic}"),
+    }));
 }
 
 fn telemetry(arguments: &Arguments) {

@@ -224,11 +224,16 @@ fn landing(root: &Reader<'_>) -> Landing {
     let lookback_months = section
         .parsed("lookback", "3 months", units::months)
         .unwrap_or_default();
+    let size = |key, example| section.parsed(key, example, units::bytes).unwrap_or_default();
     let limits = Limits {
         columns: section.count("max_columns"),
         table_columns: section.count("max_table_columns"),
         periods: section.count("max_periods"),
         nesting: section.count("max_nesting"),
+        cell: size("max_cell", "1MiB"),
+        row: size("max_row", "16MiB"),
+        pages: size("max_pages", "256MiB"),
+        ratio: section.count("max_ratio"),
     };
     section.finish();
     Landing {

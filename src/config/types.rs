@@ -148,6 +148,14 @@ pub struct Limits {
     pub periods: u64,
     /// Columns inside each other.
     pub nesting: u64,
+    /// Bytes of a cell.
+    pub cell: u64,
+    /// Bytes of a row.
+    pub row: u64,
+    /// Bytes that the pages of a Parquet file's row group take, unpacked, while it is read.
+    pub pages: u64,
+    /// How many times larger a compressed file may become.
+    pub ratio: u64,
 }
 
 /// `[[tenant]]`: a reporting company.

@@ -15,8 +15,6 @@ pub use read_ahead::ReadAhead;
 use super::format::Compression;
 use crate::error::{Error, Result};
 
-/// Bills shrink to a tenth or a thirtieth; what grows beyond this is a bomb.
-const MAX_RATIO: u64 = 200;
 /// Below this size a file is harmless however much it grows.
 const HARMLESS_BYTES: u64 = 256 << 20;
 const BUFFER_BYTES: usize = 256 << 10;
@@ -52,17 +50,18 @@ fn fault(what: impl Into<String>, hint: &'static str) -> io::Error {
 
 const DELIVER_AGAIN: &str = "have the file delivered again, or copy it again whole";
 
-/// Opens a file of text, decompressed, without a byte order mark.
+/// Opens a file of text, decompressed, without a byte order mark. Bills shrink to a tenth or a thirtieth; what grows beyond
+/// `ratio` is a bomb.
 ///
 /// # Errors
 /// Data when it is truncated, corrupt or not in UTF-8; External when it cannot be read. What is found later comes
 /// out of the reader and is told apart by [`read_error`].
-pub fn open_text(path: &Path, compression: Compression) -> Result<Box<dyn BufRead + Send>> {
+pub fn open_text(path: &Path, compression: Compression, ratio: u64) -> Result<Box<dyn BufRead + Send>> {
     let uri = path.display().to_string();
-    open(path, compression).map_err(|error| read_error(error, &uri))
+    open(path, compression, ratio).map_err(|error| read_error(error, &uri))
 }
 
-fn open(path: &Path, compression: Compression) -> io::Result<Box<dyn BufRead + Send>> {
+fn open(path: &Path, compression: Compression, ratio: u64) -> io::Result<Box<dyn BufRead + Send>> {
     let file = File::open(path)?;
     let compressed_bytes = file.metadata()?.len();
     let mut raw = BufReader::with_capacity(BUFFER_BYTES, file);
@@ -95,9 +94,13 @@ fn open(path: &Path, compression: Compression) -> io::Result<Box<dyn BufRead + S
     };
     let reader: Box<dyn Read + Send> = match compression {
         Compression::None => Box::new(raw),
-        Compression::Gzip => Box::new(Guard::new(MultiGzDecoder::new(raw), compressed_bytes)),
-        Compression::Zstd => Box::new(Guard::new(Decoder::with_buffer(raw)?, compressed_bytes)),
-        Compression::Zip => Box::new(Guard::new(zip_entry::open(raw.into_inner())?, compressed_bytes)),
+        Compression::Gzip => Box::new(Guard::new(MultiGzDecoder::new(raw), compressed_bytes, ratio)),
+        Compression::Zstd => Box::new(Guard::new(Decoder::with_buffer(raw)?, compressed_bytes, ratio)),
+        Compression::Zip => Box::new(Guard::new(
+            zip_entry::open(raw.into_inner())?,
+            compressed_bytes,
+            ratio,
+        )),
     };
     let mut text = BufReader::with_capacity(BUFFER_BYTES, reader);
     skip_byte_order_mark(&mut text)?;
@@ -134,8 +137,8 @@ struct Guard<R> {
 }
 
 impl<R: Read> Guard<R> {
-    fn new(inner: R, compressed_bytes: u64) -> Self {
-        let limit = compressed_bytes.saturating_mul(MAX_RATIO).max(HARMLESS_BYTES);
+    fn new(inner: R, compressed_bytes: u64, ratio: u64) -> Self {
+        let limit = compressed_bytes.saturating_mul(ratio).max(HARMLESS_BYTES);
         Guard {
             inner,
             limit,
@@ -156,7 +159,7 @@ impl<R: Read> Read for Guard<R> {
             );
             return Err(fault(
                 what,
-                "if it really is a bill, decompress it and deliver it plain or as Parquet",
+                "if it really is a bill, deliver it plain or as Parquet; `[landing] max_ratio` sets how many times larger a file may become",
             ));
         }
         Ok(count)

@@ -35,6 +35,7 @@ use sha2::{Digest, Sha256};
 pub use counted_days::{CountedDays, Verdict};
 pub use extracts::is_of_other_format;
 pub use format::{Compression, Format};
+pub use manifest::Manifest;
 pub use origin::Origin;
 pub use present_days::{PresentDays, Standing, place_of_run};
 

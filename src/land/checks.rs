@@ -18,8 +18,6 @@ use crate::domain::timestamp::{DateOrder, is_usual_year, parse_timestamp};
 use crate::error::{Error, Result};
 use crate::transform::functions::is_null_text;
 
-/// The largest cell that is landed.
-pub const MAX_CELL_BYTES: usize = 1 << 20;
 /// A month of hours and what comes with it; more are forgotten and read again.
 const MOST_KNOWN_DATES: usize = 4096;
 

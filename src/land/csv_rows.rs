@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use csv::ByteRecord;
 use datafusion::arrow::array::{ArrayRef, StringBuilder};
 
-use super::checks::{Checks, MAX_CELL_BYTES};
+use super::checks::Checks;
 use super::content::TextDigest;
 use super::dates::DateEvidence;
+use super::foreign_bytes::{hold_columns, hold_names, large_cell};
 use super::quarantine::{Quarantine, Rejection, row_text};
+use crate::config::Limits;
 use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
@@ -22,8 +24,8 @@ use crate::extract::{Compression, SourceFile};
 pub(super) const BATCH_ROWS: usize = 8192;
 /// Bytes of text after which a batch is closed early.
 pub(super) const BATCH_BYTES: usize = 16 << 20;
-/// A record longer than this is taken for an unbalanced quote.
-const MAX_RECORD_BYTES: u64 = 64 << 20;
+/// Bytes of a batch that a cell takes beside its text.
+pub(super) const CELL_BYTES: usize = 4;
 
 /// A batch of accepted rows.
 pub struct TextBatch {
@@ -41,21 +43,27 @@ pub struct CsvFile<'a> {
     pub path: &'a Path,
     /// What was delivered.
     pub source: &'a SourceFile,
+    /// What it may ask for.
+    pub limits: Limits,
 }
 
-/// Stops a reader that takes in more than [`MAX_RECORD_BYTES`] without finishing a record.
+/// Stops a reader that takes in more than a row may have without finishing a record: a quote is probably not closed.
 struct RecordGuard<R> {
     inner: R,
     taken: Arc<AtomicU64>,
+    most: u64,
 }
 
 impl<R: Read> Read for RecordGuard<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        if self.taken.fetch_add(count as u64, Ordering::Relaxed) > MAX_RECORD_BYTES {
+        if self.taken.fetch_add(count as u64, Ordering::Relaxed) > self.most {
             return Err(std::io::Error::new(
                 std::io::ErrorKind::InvalidData,
-                "a record of more than 64 MiB: a quote is probably not closed",
+                format!(
+                    "a row of more than the {} bytes that one may have (`[landing] max_row`): a quote is probably not closed",
+                    self.most
+                ),
             ));
         }
         Ok(count)
@@ -72,7 +80,7 @@ enum Reading<'a> {
 
 impl CsvFile<'_> {
     fn open(&self, reading: Reading<'_>) -> Result<(Records, Arc<AtomicU64>)> {
-        let text = open_text(self.path, self.source.compression)?;
+        let text = open_text(self.path, self.source.compression, self.limits.ratio)?;
         let taken = Arc::new(AtomicU64::new(0));
         let guard = RecordGuard {
             inner: match reading {
@@ -83,6 +91,7 @@ impl CsvFile<'_> {
                 Reading::ToLook => text,
             },
             taken: taken.clone(),
+            most: self.limits.row,
         };
         let reader = csv::ReaderBuilder::new()
             .has_headers(false)
@@ -116,6 +125,9 @@ impl CsvFile<'_> {
                 .because("a month without rows is a file with its header alone, and an empty one an upload that broke off")
                 .hint("deliver the file again, or take it out of the source: it is looked at on every run until then"));
         }
+        hold_columns(&self.limits, record.len())
+            .and_then(|()| hold_names(record.iter().map(<[u8]>::len)))
+            .map_err(|e| e.at(self.source.uri.clone()))?;
         record
             .iter()
             .enumerate()
@@ -198,7 +210,7 @@ impl CsvFile<'_> {
             builders[record.len()..]
                 .iter_mut()
                 .for_each(StringBuilder::append_null);
-            bytes += record.as_slice().len();
+            bytes += record.as_slice().len() + builders.len() * CELL_BYTES;
             row_numbers.push(row);
             periods.push(period);
             if row_numbers.len() == BATCH_ROWS || bytes > BATCH_BYTES {
@@ -244,7 +256,7 @@ impl CsvFile<'_> {
                 // Some writers leave trailing columns out of every row: then all rows are that short.
                 width = width.min(record.len());
             }
-            match accept(&record, headers, checks, order, fixed, width) {
+            match accept(&record, headers, self.limits.cell, checks, order, fixed, width) {
                 Ok(period) => each(row as i64, period, &record)?,
                 Err((column, reason)) => quarantine.push(Rejection {
                     source_uri: self.source.uri.clone(),
@@ -278,6 +290,7 @@ pub(super) fn flush(
 fn accept(
     record: &ByteRecord,
     headers: &[String],
+    most_cell: u64,
     checks: &mut Checks,
     order: Option<DateOrder>,
     fixed: Option<Period>,
@@ -290,15 +303,12 @@ fn accept(
         ));
     }
     let bytes = record.as_slice();
-    if bytes.len() > MAX_CELL_BYTES
-        && let Some(index) = record.iter().position(|cell| cell.len() > MAX_CELL_BYTES)
+    if bytes.len() as u64 > most_cell
+        && let Some(index) = record.iter().position(|cell| cell.len() as u64 > most_cell)
     {
         return Err((
             headers[index].clone(),
-            format!(
-                "the cell has {} bytes, at most {MAX_CELL_BYTES} are landed",
-                record[index].len()
-            ),
+            large_cell(record[index].len() as u64, most_cell),
         ));
     }
     // Cell by cell: two halves of a character in neighbouring cells are no text.

@@ -9,7 +9,11 @@ use crate::config::Limits;
 use crate::error::{Error, Result};
 
 /// Bytes of a Parquet file's footer that are read.
-const FOOTER_BYTES: u64 = 256 << 20;
+const FOOTER_BYTES: u64 = 64 << 20;
+/// Bytes that what a footer tells of a column chunk takes in memory.
+const CHUNK_BYTES: u64 = 512;
+/// Columns inside of a column, and those above them, that are usual: a list of pairs has five.
+const PARTS: usize = 4;
 /// The length of the footer and the magic bytes behind it.
 const TAIL_BYTES: u64 = 8;
 /// Ends every Parquet file.
@@ -37,6 +41,26 @@ pub(super) fn hold_columns(limits: &Limits, columns: usize) -> Result<()> {
         limits.columns
     ))
     .hint("look at its header: is it a bill? `[landing] max_columns` sets the limit"))
+}
+
+/// Bytes of a column's name: no provider's are longer, and every message about a row holds one.
+const NAME_BYTES: usize = 1024;
+
+/// Refuses a file with a column whose name is no name.
+pub(super) fn hold_names(mut bytes: impl Iterator<Item = usize>) -> Result<()> {
+    let Some((index, long)) = bytes.by_ref().enumerate().find(|(_, bytes)| *bytes > NAME_BYTES) else {
+        return Ok(());
+    };
+    Err(Error::data(format!(
+        "a column's name has {long} bytes, more than the {NAME_BYTES} that one may have"
+    ))
+    .at(format!("column {}", index + 1))
+    .hint("look at the file's header: is it a bill?"))
+}
+
+/// Why a row is rejected for one of its cells.
+pub(super) fn large_cell(bytes: u64, most: u64) -> String {
+    format!("the cell has {bytes} bytes, at most {most} are landed (`[landing] max_cell`)")
 }
 
 /// Refuses new columns for a raw table that has enough of them: every later bill would carry them.
@@ -96,8 +120,12 @@ pub(super) fn hold_parquet_footer(limits: &Limits, path: &Path) -> Result<()> {
     file.seek(SeekFrom::End(-((TAIL_BYTES + footer) as i64)))?;
     let mut bytes = vec![0; footer as usize];
     file.read_exact(&mut bytes)?;
-    let Shape { depth, columns } =
-        shape(&bytes).ok_or_else(|| damaged().because("its footer does not describe its columns"))?;
+    let Shape {
+        depth,
+        columns,
+        elements,
+        chunks,
+    } = shape(&bytes).ok_or_else(|| damaged().because("its footer does not describe its columns"))?;
     if depth as u64 > limits.nesting {
         return Err(Error::data(format!(
             "the file's columns are nested {depth} levels deep, more than the {} that one may be",
@@ -105,5 +133,17 @@ pub(super) fn hold_parquet_footer(limits: &Limits, path: &Path) -> Result<()> {
         ))
         .hint("export the columns flat, or nested less; `[landing] max_nesting` sets the limit"));
     }
-    hold_columns(limits, columns)
+    hold_columns(
+        limits,
+        columns.max(usize::try_from(elements).unwrap_or(usize::MAX) / PARTS),
+    )?;
+    let taken = chunks.saturating_mul(CHUNK_BYTES).saturating_add(footer * 2);
+    if taken > limits.pages {
+        return Err(Error::data(format!(
+            "the file's footer tells of {chunks} column chunks, which take {taken} bytes, more than the {} that they may",
+            limits.pages
+        ))
+        .hint("export the file with fewer and larger row groups; `[landing] max_pages` sets the limit"));
+    }
+    Ok(())
 }

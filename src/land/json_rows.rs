@@ -12,9 +12,11 @@ use datafusion::arrow::array::StringBuilder;
 use datafusion::arrow::datatypes::{DECIMAL128_MAX_PRECISION, Decimal128Type, DecimalType};
 use serde_json::value::RawValue;
 
-use super::checks::{Checks, Fault, MAX_CELL_BYTES, Role};
-use super::csv_rows::{BATCH_BYTES, BATCH_ROWS, TextBatch, flush};
+use super::checks::{Checks, Fault, Role};
+use super::csv_rows::{BATCH_BYTES, BATCH_ROWS, CELL_BYTES, TextBatch, flush};
+use super::foreign_bytes::{hold_columns, hold_names, large_cell};
 use super::quarantine::{Quarantine, Rejection, row_text};
+use crate::config::Limits;
 use crate::domain::decimal::{DecimalError, MONEY_SCALE, double_money, money, parse_written};
 use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
@@ -22,15 +24,14 @@ use crate::error::{Error, Result};
 use crate::extract::SourceFile;
 use crate::extract::decode::{open_text, read_error};
 
-/// A line longer than this is no row of a bill.
-const MAX_LINE_BYTES: u64 = 64 << 20;
-
 /// One file of JSON lines.
 pub struct JsonFile<'a> {
     /// Where its bytes lie now.
     pub path: &'a Path,
     /// What was delivered.
     pub source: &'a SourceFile,
+    /// What it may ask for.
+    pub limits: Limits,
 }
 
 /// The cells of a line by name: text as it means, everything else as it is written.
@@ -38,25 +39,28 @@ type Cells<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 impl JsonFile<'_> {
     fn open(&self) -> Result<Box<dyn BufRead + Send>> {
-        open_text(self.path, self.source.compression).map_err(|e| e.at(self.source.uri.clone()))
+        open_text(self.path, self.source.compression, self.limits.ratio)
+            .map_err(|e| e.at(self.source.uri.clone()))
     }
 
     /// The next line that is not blank, which is row `row`; `false` at the end.
     fn next_line(&self, reader: &mut dyn BufRead, line: &mut Vec<u8>, row: &mut u64) -> Result<bool> {
         loop {
             line.clear();
+            let most = self.limits.row.saturating_add(1);
             let taken = reader
-                .take(MAX_LINE_BYTES)
+                .take(most)
                 .read_until(b'\n', line)
                 .map_err(|e| read_error(e, &self.source.uri).at(format!("after row {row}")))?;
             if taken == 0 {
                 return Ok(false);
             }
-            if taken as u64 == MAX_LINE_BYTES {
-                return Err(Error::data("a line has more than 64 MiB")
+            if taken as u64 == most {
+                let most = self.limits.row;
+                return Err(Error::data(format!("a line has more than the {most} bytes that one may have"))
                     .at(self.source.uri.clone())
                     .at(format!("after row {row}"))
-                    .hint("JSON files hold one object a line, not one list"));
+                    .hint("JSON files hold one object a line, not one list; `[landing] max_row` sets the limit"));
             }
             if !line.trim_ascii().is_empty() {
                 *row += 1;
@@ -86,6 +90,9 @@ impl JsonFile<'_> {
             objects += 1;
             for name in cells.keys() {
                 if !known.contains_key(name.as_ref()) {
+                    hold_columns(&self.limits, headers.len() + 1)
+                        .and_then(|()| hold_names(std::iter::once(name.len())))
+                        .map_err(|e| e.at(self.source.uri.clone()).at(format!("row {row}")))?;
                     known.insert(name.to_string(), ());
                     headers.push(name.to_string());
                 }
@@ -122,19 +129,20 @@ impl JsonFile<'_> {
         let mut cells: Vec<Option<String>> = vec![None; headers.len()];
         let amounts = amounts(checks, headers.len());
         while self.next_line(reader.as_mut(), &mut line, &mut row)? {
-            let outcome = parse(&line, &places, headers, &amounts, &mut cells).and_then(|()| {
-                checks.row(
-                    |index| cells.get(index).and_then(Option::as_deref).unwrap_or(""),
-                    order,
-                    fixed,
-                )
-            });
+            let outcome =
+                parse(&line, &places, headers, self.limits.cell, &amounts, &mut cells).and_then(|()| {
+                    checks.row(
+                        |index| cells.get(index).and_then(Option::as_deref).unwrap_or(""),
+                        order,
+                        fixed,
+                    )
+                });
             match outcome {
                 Ok(period) => {
                     for (builder, cell) in builders.iter_mut().zip(&cells) {
                         builder.append_option(cell.as_deref().filter(|text| !text.is_empty()));
                     }
-                    bytes += line.len();
+                    bytes += line.len() + builders.len() * CELL_BYTES;
                     row_numbers.push(row as i64);
                     periods.push(period);
                 }
@@ -194,6 +202,7 @@ fn parse(
     line: &[u8],
     places: &HashMap<&str, usize>,
     headers: &[String],
+    most_cell: u64,
     amounts: &[bool],
     cells: &mut [Option<String>],
 ) -> Result<(), Fault> {
@@ -215,12 +224,8 @@ fn parse(
             Some(b'-' | b'0'..=b'9') if amounts[place] => rounded(raw).unwrap_or_else(|| raw.to_string()),
             _ => raw.to_string(),
         };
-        if text.len() > MAX_CELL_BYTES {
-            let reason = format!(
-                "the cell has {} bytes, at most {MAX_CELL_BYTES} are landed",
-                text.len()
-            );
-            return Err((headers[place].clone(), reason));
+        if text.len() as u64 > most_cell {
+            return Err((headers[place].clone(), large_cell(text.len() as u64, most_cell)));
         }
         if text.contains('\0') {
             return Err((headers[place].clone(), "the cell holds a NUL byte".to_string()));
@@ -243,6 +248,7 @@ mod tests {
             br#"{"a": 0.10000000000000000001, "b": "x\ty", "c": {"id": "1", "n": [1, 2.50]}}"#,
             &places,
             &headers,
+            1 << 20,
             &[false; 4],
             &mut cells,
         )
@@ -253,7 +259,15 @@ mod tests {
         assert_eq!(cells[3], None);
         for line in ["[1]", "{", "3", r#"{"a":"\u0000"}"#] {
             assert!(
-                parse(line.as_bytes(), &places, &headers, &[false; 4], &mut cells).is_err(),
+                parse(
+                    line.as_bytes(),
+                    &places,
+                    &headers,
+                    1 << 20,
+                    &[false; 4],
+                    &mut cells
+                )
+                .is_err(),
                 "{line}"
             );
         }

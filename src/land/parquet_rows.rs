@@ -13,8 +13,13 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::checks::Checks;
 use super::clean_rows::{can_be_clean, is_clean, note_bills};
 use super::column_types::is_float;
+use super::csv_rows::BATCH_ROWS;
+use super::foreign_bytes::{hold_names, large_cell};
 use super::lossless::lossless;
+use super::nested_cells::is_nested;
+use super::parquet_pages::{Demand, demand};
 use super::quarantine::{Quarantine, Rejection, row_text};
+use crate::config::Limits;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
 use crate::extract::SourceFile;
@@ -35,6 +40,8 @@ pub struct ParquetFile<'a> {
     pub path: &'a Path,
     /// What was delivered.
     pub source: &'a SourceFile,
+    /// What it may ask for.
+    pub limits: Limits,
 }
 
 impl ParquetFile<'_> {
@@ -48,35 +55,44 @@ impl ParquetFile<'_> {
         })
     }
 
-    /// Delivered names and types.
+    /// Delivered names and types, and what reading the file asks for.
     ///
     /// # Errors
-    /// Data: no Parquet, or a truncated file.
-    pub fn columns(&self) -> Result<Vec<(String, DataType)>> {
+    /// Data: no Parquet, a truncated file, or one that asks for too much.
+    pub(super) fn columns(&self) -> Result<(Vec<(String, DataType)>, Demand)> {
         let builder = self.open()?;
-        let fields = builder.schema().fields().iter();
-        Ok(fields
-            .map(|f| (f.name().clone(), f.data_type().clone()))
-            .collect())
+        let at_file = |error: Error| error.at(self.source.uri.clone());
+        let fields = builder.schema().fields();
+        hold_names(fields.iter().map(|field| field.name().len())).map_err(at_file)?;
+        let columns = fields.iter().map(|f| (f.name().clone(), f.data_type().clone()));
+        let file = File::open(self.path).map_err(|e| at_file(e.into()))?;
+        let demand = demand(&self.limits, file, builder.metadata()).map_err(at_file)?;
+        Ok((columns.collect(), demand))
     }
 
     /// Reads every row in the types of `target`, whose fields stand in the order of the delivered columns.
     ///
     /// # Errors
     /// Data: a damaged file, or a value that the table's type cannot hold without loss.
-    pub fn read(
+    pub(super) fn read(
         &self,
         target: &Schema,
+        demand: &Demand,
         checks: &mut Checks,
         fixed: Option<Period>,
         mut sink: impl FnMut(NativeBatch) -> Result<()>,
     ) -> Result<Quarantine> {
         let builder = self.open()?;
         let delivered = builder.schema().fields().iter().enumerate();
+        let nested: Vec<usize> = delivered
+            .clone()
+            .filter(|(_, field)| is_nested(field.data_type()))
+            .map(|(index, _)| index)
+            .collect();
         let doubles = delivered.filter(|(_, field)| is_float(field.data_type()));
         checks.note_doubles(doubles.map(|(index, _)| index).collect());
         let reader = builder
-            .with_batch_size(8192)
+            .with_batch_size(demand.rows(BATCH_ROWS))
             .build()
             .map_err(|e| Error::from(e).at(self.source.uri.clone()))?;
         let target = Arc::new(target.clone());
@@ -102,7 +118,9 @@ impl ParquetFile<'_> {
             let batch = RecordBatch::try_new(target.clone(), columns)?;
             let row_numbers = Int64Array::from_iter_values(first_row..first_row + batch.num_rows() as i64);
             let column = |index: usize| batch.column(index);
-            if let Some(period) = fixed.filter(|_| can_be_clean && is_clean(checks, column)) {
+            if let Some(period) =
+                fixed.filter(|_| can_be_clean && nested.is_empty() && is_clean(checks, column))
+            {
                 note_bills(checks, column, batch.num_rows(), period);
                 first_row += batch.num_rows() as i64;
                 let periods = vec![period; batch.num_rows()];
@@ -117,7 +135,14 @@ impl ParquetFile<'_> {
             let mut keep = Vec::with_capacity(batch.num_rows());
             let mut periods = Vec::with_capacity(batch.num_rows());
             for row in 0..batch.num_rows() {
-                match checks.row(|index| texts.cell(index, row), None, fixed) {
+                let outcome = match nested
+                    .iter()
+                    .find_map(|index| self.large_text(&batch, *index, row))
+                {
+                    Some(large) => Err(large),
+                    None => checks.row(|index| texts.cell(index, row), None, fixed),
+                };
+                match outcome {
                     Ok(period) => {
                         keep.push(true);
                         periods.push(period);
@@ -157,6 +182,18 @@ impl ParquetFile<'_> {
             }
         }
         Ok(quarantine)
+    }
+
+    /// The column and the reason when a nested cell became a text that is too large.
+    fn large_text(&self, batch: &RecordBatch, index: usize, row: usize) -> Option<(String, String)> {
+        let text = batch.column(index).as_string_opt::<i32>()?;
+        let bytes = text.value_length(row) as u64;
+        (bytes > self.limits.cell).then(|| {
+            (
+                batch.schema_ref().field(index).name().clone(),
+                large_cell(bytes, self.limits.cell),
+            )
+        })
     }
 }
 

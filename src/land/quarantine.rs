@@ -19,6 +19,8 @@ pub struct Rejection {
 const KEPT: usize = 10_000;
 /// Bytes of a row's text that are kept.
 const TEXT_BYTES: usize = 4096;
+/// Bytes of a reason and of a column's name that are kept: they may quote what was delivered.
+const REASON_BYTES: usize = 1024;
 
 /// The rejections of a slice.
 #[derive(Debug, Clone, Default)]
@@ -31,11 +33,19 @@ pub struct Quarantine {
 
 impl Quarantine {
     /// Adds one.
-    pub fn push(&mut self, rejection: Rejection) {
+    pub fn push(&mut self, mut rejection: Rejection) {
         self.count += 1;
         if self.rows.len() < KEPT {
+            cut(&mut rejection.column);
+            cut(&mut rejection.reason);
             self.rows.push(rejection);
         }
+    }
+
+    /// Keeps the text of so many rows; the others are still counted.
+    pub fn keep(&mut self, rows: usize) {
+        self.rows.truncate(rows);
+        self.rows.shrink_to_fit();
     }
 
     /// Adds those of another file.
@@ -43,6 +53,14 @@ impl Quarantine {
         self.count += other.count;
         let room = KEPT - self.rows.len().min(KEPT);
         self.rows.extend(other.rows.into_iter().take(room));
+    }
+}
+
+fn cut(text: &mut String) {
+    if text.len() > REASON_BYTES {
+        text.truncate(text.floor_char_boundary(REASON_BYTES));
+        text.push('…');
+        text.shrink_to_fit();
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn rewrite(
         None => None,
     };
     let (fixed, path, read_file) = (key.period, path.to_path_buf(), file.clone());
-    let fields = columns.fields.clone();
+    let (fields, demand, limits) = (columns.fields.clone(), columns.demand, request.limits);
     let delivered = columns.delivered;
     let reader = tokio::task::spawn_blocking(move || -> Result<(Checks, Quarantine, FilteredRows)> {
         let mut checks = checks;
@@ -60,6 +60,8 @@ pub(super) async fn rewrite(
             source: &read_file,
             delivered: &delivered,
             fields: &fields,
+            demand: &demand,
+            limits,
         };
         let mut quarantine = file.read(&mut checks, fixed, |rows| {
             let rows = match &repeated {

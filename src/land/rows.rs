@@ -11,8 +11,10 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use super::checks::Checks;
 use super::csv_rows::CsvFile;
 use super::json_rows::JsonFile;
+use super::parquet_pages::Demand;
 use super::parquet_rows::ParquetFile;
 use super::quarantine::Quarantine;
+use crate::config::Limits;
 use crate::domain::period::Period;
 use crate::error::Result;
 use crate::extract::{Format, SourceFile};
@@ -61,6 +63,9 @@ pub(super) struct LocalFile<'a> {
     pub source: &'a SourceFile,
     pub delivered: &'a [String],
     pub fields: &'a [Field],
+    /// What a Parquet file asks for.
+    pub demand: &'a Demand,
+    pub limits: Limits,
 }
 
 impl LocalFile<'_> {
@@ -74,7 +79,7 @@ impl LocalFile<'_> {
         fixed: Option<Period>,
         mut each: impl FnMut(Rows) -> Result<()>,
     ) -> Result<Quarantine> {
-        let (path, source) = (self.path, self.source);
+        let (path, source, limits) = (self.path, self.source, self.limits);
         let mut batch =
             |mut columns: Vec<ArrayRef>, row_numbers: Vec<i64>, periods: Vec<Period>, order: Option<&str>| {
                 columns.push(match order {
@@ -89,20 +94,22 @@ impl LocalFile<'_> {
             };
         match source.format {
             Format::Csv => {
-                let csv = CsvFile { path, source };
+                let csv = CsvFile { path, source, limits };
                 let order = csv.date_order(checks)?;
                 csv.read(self.delivered, checks, order, fixed, |b| {
                     batch(b.columns, b.row_numbers, b.periods, order.map(|o| o.as_str()))
                 })
             }
             Format::Json => {
-                let (json, order) = (JsonFile { path, source }, source.date_order);
+                let (json, order) = (JsonFile { path, source, limits }, source.date_order);
                 json.read(self.delivered, checks, order, fixed, |b| {
                     batch(b.columns, b.row_numbers, b.periods, order.map(|o| o.as_str()))
                 })
             }
             Format::Parquet => {
-                ParquetFile { path, source }.read(&Schema::new(self.fields.to_vec()), checks, fixed, |b| {
+                let target = Schema::new(self.fields.to_vec());
+                let parquet = ParquetFile { path, source, limits };
+                parquet.read(&target, self.demand, checks, fixed, |b| {
                     batch(b.batch.columns().to_vec(), b.row_numbers, b.periods, None)
                 })
             }

@@ -13,6 +13,7 @@ use super::facts::{CommitFacts, SliceFacts};
 use super::gone_rows::{GoneRows, KeptRows};
 use super::quarantine::Quarantine;
 use super::raw_columns::partition_columns;
+use super::room::Room;
 use super::slice_key::{SliceKey, transaction_version};
 use super::staging::stage_files;
 use super::unreadable_tags::UnreadableTags;
@@ -46,6 +47,8 @@ pub struct SliceRequest<'a> {
     pub max_rejected: u64,
     /// What one file may bring.
     pub limits: Limits,
+    /// The memory that files share which are read at the same time.
+    pub room: &'a Room,
     /// Units that activity data may use.
     pub units: Arc<BTreeSet<String>>,
     /// Told about rows and bytes as they pass.

@@ -16,6 +16,7 @@ use super::gone_rows::GoneRows;
 use super::json_rows::JsonFile;
 use super::new_files::Provenance;
 use super::overlap::{Repeated, RowHashes};
+use super::parquet_pages::Demand;
 use super::parquet_rows::ParquetFile;
 use super::quarantine::Quarantine;
 use super::raw_columns::{partition_columns, provenance_fields, raw_names};
@@ -31,10 +32,15 @@ use crate::extract::{Format, Origin, SourceFile};
 use crate::warehouse::store::Fetched;
 use crate::warehouse::{StagedFile, Stager};
 
+/// Bytes that reading a file of text takes.
+const TEXT_BYTES: u64 = 192 << 20;
+
 /// The columns of one file in the table: delivered name, table field.
 pub(super) struct FileColumns {
     pub delivered: Vec<String>,
     pub fields: Vec<Field>,
+    /// What reading a Parquet file asks for.
+    pub demand: Arc<Demand>,
 }
 
 #[allow(clippy::too_many_arguments)] // One call site; a struct would only rename the arguments.
@@ -66,15 +72,7 @@ pub(super) async fn stage_files(
             (None, Origin::Api(_)) => return Err(Error::internal("an answer has two files")),
         };
         let chosen = match delivered_columns(request.limits, &local.path, file, key.kind, &contract).await {
-            Ok((delivered, types)) => agree(
-                request,
-                table,
-                &existing_fields,
-                file,
-                &contract,
-                delivered,
-                types,
-            ),
+            Ok(delivered) => agree(request, table, &existing_fields, file, &contract, delivered),
             Err(error) => Err(error),
         };
         match chosen {
@@ -83,6 +81,14 @@ pub(super) async fn stage_files(
         }
         fetched.push(local);
     }
+    let asked = files
+        .iter()
+        .zip(&columns)
+        .map(|(file, columns)| match file.format {
+            Format::Parquet => columns.demand.bytes(),
+            Format::Csv | Format::Json => TEXT_BYTES,
+        });
+    let _room = request.room.take(asked.max().unwrap_or_default()).await;
     let ((), mut all_fields) = request.columns.agree(table, &existing_fields, |_| ());
     for field in provenance_fields().into_iter().chain(
         partition_columns()
@@ -137,11 +143,13 @@ pub(super) async fn stage_files(
         let fit = file.format == Format::Parquet
             && repeated.is_none()
             && file.days.is_none()
-            && contract.nested.is_empty();
+            && contract.nested.is_empty()
+            && columns.demand.is_little();
         let checks = Checks::new(&contract, &columns.delivered, source.currency.as_deref(), None);
         Some(Candidate {
             path: local.path.clone(),
             fields: columns.fields.clone(),
+            demand: columns.demand.clone(),
             period: key.period.filter(|_| fit)?,
             provenance: provenance(file),
             checks: checks.ok()?,
@@ -184,6 +192,7 @@ pub(super) async fn stage_files(
                     fields: file_columns.fields,
                     period,
                     provenance: provenance(file),
+                    limits: request.limits,
                 };
                 match checks.map_err(|e| e.at(file.uri.clone())) {
                     Ok(checks) => coded.land_beside(request, checks, &sinks).await,
@@ -317,7 +326,7 @@ async fn content_digest(
         (Origin::Store(_), Format::Csv | Format::Json) => Ok(checks.content.known()),
         (Origin::Store(_), Format::Parquet) => {
             let path = path.to_path_buf();
-            blocking(move || content::digest(&path).map(Some)).await
+            blocking(&file.uri, move || content::digest(&path).map(Some)).await
         }
     }
 }
@@ -335,8 +344,7 @@ fn agree(
     existing: &[Field],
     file: &SourceFile,
     contract: &Contract,
-    delivered: Vec<String>,
-    types: Vec<DataType>,
+    (delivered, types, demand): Delivered,
 ) -> Result<FileColumns> {
     let (fields, _) = request.columns.agree(table, existing, |agreed| {
         let known = Schema::new(agreed.clone());
@@ -364,24 +372,32 @@ fn agree(
         Ok(fields)
     });
     let fields = fields.map_err(|e: Error| e.at(file.uri.clone()))?;
-    Ok(FileColumns { delivered, fields })
+    Ok(FileColumns {
+        delivered,
+        fields,
+        demand: Arc::new(demand),
+    })
 }
 
-/// The headers of a file and the types of its columns; text of formats without types.
+/// The headers of a file, the types of its columns, and what reading a Parquet file asks for.
+type Delivered = (Vec<String>, Vec<DataType>, Demand);
+
+/// What is known of a file before its rows are read; formats without types have text.
 async fn delivered_columns(
     limits: Limits,
     path: &std::path::Path,
     file: &SourceFile,
     kind: Kind,
     contract: &Contract,
-) -> Result<(Vec<String>, Vec<DataType>)> {
-    let (path, file, contract) = (path.to_path_buf(), file.clone(), *contract);
-    blocking(move || {
+) -> Result<Delivered> {
+    let (path, uri) = (path.to_path_buf(), file.uri.clone());
+    let (file, contract) = (file.clone(), *contract);
+    blocking(&uri, move || {
         let (path, source) = (path.as_path(), &file);
         let headers = match file.format {
-            Format::Csv => CsvFile { path, source }.headers()?,
+            Format::Csv => CsvFile { path, source, limits }.headers()?,
             Format::Json => {
-                let headers = JsonFile { path, source }.headers()?;
+                let headers = JsonFile { path, source, limits }.headers()?;
                 // An answer without rows names no columns: it is a valid empty delivery all the same.
                 match headers.is_empty() {
                     true => contract.columns.iter().map(|name| name.to_string()).collect(),
@@ -390,16 +406,16 @@ async fn delivered_columns(
             }
             Format::Parquet => {
                 hold_parquet_footer(&limits, path).map_err(|e| e.at(file.uri.clone()))?;
-                let (headers, types): (Vec<String>, _) =
-                    ParquetFile { path, source }.columns()?.into_iter().unzip();
+                let (columns, demand) = ParquetFile { path, source, limits }.columns()?;
+                let (headers, types): (Vec<String>, _) = columns.into_iter().unzip();
                 refuse_other_kind(kind, &headers).map_err(|e| e.at(file.uri.clone()))?;
-                return Ok((headers, types));
+                return Ok((headers, types, demand));
             }
         };
         refuse_other_kind(kind, &headers).map_err(|e| e.at(file.uri.clone()))?;
         hold_columns(&limits, headers.len()).map_err(|e| e.at(file.uri.clone()))?;
         let types = vec![DataType::Utf8; headers.len()];
-        Ok((headers, types))
+        Ok((headers, types, Demand::default()))
     })
     .await
 }
@@ -422,14 +438,18 @@ async fn repeated_rows(
     for (index, ((file, local), columns)) in files.iter().zip(fetched).zip(columns).enumerate() {
         let mut checks = Checks::new(contract, &columns.delivered, source.currency.as_deref(), None)
             .map_err(|e| e.at(file.uri.clone()))?;
-        let (path, file) = (local.path.clone(), (*file).clone());
+        let (path, uri, limits) = (local.path.clone(), file.uri.clone(), request.limits);
+        let file = (*file).clone();
         let (delivered, fields) = (columns.delivered.clone(), columns.fields.clone());
-        hashes = blocking(move || {
+        let demand = columns.demand.clone();
+        hashes = blocking(&uri, move || {
             let file = LocalFile {
                 path: &path,
                 source: &file,
                 delivered: &delivered,
                 fields: &fields,
+                demand: &demand,
+                limits,
             };
             file.read(&mut checks, None, |rows| hashes.add(index, &fields, &rows))?;
             Ok(hashes)
@@ -440,17 +460,18 @@ async fn repeated_rows(
         gone.add_to(&mut hashes, files.len()).await?;
     }
     let count = files.len() + usize::from(gone.is_some());
-    blocking(move || hashes.repeated(count)).await
+    blocking(&files[0].uri, move || hashes.repeated(count)).await
 }
 
-/// Runs CPU-bound or file-reading work off the async threads.
+/// Runs work that reads a file off the async threads; `uri` is the file's.
 pub(super) async fn blocking<T: Send + 'static>(
+    uri: &str,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
         Err(error) => Err(match error.try_into_panic() {
-            Ok(panic) => stopped(panic.as_ref()),
+            Ok(panic) => stopped(panic.as_ref()).at(uri),
             Err(error) => Error::internal("a reader thread failed").because(error),
         }),
     }

@@ -18,11 +18,14 @@ use super::workspace::Workspace;
 use crate::error::{Error, Result};
 use crate::extract::{Format, Origin};
 use crate::land::cost_basis::CostBasis;
-use crate::land::{AgreedColumns, HeldBefore, Landed, SliceKey, SliceRequest, land_slice};
+use crate::land::{AgreedColumns, HeldBefore, Landed, Room, SliceKey, SliceRequest, land_slice};
 use crate::ledger::{QuarantineRow, RejectedRows, SliceAction, SliceNotes, SliceRecord};
 
 /// Slices whose rows are written side by side.
 const PARALLEL_WRITERS: usize = 2;
+/// Slices of a run whose rejected rows are kept by the thousand; of the others so many, beside their count.
+const WELL_KEPT: usize = 10;
+const LITTLE_KEPT: usize = 100;
 /// Slices that are read from APIs side by side: most of their time is waiting.
 const PARALLEL_ANSWERS: usize = 64;
 
@@ -87,6 +90,7 @@ pub async fn land_all(
     let units = Arc::new(known_units(workspace)?);
     let held_before = held_before(workspace, &todo).await?;
     let writers = tokio::sync::Semaphore::new(PARALLEL_WRITERS);
+    let room = Room::default();
     let has_answers = todo
         .iter()
         .any(|(_, slice)| matches!(slice.origin, Origin::Api(_)));
@@ -108,6 +112,7 @@ pub async fn land_all(
             land_again: request.full_refresh || request.land_again,
             max_rejected: workspace.config.landing.max_rejected,
             limits: workspace.config.landing.limits,
+            room: &room,
             units,
             progress: &|rows, bytes| observer.advance(rows, bytes),
         };
@@ -123,8 +128,15 @@ pub async fn land_all(
                         noted,
                         ..
                     } = &slice;
-                    let result = land_slice(landing, key, source, origin, delivery, noted.as_deref()).await;
+                    let mut result =
+                        land_slice(landing, key, source, origin, delivery, noted.as_deref()).await;
                     let mut done = outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    if done.len() >= WELL_KEPT {
+                        match &mut result {
+                            Ok(landed) => landed.quarantine.keep(LITTLE_KEPT),
+                            Err((_, quarantine)) => quarantine.keep(LITTLE_KEPT),
+                        }
+                    }
                     done.push(Outcome { id, slice, result });
                 }
             })

@@ -1,9 +1,14 @@
 //! Files that are small and ask for much: refused by name, while the other sources land.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
+use crate::hostile_generator::hostile;
 use crate::support::Project;
 use crate::support::bills::{Line, cur2_csv, deliver_cur2};
+use crate::support::memory::measured;
 use crate::support::project::source;
 
 const HEADER: &str = "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargeCategory,ChargePeriodStart,ProviderName";
@@ -89,6 +94,97 @@ fn files_that_ask_for_too_much_are_refused_by_name_and_the_others_land() {
         project.value("select count(distinct period) from normalize.usage where source = 'periods'"),
         "300"
     );
+}
+
+/// How much memory a run may take, whatever it is sent.
+const MOST_KIB: u64 = 1 << 20;
+
+/// Lands some generated files, each as a source of its own, beside a bill that is whole.
+fn land_generated(numbers: impl Iterator<Item = usize>) {
+    let files: Vec<_> = numbers.map(|number| hostile(20_260_917, number)).collect();
+    let sources: String = files
+        .iter()
+        .map(|file| source(&file.id, file.kind, &file.id))
+        .collect();
+    let project = Project::acme(&(source("good", "aws_cur2", "good") + &sources));
+    for file in &files {
+        for (name, bytes) in &file.files {
+            project.write(&format!("{}/{name}", file.id), bytes);
+        }
+    }
+    let bill = cur2_csv(
+        "2026-09",
+        &[Line::instance("2026-09-02", 5), Line::instance("2026-09-03", 2)],
+    );
+    deliver_cur2(&project, "good", "2026-09", "first", &[bill]);
+
+    let command = project.command(&["run", "--select", "raw.*", "--output", "json"]);
+    let (outcome, peak) = measured(command);
+    assert!(
+        matches!(outcome.code, 0 | 3),
+        "{}: {}",
+        outcome.code,
+        outcome.stderr
+    );
+    assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
+    let largest = files
+        .iter()
+        .flat_map(|file| &file.files)
+        .map(|(_, bytes)| bytes.len())
+        .max();
+    eprintln!(
+        "{} files, the largest of {largest:?} bytes: {} MiB",
+        files.len(),
+        peak / 1024
+    );
+    assert!(peak <= MOST_KIB, "{peak} KiB");
+
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let told: BTreeMap<&str, &Value> = report["sources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|told| (told["id"].as_str().unwrap(), told))
+        .collect();
+    let number = |value: &Value| value.as_u64().unwrap();
+    let good = told["acme/good"];
+    assert_eq!(
+        (good["error"].is_null(), number(&good["rows"])),
+        (true, 2),
+        "{good}"
+    );
+    let mut landed = 0;
+    for file in &files {
+        let Some(told) = told.get(format!("acme/{}", file.id).as_str()) else {
+            panic!("nothing is said of {}", file.id);
+        };
+        match told["error"].as_str() {
+            Some(error) => {
+                // Bytes that a library stops at are a last resort: what is known to do harm has a name.
+                assert!(!error.contains("overflow"), "{}: {error}", file.id);
+                assert!(error.len() > 20, "{}: {error}", file.id);
+            }
+            None => {
+                landed += 1;
+                if let Some(rows) = file.rows {
+                    assert_eq!(number(&told["rows"]), rows, "{}: {told}", file.id);
+                }
+            }
+        }
+    }
+    assert!(landed > 0 && landed < files.len(), "{landed} of {}", files.len());
+    // What has landed can be read: no cell of it was made up.
+    let strange = project.rows("select distinct provider_name from normalize.usage where source = 'good'");
+    assert_eq!(strange, [["AWS"]]);
+}
+
+#[test]
+fn generated_files_land_right_or_are_refused_by_name_in_little_memory() {
+    // All of them in a long test run; else a fifth, of every format and harm.
+    match std::env::var("OFFGRIDFLOW_TEST_LONG") {
+        Ok(_) => (0..5).for_each(|part| land_generated(part * 100..(part + 1) * 100)),
+        Err(_) => land_generated(0..100),
+    }
 }
 
 #[test]

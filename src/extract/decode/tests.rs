@@ -31,7 +31,7 @@ fn read(bytes: &[u8], compression: Compression) -> Result<String> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let mut text = Vec::new();
-    open_text(file.path(), compression)?
+    open_text(file.path(), compression, 200)?
         .read_to_end(&mut text)
         .map_err(|e| read_error(e, "s3://bucket/file"))?;
     Ok(String::from_utf8(text).unwrap())
@@ -162,12 +162,12 @@ fn a_zip_holds_one_csv() {
 
 #[test]
 fn a_bomb_is_stopped() {
-    let mut guard = Guard::new(std::io::repeat(0), 1000);
+    let mut guard = Guard::new(std::io::repeat(0), 1000, 200);
     let error = std::io::copy(&mut guard, &mut std::io::sink()).unwrap_err();
     assert!(error.to_string().contains("bomb"));
     assert_eq!(read_error(error, "bill.csv.gz").blame(), Blame::Data);
 
-    let mut dense = Guard::new(std::io::repeat(0).take(HARMLESS_BYTES + 1), 2 << 20);
+    let mut dense = Guard::new(std::io::repeat(0).take(HARMLESS_BYTES + 1), 2 << 20, 200);
     assert_eq!(
         std::io::copy(&mut dense, &mut std::io::sink()).unwrap(),
         HARMLESS_BYTES + 1
@@ -183,7 +183,7 @@ fn utf_16_is_refused_by_name() {
 
 #[test]
 fn faults_of_the_disk_are_outside() {
-    let gone = open_text(Path::new("/no/such/file.csv"), Compression::None)
+    let gone = open_text(Path::new("/no/such/file.csv"), Compression::None, 200)
         .err()
         .unwrap();
     assert_eq!(gone.blame(), Blame::External);

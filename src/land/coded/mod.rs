@@ -22,6 +22,7 @@ use super::quarantine::Quarantine;
 use super::raw_columns::provenance_fields;
 use super::slice::SliceRequest;
 use super::staging::blocking;
+use crate::config::Limits;
 use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
@@ -44,6 +45,8 @@ pub(super) struct CodedFile {
     pub fields: Vec<Field>,
     pub period: Period,
     pub provenance: Provenance,
+    /// What the file may ask for.
+    pub limits: Limits,
 }
 
 impl CodedFile {
@@ -66,7 +69,8 @@ impl CodedFile {
     ) -> Result<(Checks, Quarantine, Vec<StagedFile>)> {
         let (sender, mut rows) = tokio::sync::mpsc::unbounded_channel();
         let (bytes, sinks) = (self.source.object.size, sinks.clone());
-        let landing = blocking(move || {
+        let uri = self.source.uri.clone();
+        let landing = blocking(&uri, move || {
             self.land(checks, &sinks, |rows| {
                 // Nobody listens any more when the run is being stopped.
                 let _ = sender.send(rows);
@@ -96,6 +100,7 @@ impl CodedFile {
         let csv = CsvFile {
             path: &self.path,
             source: &self.source,
+            limits: self.limits,
         };
         let order = csv.date_order(&checks)?;
         let columns: SchemaRef = Arc::new(Schema::new(

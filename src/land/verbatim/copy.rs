@@ -20,11 +20,12 @@ use crate::land::lossless::lossless;
 use crate::land::new_files::{
     Constant, FileWriter, NewFiles, ROW_NUMBER, append_provenance, write_row_numbers,
 };
+use crate::land::parquet_pages::Demand;
 use crate::warehouse::closed_chunk::closed_chunk;
 use crate::warehouse::column_encoders::ColumnEncoders;
 use crate::warehouse::{StagedFile, StagedSink, StagedSinks};
 
-/// Rows that are decoded at once, of columns that are written anew.
+/// The most of them.
 const BATCH_ROWS: usize = 8192;
 
 /// Why a copy stopped.
@@ -53,6 +54,8 @@ pub(super) struct RowGroups<'a> {
 struct Delivered<'a> {
     plan: &'a Plan,
     file: File,
+    /// Rows that are decoded at once, of columns that are written anew.
+    batch_rows: usize,
     /// One column chunk at a time is held here.
     buffer: BytesMut,
 }
@@ -65,12 +68,14 @@ impl<'a> RowGroups<'a> {
     pub fn new(
         plan: &'a Plan,
         path: &Path,
+        demand: &Demand,
         constants: &'a [(&'static str, Constant)],
         sinks: &'a StagedSinks,
     ) -> Result<Self> {
         Ok(RowGroups {
             delivered: Delivered {
                 plan,
+                batch_rows: demand.rows_at_once(plan.encoded(), BATCH_ROWS),
                 file: File::open(path)?,
                 buffer: BytesMut::new(),
             },
@@ -162,7 +167,7 @@ impl Delivered<'_> {
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, plan.delivered.clone())
             .with_projection(ProjectionMask::roots(parquet, encoded.iter().copied()))
             .with_row_groups(vec![group])
-            .with_batch_size(BATCH_ROWS)
+            .with_batch_size(self.batch_rows)
             .build()
             .map_err(|_| Stop::Unfit)?;
         for batch in reader {

@@ -1,5 +1,7 @@
 //! Parquet's hybrid of repeated and bit-packed runs, looked through without being unpacked into memory.
 
+use datafusion::parquet::basic::Encoding;
+
 use crate::warehouse::coded_columns::runs::{Run, eight, next_run};
 
 /// The runs of `count` values of `width` bits; `None` when the bytes end before or make no sense.
@@ -57,6 +59,45 @@ pub(super) fn count_levels(bytes: &[u8], most: i16, count: usize, wanted: i16) -
         Some(())
     })?;
     Some(found)
+}
+
+/// How many values the longest row has, and how many the last one so far, when `under_way` values of the first came before:
+/// a row begins at level 0. `None` when the bytes are damaged.
+pub(in crate::land) fn longest_row(
+    bytes: &[u8],
+    most: i16,
+    count: usize,
+    under_way: usize,
+) -> Option<(usize, usize)> {
+    let width = u32::BITS - u32::try_from(most).ok()?.leading_zeros();
+    let (mut longest, mut last) = (under_way, under_way);
+    for_each_run(bytes, width, count, |run| {
+        let mut add = |level: u32, held: usize| {
+            (last, longest) = match level {
+                0 => (1, longest.max(last).max(1)),
+                _ => (last + held, longest),
+            };
+        };
+        match run {
+            Run::Repeated(level, held) => add(level, held),
+            Run::Packed(packed, held) => unpack(packed, width, held, |level| {
+                add(level, 1);
+                Some(())
+            })?,
+        }
+        Some(())
+    })?;
+    Some((longest.max(last), last))
+}
+
+/// The levels at the front of a page of the first version.
+pub(in crate::land) fn take_levels<'a>(rest: &mut &'a [u8], encoding: Encoding) -> Option<&'a [u8]> {
+    if encoding != Encoding::RLE {
+        return None;
+    }
+    let (length, behind) = rest.split_first_chunk::<4>()?;
+    *rest = behind;
+    rest.split_off(..u32::from_le_bytes(*length) as usize)
 }
 
 /// The set ones of the first `count` bits.

@@ -5,7 +5,7 @@
 //! for it goes the way of every other file, row by row, which names what is wrong.
 
 mod copy;
-mod levels;
+pub(super) mod levels;
 mod pages;
 mod plan;
 mod scan;
@@ -27,6 +27,7 @@ use super::checks::Checks;
 use super::clean_rows::can_be_clean;
 use super::foreign_bytes::stopped;
 use super::new_files::Provenance;
+use super::parquet_pages::Demand;
 use crate::domain::period::Period;
 use crate::error::Result;
 use crate::warehouse::{StagedFile, StagedSinks};
@@ -39,6 +40,7 @@ pub(super) struct Verbatim<'a> {
     pub path: &'a Path,
     /// The table's fields, by delivered column.
     pub fields: &'a [Field],
+    pub demand: &'a Demand,
     pub period: Period,
     pub provenance: &'a Provenance,
 }
@@ -57,11 +59,11 @@ impl Verbatim<'_> {
         let Some(plan) = Plan::of(self.path, self.fields)? else {
             return Ok(None);
         };
-        let Some(scan) = Scan::new(self.path, &plan.delivered, self.fields, &checks) else {
+        let Some(scan) = Scan::new(self.path, &plan.delivered, self.fields, self.demand, &checks) else {
             return Ok(None);
         };
         let constants = self.provenance.constants(None);
-        let mut copied = RowGroups::new(&plan, self.path, &constants, sinks)?;
+        let mut copied = RowGroups::new(&plan, self.path, self.demand, &constants, sinks)?;
         let groups = plan.metadata().num_row_groups();
         // Checking and copying take about the same time: side by side they take it once.
         let (checked, checks) = std::thread::scope(|scope| {

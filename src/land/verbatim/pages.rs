@@ -9,7 +9,7 @@ use datafusion::parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats
 use datafusion::parquet::file::serialized_reader::SerializedPageReader;
 use datafusion::parquet::schema::types::ColumnDescriptor;
 
-use super::levels::{all_below, count_levels};
+use super::levels::{all_below, count_levels, take_levels};
 use crate::warehouse::text_chunks::count_page;
 
 /// What the pages of a chunk are, or `None` when one of them is not what its header says: levels and dictionary indices
@@ -72,11 +72,11 @@ impl Seen<'_> {
                 let mut rest: &[u8] = buf;
                 let repetition = match self.column.max_rep_level() {
                     0 => &[],
-                    _ => levels(&mut rest, *rep_level_encoding)?,
+                    _ => take_levels(&mut rest, *rep_level_encoding)?,
                 };
                 let definition = match self.column.max_def_level() {
                     0 => &[],
-                    _ => levels(&mut rest, *def_level_encoding)?,
+                    _ => take_levels(&mut rest, *def_level_encoding)?,
                 };
                 self.data(repetition, definition, rest, *num_values as usize, *encoding)?;
             }
@@ -156,16 +156,6 @@ impl Seen<'_> {
         }
         bytes.is_empty().then_some(())
     }
-}
-
-/// The levels at the front of a page of the first version.
-fn levels<'a>(rest: &mut &'a [u8], encoding: Encoding) -> Option<&'a [u8]> {
-    if encoding != Encoding::RLE {
-        return None;
-    }
-    let (length, behind) = rest.split_first_chunk::<4>()?;
-    *rest = behind;
-    rest.split_off(..u32::from_le_bytes(*length) as usize)
 }
 
 fn is_plain(encoding: Encoding) -> bool {

@@ -19,6 +19,7 @@ use crate::land::checks::{Checks, Role};
 use crate::land::clean_rows::{is_clean, looked_at, note_bills};
 use crate::land::column_types::is_text;
 use crate::land::lossless::lossless;
+use crate::land::parquet_pages::Demand;
 
 const BATCH_ROWS: usize = 32 * 1024;
 
@@ -31,6 +32,7 @@ pub(super) struct Scan<'a> {
     fields: &'a [Field],
     metadata: ArrowReaderMetadata,
     looked_at: Vec<usize>,
+    batch_rows: usize,
 }
 
 impl<'a> Scan<'a> {
@@ -39,6 +41,7 @@ impl<'a> Scan<'a> {
         path: &Path,
         delivered: &ArrowReaderMetadata,
         fields: &'a [Field],
+        demand: &Demand,
         checks: &Checks,
     ) -> Option<Self> {
         let looked_at = looked_at(checks);
@@ -57,6 +60,7 @@ impl<'a> Scan<'a> {
             file: File::open(path).ok()?,
             fields,
             metadata,
+            batch_rows: demand.rows_at_once(looked_at.iter().copied(), BATCH_ROWS),
             looked_at,
         })
     }
@@ -68,7 +72,7 @@ impl<'a> Scan<'a> {
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
             .with_projection(ProjectionMask::roots(parquet, self.looked_at.iter().copied()))
             .with_row_groups(vec![group])
-            .with_batch_size(BATCH_ROWS)
+            .with_batch_size(self.batch_rows)
             .build()
             .ok()?;
         let mut bounds = DateBounds::new();

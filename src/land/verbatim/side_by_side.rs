@@ -1,6 +1,7 @@
 //! The files of a slice that are taken over, some at a time.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Field;
 use futures::{StreamExt, stream};
@@ -10,6 +11,7 @@ use crate::domain::period::Period;
 use crate::error::Result;
 use crate::land::checks::Checks;
 use crate::land::new_files::Provenance;
+use crate::land::parquet_pages::Demand;
 use crate::land::staging::blocking;
 use crate::warehouse::{StagedFile, StagedSinks};
 
@@ -22,6 +24,8 @@ pub(in crate::land) struct Candidate {
     pub path: PathBuf,
     /// The table's fields, by delivered column.
     pub fields: Vec<Field>,
+    /// What reading it asks for.
+    pub demand: Arc<Demand>,
     pub period: Period,
     pub provenance: Provenance,
     /// The file's checks, fresh.
@@ -45,7 +49,10 @@ pub(in crate::land) async fn take_over(
             let sinks = sinks.clone();
             async move {
                 match candidate {
-                    Some(candidate) => blocking(move || candidate.copy(&sinks)).await,
+                    Some(candidate) => {
+                        let uri = candidate.provenance.source_uri.clone();
+                        blocking(&uri, move || candidate.copy(&sinks)).await
+                    }
                     None => Ok(None),
                 }
             }
@@ -60,6 +67,7 @@ impl Candidate {
         let file = Verbatim {
             path: &self.path,
             fields: &self.fields,
+            demand: &self.demand,
             period: self.period,
             provenance: &self.provenance,
         };
