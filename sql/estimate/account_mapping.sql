@@ -1,5 +1,5 @@
 /* model
-grain = "one row per tenant, billing account, sub account and allocation tag values in use"
+grain = "one row per tenant, billing account, sub account and allocation tag values in use that a mapping matches"
 kind  = "view"
 few_rows = true
 */
@@ -28,22 +28,17 @@ conditions AS (
       ON a.tenant = m.tenant AND (a.tag_key = m.tag_key OR a.tag_column = m.tag_key)
 ),
 matched AS (
-    SELECT n.account_key, c.ordinal, c.entity, c.site, c.cost_centre
-    FROM keyed AS n
-    JOIN conditions AS c ON c.tenant = n.tenant
+    SELECT n.*, c.ordinal, c.entity, c.site, c.cost_centre
+    FROM conditions AS c
+    JOIN keyed AS n ON n.tenant = c.tenant
     WHERE (c.billing_account_id IS NULL OR c.billing_account_id = n.billing_account_id)
       AND (c.sub_account_id IS NULL OR c.sub_account_id = n.sub_account_id)
       AND (c.tag_key IS NULL OR c.tag_value = CASE c.tag_column /*{tag_cases:n}*/ END)
-),
-chosen AS (
-    SELECT
-        account_key,
-        first_value(entity ORDER BY ordinal) FILTER (WHERE entity IS NOT NULL) AS entity,
-        first_value(site ORDER BY ordinal) FILTER (WHERE site IS NOT NULL) AS site,
-        first_value(cost_centre ORDER BY ordinal) FILTER (WHERE cost_centre IS NOT NULL) AS cost_centre
-    FROM matched
-    GROUP BY account_key
 )
-SELECT n.*, c.entity, c.site, c.cost_centre
-FROM keyed AS n
-LEFT JOIN chosen AS c ON c.account_key = n.account_key
+SELECT
+    tenant, billing_account_id, sub_account_id /*{tag_columns}*/, account_key, is_untagged,
+    first_value(entity ORDER BY ordinal) FILTER (WHERE entity IS NOT NULL) AS entity,
+    first_value(site ORDER BY ordinal) FILTER (WHERE site IS NOT NULL) AS site,
+    first_value(cost_centre ORDER BY ordinal) FILTER (WHERE cost_centre IS NOT NULL) AS cost_centre
+FROM matched
+GROUP BY tenant, billing_account_id, sub_account_id /*{tag_columns}*/, account_key, is_untagged

@@ -40,14 +40,19 @@ account_sums AS (
         tenant, billing_account_id, sub_account_id /*{tag_columns}*/, provider_name, service_name, region_id, month,
         stage, quality, grid_factor_id, market_method, market_factor_id, embodied_factor_id
 ),
+-- The many rows come last in each join: what comes first is held in memory.
+of_provider AS (
+    SELECT a.*
+    FROM settings.provider AS s
+    RIGHT JOIN account_sums AS a ON a.tenant = s.tenant AND a.provider_name = s.provider_name
+    WHERE COALESCE(s.inventory_source, 'estimate') = 'estimate'
+),
 mapped AS (
     SELECT a.*, m.entity, m.site
-    FROM account_sums AS a
-    LEFT JOIN settings.provider AS s ON s.tenant = a.tenant AND s.provider_name = a.provider_name
-    LEFT JOIN estimate.account_mapping AS m
+    FROM estimate.account_mapping AS m
+    RIGHT JOIN of_provider AS a
       ON m.account_key = array_to_string(
           make_array(a.tenant, a.billing_account_id, a.sub_account_id /*{tag_columns:a}*/), chr(31), chr(30))
-    WHERE COALESCE(s.inventory_source, 'estimate') = 'estimate'
 ),
 cloud_sums AS (
     SELECT

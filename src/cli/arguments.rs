@@ -370,10 +370,11 @@ pub struct RunOptions {
     /// Only these tables: `publish.*`, `+table` (and what it needs), `table+` (and what needs it)
     #[arg(long, value_name = "PATTERN")]
     pub select: Vec<String>,
-    /// First billing period, such as 2026-01
+    /// First billing period landed, such as 2026-01. Files whose name and folder tell no period are landed whole, whatever
+    /// periods their rows have
     #[arg(long, value_name = "PERIOD")]
     pub from: Option<String>,
-    /// First billing period no longer looked at
+    /// First billing period no longer landed
     #[arg(long, value_name = "PERIOD")]
     pub to: Option<String>,
     /// Land and build everything again

@@ -10,6 +10,7 @@ use crate::config::{Config, Source};
 use crate::error::{Error, Result};
 use crate::extract::{Origin, discover};
 use crate::factors::{FactorSet, archive};
+use crate::land::empty_file;
 use crate::ledger::Ledger;
 use crate::transform::Engine;
 use crate::warehouse::{Location, Warehouse};
@@ -40,7 +41,9 @@ pub async fn doctor(config: &Config, output: &Output) -> Result<u8> {
         .as_ref()
         .map_or("none: built-in defaults".to_string(), |f| f.display().to_string());
     note("configuration", Ok(file));
-    note("warehouse", warehouse(config).await);
+    let warehouse = warehouse(config).await;
+    let is_empty = matches!(warehouse, Ok((_, 0)));
+    note("warehouse", warehouse.map(|(seen, _)| seen));
     note("ledger", ledger(config).await);
     note("factor set", factor_set(config).await);
     if config.engine.url != "local" {
@@ -61,12 +64,12 @@ pub async fn doctor(config: &Config, output: &Output) -> Result<u8> {
             );
         }
     }
-    print(output, &findings)?;
+    print(output, &findings, is_empty)?;
     let failures = findings.iter().filter_map(|f| f.outcome.as_ref().err());
     Ok(failures.map(|e| e.blame().exit_code()).min().unwrap_or(0))
 }
 
-fn print(output: &Output, findings: &[Finding]) -> Result<()> {
+fn print(output: &Output, findings: &[Finding], is_empty: bool) -> Result<()> {
     let mut listing = Listing::new(&["what", "state", "finding", "hint"]);
     for finding in findings {
         let (state, text, hint) = match &finding.outcome {
@@ -101,6 +104,10 @@ fn print(output: &Output, findings: &[Finding]) -> Result<()> {
     let failed = findings.iter().filter(|f| f.outcome.is_err()).count();
     output.line("");
     output.line(match failed {
+        0 if is_empty => format!(
+            "{} looked at, all of them answer. Nothing has landed yet, so no data could be checked.",
+            counted(findings.len(), "thing", "things")
+        ),
         0 => format!(
             "{} looked at, all well.",
             counted(findings.len(), "thing", "things")
@@ -110,8 +117,8 @@ fn print(output: &Output, findings: &[Finding]) -> Result<()> {
     Ok(())
 }
 
-/// Opens the store, writes a small object, reads it back and deletes it.
-async fn warehouse(config: &Config) -> Result<String> {
+/// Opens the store, writes a small object, reads it back and deletes it; the number of tables with what was seen.
+async fn warehouse(config: &Config) -> Result<(String, usize)> {
     let profile = config.profile(config.warehouse.profile.as_deref());
     let location = Location::open(&config.warehouse.url, &config.base, &profile)?;
     let object = format!(".doctor-{}", Ulid::new());
@@ -125,11 +132,12 @@ async fn warehouse(config: &Config) -> Result<String> {
         );
     }
     let url = location.url.to_string();
-    let tables = Warehouse::new(location).table_names().await?;
-    Ok(format!(
+    let tables = Warehouse::new(location).table_names().await?.len();
+    let seen = format!(
         "{url}: readable and writable, {}",
-        counted(tables.len(), "table", "tables")
-    ))
+        counted(tables, "table", "tables")
+    );
+    Ok((seen, tables))
 }
 
 /// Asks the cluster for a first answer.
@@ -206,7 +214,7 @@ async fn source_findings(config: &Config, what: &str, source: &Source) -> Vec<Fi
         }
         Err(error) => Err(error),
     };
-    let found = match found {
+    let mut found = match found {
         Ok(found) => found,
         Err(error) if error.to_string().contains(&source.url) => return vec![finding(Err(error))],
         Err(error) => return vec![finding(Err(error.at(source.url.clone())))],
@@ -239,11 +247,17 @@ async fn source_findings(config: &Config, what: &str, source: &Source) -> Vec<Fi
         counted(files.len(), "file", "files"),
         super::listing::bytes(bytes)
     );
+    let empty = files.iter().filter(|file| file.object.size == 0);
+    let empty: Vec<Error> = empty.map(|file| empty_file(&file.uri)).collect();
+    if files.is_empty() && found.warnings.is_empty() && found.failures.is_empty() {
+        found.warnings.push("nothing is delivered yet".to_string());
+    }
     let mut findings = vec![Finding {
         what: what.to_string(),
         outcome: Ok(seen),
         warnings: found.warnings,
     }];
-    findings.extend(found.failures.into_iter().map(|error| finding(Err(error))));
+    let failures = found.failures.into_iter().chain(empty);
+    findings.extend(failures.map(|error| finding(Err(error))));
     findings
 }

@@ -147,7 +147,15 @@ async fn gaps(workspace: &Workspace, output: &Output, limit: u32) -> Result<u8> 
     let (schema, batches) = read_only(workspace, &sql).await?;
     let mut listing = Listing::of_batches(&schema, &batches)?;
     if listing.rows().is_empty() && output.format == Format::Text {
-        output.line("Every usage and activity row has a factor.");
+        output.line(match (workspace.holds("estimate."), workspace.holds("raw.")) {
+            (true, _) => "Every usage and activity row has a factor.",
+            (false, true) => {
+                "No usage or activity row has been estimated yet, so nothing could be checked: `offgridflow run` does it."
+            }
+            (false, false) => {
+                "Nothing has landed yet, so nothing could be checked: `offgridflow run` lands what the sources deliver."
+            }
+        });
         return Ok(0);
     }
     let reasons: BTreeMap<String, &str> = listing

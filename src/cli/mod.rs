@@ -124,7 +124,7 @@ async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
             run::run(&mut workspace, output, "run", &request).await
         }
         Verb::Plan(options) => {
-            let mut workspace = open(arguments).await?;
+            let mut workspace = open_to_read(arguments).await?;
             workspace.mirror = mirror::read(&workspace).await?;
             let request = options.request(&workspace.config)?;
             plan::plan(&workspace, output, &request).await
@@ -141,8 +141,14 @@ async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
         Verb::Diff { before, after, limit } => {
             diff::diff(&open_to_read(arguments).await?, output, before, after, *limit).await
         }
-        Verb::Quarantine(verb) => quarantine::quarantine(&mut open(arguments).await?, output, verb).await,
-        Verb::Factors(verb) => factors::factors(&open(arguments).await?, output, verb).await,
+        Verb::Quarantine(verb) => {
+            let mut workspace = match arguments.verb.only_reads() {
+                true => open_to_read(arguments).await?,
+                false => open(arguments).await?,
+            };
+            quarantine::quarantine(&mut workspace, output, verb).await
+        }
+        Verb::Factors(verb) => factors::factors(&open_to_read(arguments).await?, output, verb).await,
         Verb::Maintain(options) if !options.forget.is_empty() => {
             forget::forget(
                 &mut open(arguments).await?,

@@ -41,8 +41,11 @@ pub async fn plan(workspace: &Workspace, output: &Output, request: &Request) -> 
             plan.current
         ));
     }
-    for failure in &plan.failures {
-        output.error(failure, None);
+    for warning in &plan.warnings {
+        output.note(format!("warning: {warning}"));
+    }
+    for (failure, hint) in plan.failures.iter().zip(&plan.hints) {
+        output.error(failure, hint.as_deref());
     }
     Ok(plan.exit_code)
 }

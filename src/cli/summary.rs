@@ -184,6 +184,18 @@ async fn emissions(workspace: &Workspace, output: &Output) -> Result<()> {
 }
 
 async fn coverage(workspace: &Workspace, output: &Output, report: &RunReport) -> Result<()> {
+    let without = report.coverage.activity_rows_without_factor;
+    if without > 0 {
+        let (rows, have) = match without {
+            1 => ("row", "has"),
+            _ => ("rows", "have"),
+        };
+        output.line(format!(
+            "Activity   {} activity {rows} {have} no factor: null emissions, see `offgridflow factors gaps`",
+            grouped(without)
+        ));
+        output.line("");
+    }
     if report.coverage.currencies.is_empty() {
         return Ok(());
     }

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use datafusion::arrow::datatypes::{DataType, Field};
 
+use super::combined_amounts::net_cost;
 use super::content::TextDigest;
-use super::contract::{Contract, Nested, Provider, plain};
+use super::contract::{Combined, Contract, Nested, Provider, plain};
 use super::cost_basis::CostBasis;
 use super::currency::is_iso_4217;
 use super::limits::{Unit, factor, quantity, too_large};
 use super::unreadable_tags::{UnreadableTags, can_be_tags};
-use crate::domain::decimal::{DecimalError, MONEY_SCALE, Sum, Written, double_money, money, parse_written};
+use crate::domain::decimal::{double_money, money, parse_written};
 use crate::domain::id_text::as_id;
 use crate::domain::nested_text;
 use crate::domain::period::Period;
@@ -77,6 +78,8 @@ pub struct Checks {
     has_blocks: bool,
     /// The columns of the cost and of what is added to it, with the path of the amounts there.
     credits: Option<(usize, usize, &'static str)>,
+    /// Pairs of columns whose amounts the models make one of.
+    combined: Vec<(usize, usize, Combined)>,
     /// Value and unit columns of the contract's measures, those of them that the file has.
     measures: Vec<(usize, Option<usize>, String, &'static [&'static str])>,
     bills: BTreeSet<(Bill, Period)>,
@@ -217,6 +220,11 @@ impl Checks {
             unit: first(contract.units),
             has_blocks: contract.blocks,
             credits: credits.map(|(cost, (credits, path))| (cost, credits, path)),
+            combined: contract
+                .combined
+                .iter()
+                .filter_map(|(first, second, combined)| Some((find(first)?, find(second)?, *combined)))
+                .collect(),
             country: find("country").filter(|_| !contract.is_bill()),
             measures: contract
                 .measures
@@ -315,9 +323,22 @@ impl Checks {
             }
         }
         if let Some((cost, credits, path)) = self.credits {
-            let doubles = self.doubles;
-            let sum = net_cost(cell(cost), cell(credits), path, doubles);
+            let sum = net_cost(cell(cost), cell(credits), path, self.doubles);
             sum.map_err(|reason| (self.name_of(credits), reason))?;
+        }
+        for (first, second, combined) in &self.combined {
+            let doubles = |index: &usize| self.doubles || self.double_columns.contains(index);
+            let (one, other) = (cell(*first), cell(*second));
+            if is_short_number(one.as_bytes()) && is_short_number(other.as_bytes()) {
+                continue;
+            }
+            let fit = combined.fit((one, doubles(first)), (other, doubles(second)));
+            fit.map_err(|reason| {
+                (
+                    self.name_of(*second),
+                    format!("`{}` {reason}", self.name_of(*first)),
+                )
+            })?;
         }
         for (first, second) in &self.ordered_dates {
             let date = |index: &usize| parse_timestamp(cell(*index), order);
@@ -618,36 +639,6 @@ fn is_short_number(text: &[u8]) -> bool {
     }
 }
 
-/// Whether a cost and what is added to it fit together where each fits.
-fn net_cost(cost: &str, credits: &str, path: &str, doubles: bool) -> Result<(), String> {
-    if is_null_text(credits.as_bytes()) {
-        return Ok(());
-    }
-    let amount = |written: Written| match doubles {
-        true => double_money(written),
-        false => written.exact(MONEY_SCALE),
-    };
-    let mut sum = Sum::default();
-    for written in nested_text::numbers_at(&nested_text::as_json(credits)?, path)? {
-        sum.add(amount(written).map_err(|e| e.to_string())?);
-    }
-    let too_much = |what: &str| {
-        let reason = too_large(DecimalError::Overflow, "an amount of money");
-        format!("{what} together {reason}")
-    };
-    if sum.within(38).is_none() {
-        return Err(too_much("the credits are"));
-    }
-    if !is_null_text(cost.as_bytes()) {
-        let cost = parse_written(cost.as_bytes()).and_then(amount);
-        sum.add(cost.map_err(|e| e.to_string())?);
-    }
-    match sum.within(38) {
-        Some(_) => Ok(()),
-        None => Err(too_much("the cost and its credits are")),
-    }
-}
-
 /// Whether a list or an object can be read, with the numbers that count.
 fn nested(text: &str, number: Nested) -> Result<(), String> {
     let json = nested_text::as_json(text)?;
@@ -754,6 +745,7 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::decimal::MONEY_SCALE;
 
     #[test]
     fn short_numbers_fit_every_column() {

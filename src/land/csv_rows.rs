@@ -54,6 +54,14 @@ struct RecordGuard<R> {
     most: u64,
 }
 
+/// That a file has no byte, and what to do.
+pub fn empty_file(uri: &str) -> Error {
+    Error::data("the file is empty: not even a header")
+        .at(uri)
+        .because("a month without rows is a file with its header alone, and an empty one an upload that broke off")
+        .hint("deliver the file again; where the month has no rows, deliver the header alone; else delete the file: it is looked at on every run until then")
+}
+
 impl<R: Read> Read for RecordGuard<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.inner.read(buffer)?;
@@ -120,10 +128,7 @@ impl CsvFile<'_> {
             .map_err(|e| e.at(self.source.uri.clone()))?;
         let mut record = ByteRecord::new();
         if !reader.read_byte_record(&mut record).map_err(|e| self.fail(e))? {
-            return Err(Error::data("the file is empty: not even a header")
-                .at(self.source.uri.clone())
-                .because("a month without rows is a file with its header alone, and an empty one an upload that broke off")
-                .hint("deliver the file again, or take it out of the source: it is looked at on every run until then"));
+            return Err(empty_file(&self.source.uri));
         }
         hold_columns(&self.limits, record.len())
             .and_then(|()| hold_names(record.iter().map(<[u8]>::len)))

@@ -4,6 +4,7 @@ pub mod checks;
 mod clean_rows;
 mod coded;
 pub mod column_types;
+mod combined_amounts;
 mod content;
 pub mod contract;
 pub mod cost_basis;
@@ -38,6 +39,7 @@ mod verbatim;
 
 pub use column_types::AgreedColumns;
 pub use contract::Contract;
+pub use csv_rows::empty_file;
 pub use facts::{CommitFacts, SliceFacts};
 pub use gone_rows::KeptRows;
 pub use quarantine::Rejection;

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::model::{Kind, Model};
 use crate::transform::Tables;
 
-/// Builds the stale partitions of every selected kept model.
+/// Builds the stale partitions of every selected kept model, without those that read what `held` names.
 ///
 /// # Errors
 /// External when the ledger cannot be written; a model that fails is in the report, and those that read it wait.
@@ -24,6 +24,7 @@ pub async fn build_all(
     workspace: &mut Workspace,
     request: &Request,
     selected: &BTreeSet<String>,
+    held: &[Unbuilt],
     run_id: &str,
     observer: &dyn Observer,
     report: &mut RunReport,
@@ -44,6 +45,7 @@ pub async fn build_all(
         run_id,
         observer,
         &models,
+        held,
         &mut tables,
         &mut outcomes,
     );
@@ -61,18 +63,26 @@ pub async fn build_all(
 
 /// What was not rebuilt, once for all models of which the same is to be said.
 fn left_out(outcomes: &[BuiltModel]) -> Vec<String> {
-    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (model, reason) in outcomes.iter().filter_map(BuiltModel::left) {
-        match by_reason.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, models)) => models.push(model),
-            None => by_reason.push((reason, vec![model])),
-        }
-    }
-    let told = by_reason.into_iter().map(|(reason, models)| {
+    let left = told_together(outcomes.iter().flat_map(BuiltModel::left));
+    let told = left.into_iter().map(|(models, reason)| {
         let verb = if models.len() == 1 { "was" } else { "were" };
         format!("{} {verb} not rebuilt {reason}", models.join(", "))
     });
     told.collect()
+}
+
+/// Models with what is to be said of them: all of the same at once.
+pub(super) fn told_together<'a>(
+    left: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Vec<(Vec<&'a str>, &'a str)> {
+    let mut by_reason: Vec<(Vec<&str>, &str)> = Vec::new();
+    for (model, reason) in left {
+        match by_reason.iter_mut().find(|(_, known)| *known == reason) {
+            Some((models, _)) => models.push(model),
+            None => by_reason.push((vec![model], reason)),
+        }
+    }
+    by_reason
 }
 
 async fn build_side_by_side(
@@ -81,14 +91,14 @@ async fn build_side_by_side(
     run_id: &str,
     observer: &dyn Observer,
     models: &[Model],
+    held: &[Unbuilt],
     tables: &mut Tables,
     outcomes: &mut [Option<BuiltModel>],
 ) -> Result<()> {
     let inputs: Vec<BTreeSet<String>> = models.iter().map(|m| tables.graph.kept_inputs(&m.name)).collect();
     let damaged = tables.damaged.keys();
-    let damaged: Vec<Unbuilt> = damaged
-        .flat_map(|table| Unbuilt::of_damaged(table, &workspace.config))
-        .collect();
+    let damaged = damaged.flat_map(|table| Unbuilt::of_damaged(table, &workspace.config));
+    let kept_out: Vec<Unbuilt> = damaged.chain(held.iter().cloned()).collect();
     let turns = Arc::new(Turns::new(workspace.engine.at_once()));
     // What reads through the most views begins first: it takes longest, and the last to end should be short.
     let mut waiting: Vec<usize> = (0..models.len()).rev().collect();
@@ -101,16 +111,9 @@ async fn build_side_by_side(
                 continue;
             }
             begun.push(place);
-            let of_tables = damaged
-                .iter()
-                .filter(|part| part.table == models[place].name || inputs[place].contains(&part.table));
             let of_parents = parents().filter_map(|parent| outcomes[parent].as_ref());
-            let mut unbuilt: Vec<Unbuilt> = of_tables.cloned().collect();
-            for part in of_parents.flat_map(BuiltModel::unbuilt) {
-                if !unbuilt.contains(part) {
-                    unbuilt.push(part.clone());
-                }
-            }
+            let of_parents = of_parents.flat_map(BuiltModel::unbuilt);
+            let unbuilt = Unbuilt::read_by(&models[place], &inputs[place], &kept_out, of_parents);
             let surroundings = Surroundings {
                 workspace,
                 tables: Arc::new(tables.clone()),

@@ -77,7 +77,7 @@ pub struct BuiltModel {
     tables: Vec<Table>,
     commits: u64,
     unbuilt: Vec<Unbuilt>,
-    left: Option<String>,
+    left: Vec<String>,
 }
 
 impl BuiltModel {
@@ -87,14 +87,16 @@ impl BuiltModel {
     }
 
     /// Notes what the model reads and could not be built, and which of its partitions stay for that.
-    pub fn leave_out(&mut self, left: Option<String>, unbuilt: Vec<Unbuilt>) {
+    pub fn leave_out(&mut self, left: Vec<String>, unbuilt: Vec<Unbuilt>) {
         self.left = left;
         self.unbuilt.extend(unbuilt);
     }
 
-    /// Its name, and which of its partitions were left as they were.
-    pub fn left(&self) -> Option<(&str, &str)> {
-        Some((&self.part.name, self.left.as_deref()?))
+    /// Its name, and which of its partitions were left as they were, by reason.
+    pub fn left(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.left
+            .iter()
+            .map(|left| (self.part.name.as_str(), left.as_str()))
     }
 
     /// The tables that were written: the model's newest snapshot, and what audits found.

@@ -12,7 +12,6 @@ use super::landed_columns::{missing_columns, unreadable_tags};
 use super::looks::note_looks;
 use super::mirror::{self, contents};
 use super::observer::Observer;
-use super::one_bill;
 use super::report::RunReport;
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
@@ -29,7 +28,7 @@ const LITTLE_KEPT: usize = 100;
 /// Slices that are read from APIs side by side: most of their time is waiting.
 const PARALLEL_ANSWERS: usize = 64;
 
-/// Lands every slice that is not current.
+/// Lands every slice that is not current; returns those that hold other rows than before.
 ///
 /// # Errors
 /// External when the ledger cannot be written; failures of slices are in the report.
@@ -40,9 +39,9 @@ pub async fn land_all(
     run_id: &str,
     observer: &dyn Observer,
     report: &mut RunReport,
-) -> Result<()> {
+) -> Result<Vec<crate::ledger::SliceKey>> {
     if !selected.iter().any(|name| name.starts_with("raw.")) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let plans = plan_landing(workspace, request).await?;
     let spool = workspace.spool();
@@ -78,7 +77,8 @@ pub async fn land_all(
         }
     }
     if todo.is_empty() {
-        return note_looks(workspace, report, looks).await;
+        note_looks(workspace, report, looks).await?;
+        return Ok(Vec::new());
     }
     std::fs::create_dir_all(&spool).map_err(|e| Error::from(e).at(spool.display().to_string()))?;
     let bytes = todo
@@ -168,10 +168,6 @@ pub async fn land_all(
     for outcome in outcomes {
         record(workspace, run_id, observer, report, outcome).await?;
     }
-    for warning in one_bill::added_up(workspace, &landed).await? {
-        observer.warn(&warning);
-        report.warnings.push(warning);
-    }
     for name in raw_tables(workspace) {
         if workspace.tables.damaged.contains_key(&name) {
             continue;
@@ -182,7 +178,8 @@ pub async fn land_all(
     }
     // Nothing is to be said: the slices were noted above, and this notes that the tables say the same.
     mirror::correct(workspace).await?;
-    note_looks(workspace, report, looks).await
+    note_looks(workspace, report, looks).await?;
+    Ok(landed)
 }
 
 /// What the slices hold that may keep rows of it beside those that came.

@@ -19,7 +19,8 @@ pub mod mirror;
 mod moved;
 pub mod observer;
 mod offending;
-pub mod one_bill;
+mod one_bill;
+mod overlaps;
 pub mod pipelines;
 pub mod plan;
 pub mod publish;
@@ -42,6 +43,8 @@ pub use observer::Observer;
 pub use report::RunReport;
 pub use upkeep::Upkeep;
 pub use workspace::Workspace;
+
+use overlaps::Overlaps;
 
 use crate::domain::period::Period;
 use crate::error::Result;
@@ -138,11 +141,16 @@ async fn build(
     report: &mut RunReport,
 ) -> Result<()> {
     let selected = workspace.select(&request.select)?;
-    landing::land_all(workspace, request, &selected, run_id, observer, report).await?;
-    one_bill::check(workspace).await?;
-    moved::check(workspace).await?;
+    let landed = landing::land_all(workspace, request, &selected, run_id, observer, report).await?;
+    let overlaps = Overlaps::find(workspace, &BTreeSet::new()).await?;
+    for warning in one_bill::added_up(workspace, &landed, &overlaps).await? {
+        observer.warn(&warning);
+        report.warnings.push(warning);
+    }
+    overlaps.report(report);
+    let held = overlaps.unbuilt();
     crate::factors::archive::keep(&workspace.warehouse, &workspace.tables.factors).await?;
-    building::build_all(workspace, request, &selected, run_id, observer, report).await?;
+    building::build_all(workspace, request, &selected, &held, run_id, observer, report).await?;
     untagged::warn(workspace, observer, report).await?;
     publish::publish_all(workspace, run_id, observer).await?;
     report.coverage = publish::coverage(workspace).await?;

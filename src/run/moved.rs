@@ -5,24 +5,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::one_bill::arrives;
+use super::overlaps::Overlaps;
 use super::workspace::Workspace;
 use crate::config::Role;
 use crate::error::{Error, Result};
 use crate::ledger::{Bill, Content, Listed, SliceKey};
 
-/// Looks for files of one source with the same content, and for bills that an export holds whose place another one took.
+/// Looks for files of one source with the same content, and for bills that an export holds whose place another one took,
+/// without slices that are about to land anew. Each is named with the way out.
 ///
 /// # Errors
-/// Usage: names both and the way out; nothing has been built.
-pub async fn check(workspace: &Workspace) -> Result<()> {
-    check_beside(workspace, &BTreeSet::new()).await
-}
-
-/// The same without slices that are about to land anew.
-///
-/// # Errors
-/// As [`check`].
-pub async fn check_beside(workspace: &Workspace, arriving: &BTreeSet<SliceKey>) -> Result<()> {
+/// External when the ledger cannot be read.
+pub(super) async fn check_beside(
+    workspace: &Workspace,
+    arriving: &BTreeSet<SliceKey>,
+    overlaps: &mut Overlaps,
+) -> Result<()> {
     for tenant in workspace.config.selected_tenants() {
         let counts = |source: &str| {
             let mut sources = tenant.sources.iter();
@@ -31,17 +29,15 @@ pub async fn check_beside(workspace: &Workspace, arriving: &BTreeSet<SliceKey>) 
         let mut contents = workspace.ledger.repeated_contents(&tenant.id).await?;
         contents.retain(|content| counts(&content.key.source) && !arrives(arriving, &content.key));
         let listings = Listings::new(workspace.ledger.listings(&tenant.id).await?);
-        if let Some(error) = same_content(&contents, &listings) {
-            return Err(error);
+        for of_source in contents.chunk_by(|a, b| a.key.source == b.key.source) {
+            same_content(of_source, &listings, overlaps);
         }
         if !listings.has_gone() {
             continue;
         }
         let mut bills = workspace.ledger.bills(&tenant.id).await?;
         bills.retain(|bill| counts(&bill.key.source) && !arrives(arriving, &bill.key));
-        if let Some(error) = same_bill(&bills, &listings) {
-            return Err(error);
-        }
+        same_bill(&bills, &listings, overlaps);
     }
     Ok(())
 }
@@ -90,9 +86,10 @@ impl Listings {
     }
 }
 
-fn same_content(contents: &[Content], listings: &Listings) -> Option<Error> {
-    let mut pairs = contents
-        .chunk_by(|a, b| (&a.key.source, &a.digest) == (&b.key.source, &b.digest))
+/// Of one source's files.
+fn same_content(contents: &[Content], listings: &Listings, overlaps: &mut Overlaps) {
+    let pairs = contents
+        .chunk_by(|a, b| a.digest == b.digest)
         .filter_map(|equal| {
             let (first, others) = equal.split_first()?;
             let is_other = |file: &&Content| {
@@ -100,8 +97,16 @@ fn same_content(contents: &[Content], listings: &Listings) -> Option<Error> {
             };
             Some((first, others.iter().find(is_other)?))
         });
-    let (first, second) = pairs.next()?;
-    let more = pairs.count();
+    let pairs: Vec<(&Content, &Content)> = pairs.collect();
+    for (first, second) in &pairs {
+        overlaps.note(&BTreeSet::from([&first.key, &second.key]), || {
+            content_twice(first, second, pairs.len() - 1, listings)
+        });
+    }
+}
+
+/// That two files hold the same, and that `more` pairs of the source do.
+fn content_twice(first: &Content, second: &Content, more: usize, listings: &Listings) -> Error {
     // What is no longer there is what may go, else what came later.
     let age = |content: &Content| {
         let listed = listings.of(&content.key);
@@ -141,10 +146,10 @@ fn same_content(contents: &[Content], listings: &Listings) -> Option<Error> {
             "take one of the files out of the source and remove its rows, for example `{forget}`; then run again"
         )
     };
-    Some(error.hint(format!("the same rows count once: {way_out}")))
+    error.hint(format!("the same rows count once: {way_out}"))
 }
 
-fn same_bill(bills: &[Bill], listings: &Listings) -> Option<Error> {
+fn same_bill(bills: &[Bill], listings: &Listings, overlaps: &mut Overlaps) {
     let mut holders: BTreeMap<Account<'_>, BTreeMap<&str, Vec<&SliceKey>>> = BTreeMap::new();
     for bill in bills {
         let account = (bill.billing_account_id.as_str(), bill.sub_account_id.as_str());
@@ -160,36 +165,43 @@ fn same_bill(bills: &[Bill], listings: &Listings) -> Option<Error> {
             periods.entry(&bill.key.period).or_default().push(&bill.key);
         }
     }
-    holders.into_iter().find_map(|((source, provider, account, sub_account), periods)| {
-        let mut twice = periods.into_iter().filter_map(|(period, keys)| {
-            let pairs = keys.iter().flat_map(|old| keys.iter().map(move |new| (*old, *new)));
+    for ((_, provider, account, sub_account), periods) in holders {
+        let twice = periods.into_iter().filter_map(|(period, keys)| {
+            let pairs = keys
+                .iter()
+                .flat_map(|old| keys.iter().map(move |new| (*old, *new)));
             let (old, new) = pairs
                 .filter(|(old, new)| name_of(old) != name_of(new))
                 .find(|(old, new)| listings.took_the_place(old, new))?;
             Some((period, old, new))
         });
-        let (period, old, new) = twice.next()?;
-        let more = match twice.count() {
-            0 => String::new(),
-            others => format!(" and {others} more"),
-        };
+        let twice: Vec<_> = twice.collect();
         let account = if account.is_empty() { sub_account } else { account };
-        let (forget, name) = (forget(old, true), argument(old, true));
-        Some(
-            Error::usage(format!(
-                "the export {} is no longer delivered, but holds the same bill as {}, which came in its place",
-                shown(old, new),
-                shown(new, old)
-            ))
-            .at(format!("tenant {}", old.tenant))
-            .at(format!("source {source}"))
-            .at(format!("{provider} account {account}"))
-            .at(format!("period {period}{more}"))
-            .hint(format!(
-                "one bill counts once: if it was renamed or moved, `{forget}` removes the rows under the old name, then run again; if both count, `offgridflow maintain --keep {name}` says so"
-            )),
-        )
-    })
+        for (period, old, new) in &twice {
+            overlaps.note(&BTreeSet::from([*old, *new]), || {
+                let error = came_in_its_place(old, new).at(format!("{provider} account {account}"));
+                match twice.len() - 1 {
+                    0 => error.at(format!("period {period}")),
+                    others => error.at(format!("period {period} and {others} more")),
+                }
+            });
+        }
+    }
+}
+
+/// That an export holds the bill of another one whose place it took.
+fn came_in_its_place(old: &SliceKey, new: &SliceKey) -> Error {
+    let (forget, name) = (forget(old, true), argument(old, true));
+    Error::usage(format!(
+        "the export {} is no longer delivered, but holds the same bill as {}, which came in its place",
+        shown(old, new),
+        shown(new, old)
+    ))
+    .at(format!("tenant {}", old.tenant))
+    .at(format!("source {}", old.source))
+    .hint(format!(
+        "one bill counts once: if it was renamed or moved, `{forget}` removes the rows under the old name, then run again; if both count, `offgridflow maintain --keep {name}` says so"
+    ))
 }
 
 /// An export as messages name it beside another one.

@@ -2,24 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::overlaps::Overlaps;
 use super::workspace::Workspace;
 use crate::config::{Kind, Role};
 use crate::error::{Error, Result};
 use crate::ledger::{Bill, SliceKey};
 
-/// Looks for bills that two counting sources hold, or one source as actual, amortized or FOCUS cost at once.
+/// Looks for bills that two counting sources hold, or one source as actual, amortized or FOCUS cost at once, without slices
+/// that are about to land anew. Each is named with the account and the periods.
 ///
 /// # Errors
-/// Usage: names both, the account and the periods; nothing has been built.
-pub async fn check(workspace: &Workspace) -> Result<()> {
-    check_beside(workspace, &BTreeSet::new()).await
-}
-
-/// The same without slices that are about to land anew.
-///
-/// # Errors
-/// As [`check`].
-pub async fn check_beside(workspace: &Workspace, arriving: &BTreeSet<SliceKey>) -> Result<()> {
+/// External when the ledger cannot be read.
+pub(super) async fn check_beside(
+    workspace: &Workspace,
+    arriving: &BTreeSet<SliceKey>,
+    overlaps: &mut Overlaps,
+) -> Result<()> {
     for tenant in workspace.config.selected_tenants() {
         let counting: BTreeSet<&str> = tenant
             .sources
@@ -29,7 +27,7 @@ pub async fn check_beside(workspace: &Workspace, arriving: &BTreeSet<SliceKey>) 
             .collect();
         let mut bills = workspace.ledger.bills(&tenant.id).await?;
         bills.retain(|bill| counting.contains(bill.key.source.as_str()) && !arrives(arriving, &bill.key));
-        check_bills(&bills).map_err(|error| error.at(format!("tenant {}", tenant.id)))?;
+        check_bills(&tenant.id, &bills, overlaps);
     }
     Ok(())
 }
@@ -44,11 +42,16 @@ pub(super) fn arrives(arriving: &BTreeSet<SliceKey>, key: &SliceKey) -> bool {
 }
 
 /// What is to be known of exports that add up: of each source the first bill that an export of `landed` holds and others of
-/// the source hold too. Rows that stand in several of them count several times, and only a person knows whether any do.
+/// the source hold too. Rows that stand in several of them count several times, and only a person knows whether any do; of
+/// those in `overlaps` it is known.
 ///
 /// # Errors
 /// External when the ledger cannot be read.
-pub async fn added_up(workspace: &Workspace, landed: &[SliceKey]) -> Result<Vec<String>> {
+pub async fn added_up(
+    workspace: &Workspace,
+    landed: &[SliceKey],
+    overlaps: &Overlaps,
+) -> Result<Vec<String>> {
     let tenants: BTreeSet<&str> = landed.iter().map(|key| key.tenant.as_str()).collect();
     let mut warnings = Vec::new();
     for tenant in tenants {
@@ -56,12 +59,13 @@ pub async fn added_up(workspace: &Workspace, landed: &[SliceKey]) -> Result<Vec<
             tenant,
             &workspace.ledger.bills(tenant).await?,
             landed,
+            overlaps,
         ));
     }
     Ok(warnings)
 }
 
-fn added_up_of(tenant: &str, bills: &[Bill], landed: &[SliceKey]) -> Vec<String> {
+fn added_up_of(tenant: &str, bills: &[Bill], landed: &[SliceKey], overlaps: &Overlaps) -> Vec<String> {
     let is_new: BTreeSet<(&str, &str)> = landed
         .iter()
         .filter(|key| key.tenant == tenant)
@@ -87,6 +91,9 @@ fn added_up_of(tenant: &str, bills: &[Bill], landed: &[SliceKey]) -> Vec<String>
     let mut sources: BTreeMap<&str, (String, usize)> = BTreeMap::new();
     for ([source, period, provider, account, sub_account], exports) in holders {
         if exports.len() < 2 || !exports.iter().any(|export| is_new.contains(&(source, *export))) {
+            continue;
+        }
+        if overlaps.tell_of(tenant, source, &exports) {
             continue;
         }
         let names: Vec<String> = exports
@@ -115,18 +122,24 @@ fn added_up_of(tenant: &str, bills: &[Bill], landed: &[SliceKey]) -> Vec<String>
     told.collect()
 }
 
-fn check_bills(bills: &[Bill]) -> Result<()> {
+fn check_bills(tenant: &str, bills: &[Bill], overlaps: &mut Overlaps) {
+    let place = format!("tenant {tenant}");
     let by_source = |bill: &Bill| (bill.key.source.clone(), format!("`{}`", bill.key.source));
     // A subscription may be exported by itself and within its billing account.
-    let twice = held_twice(bills, |bill| bill.billing_account_id.clone(), by_source)
-        .or_else(|| held_twice(bills, |bill| bill.sub_account_id.clone(), by_source));
-    if let Some(twice) = twice {
-        let mut hint =
-            "one bill counts once: give all but one of these sources role = \"compare\"".to_string();
-        if !twice.unnamed.is_empty() {
-            hint.push_str("; if they are bills of two providers, deliver them with a column ProviderName");
-        }
-        return Err(twice.refuse("the sources", "hold the same bill").hint(hint));
+    let mut twice = held_twice(bills, |bill| bill.billing_account_id.clone(), by_source);
+    twice.extend(held_twice(bills, |bill| bill.sub_account_id.clone(), by_source));
+    for twice in twice {
+        overlaps.note(&twice.slices, || {
+            let mut hint =
+                "one bill counts once: give all but one of these sources role = \"compare\"".to_string();
+            if !twice.unnamed.is_empty() {
+                hint.push_str(
+                    "; if they are bills of two providers, deliver them with a column ProviderName",
+                );
+            }
+            let error = twice.refuse("the sources", "hold the same bill");
+            error.hint(hint).at(place.clone())
+        });
     }
     let scope = |bill: &Bill| match (bill.cost_basis.as_str(), bill.sub_account_id.as_str()) {
         ("", _) => String::new(),
@@ -137,16 +150,18 @@ fn check_bills(bills: &[Bill]) -> Result<()> {
         let name = format!("`{}` ({} cost)", bill.key.export, bill.cost_basis);
         (bill.cost_basis.clone(), name)
     };
-    match held_twice(bills, scope, by_basis) {
-        Some(twice) => Err(twice
-            .refuse("the exports", "hold the same usage")
-            .hint("one of actual, amortized and FOCUS cost counts: make each export's folder a source with an id of its own, and give all but one of them role = \"compare\"")),
-        None => Ok(()),
+    for twice in held_twice(bills, scope, by_basis) {
+        overlaps.note(&twice.slices, || {
+            let error = twice.refuse("the exports", "hold the same usage");
+            error
+                .hint("one of actual, amortized and FOCUS cost counts: make each export's folder a source with an id of its own, and give all but one of them role = \"compare\"")
+                .at(place.clone())
+        });
     }
 }
 
 /// An account that has several holders in some periods.
-struct Twice {
+struct Twice<'a> {
     provider: String,
     account: String,
     first_period: String,
@@ -154,19 +169,21 @@ struct Twice {
     holders: Vec<String>,
     /// Those of the holders whose rows name no provider.
     unnamed: Vec<String>,
+    /// What the holders hold of it, in all such periods.
+    slices: BTreeSet<&'a SliceKey>,
 }
 
-/// Who holds a period of an account: what sets a holder apart, and its name.
-type Holders = BTreeMap<String, String>;
+/// Who holds a period of an account: what sets a holder apart, its name and its slices.
+type Holders<'a> = BTreeMap<String, (String, BTreeSet<&'a SliceKey>)>;
 
-/// The first account with a period that has several holders; `holder` gives what sets them apart, and a name. Rows without
-/// a provider may be of any.
-fn held_twice(
-    bills: &[Bill],
+/// The accounts with a period that has several holders; `holder` gives what sets them apart, and a name. Rows without a
+/// provider may be of any.
+fn held_twice<'a>(
+    bills: &'a [Bill],
     account: impl Fn(&Bill) -> String,
     holder: impl Fn(&Bill) -> (String, String),
-) -> Option<Twice> {
-    let mut accounts: BTreeMap<(&str, String), BTreeMap<&str, Holders>> = BTreeMap::new();
+) -> Vec<Twice<'a>> {
+    let mut accounts: BTreeMap<(&str, String), BTreeMap<&str, Holders<'a>>> = BTreeMap::new();
     for bill in bills {
         let account = account(bill);
         // Rows without an account name no bill that could be compared.
@@ -177,40 +194,47 @@ fn held_twice(
                 .entry(&bill.key.period)
                 .or_default()
                 .entry(key)
-                .or_insert(name);
+                .or_insert((name, BTreeSet::new()))
+                .1
+                .insert(&bill.key);
         }
     }
-    let unnamed: BTreeMap<String, BTreeMap<&str, Holders>> = accounts
+    let unnamed: BTreeMap<String, BTreeMap<&str, Holders<'a>>> = accounts
         .iter()
         .filter(|((provider, _), _)| provider.is_empty())
         .map(|((_, account), periods)| (account.to_ascii_lowercase(), periods.clone()))
         .collect();
-    accounts
+    let twice = accounts
         .into_iter()
-        .find_map(|((provider, account), mut periods)| {
+        .filter_map(|((provider, account), mut periods)| {
             let without = unnamed.get(&account.to_ascii_lowercase());
             let without = |period: &str| without.and_then(|periods| periods.get(period));
             for (period, holders) in &mut periods {
-                let further = without(period).cloned().unwrap_or_default();
-                further
-                    .into_iter()
-                    .for_each(|(key, name)| _ = holders.entry(key).or_insert(name));
+                for (key, (name, slices)) in without(period).into_iter().flatten() {
+                    let known = holders.entry(key.clone());
+                    let known = known.or_insert_with(|| (name.clone(), BTreeSet::new()));
+                    known.1.extend(slices);
+                }
             }
-            let mut twice = periods.into_iter().filter(|(_, holders)| holders.len() > 1);
-            let (first_period, holders) = twice.next()?;
+            let twice = periods.into_iter().filter(|(_, holders)| holders.len() > 1);
+            let twice: Vec<(&str, Holders<'a>)> = twice.collect();
+            let (first_period, holders) = twice.first()?;
             let unnamed = without(first_period).into_iter().flat_map(Holders::values);
+            let slices = twice.iter().flat_map(|(_, holders)| holders.values());
             Some(Twice {
                 provider: provider.to_string(),
                 account,
                 first_period: first_period.to_string(),
-                other_periods: twice.count(),
-                holders: holders.into_values().collect(),
-                unnamed: unnamed.cloned().collect(),
+                other_periods: twice.len() - 1,
+                holders: holders.values().map(|(name, _)| name.clone()).collect(),
+                unnamed: unnamed.map(|(name, _)| name.clone()).collect(),
+                slices: slices.flat_map(|(_, slices)| slices.iter().copied()).collect(),
             })
-        })
+        });
+    twice.collect()
 }
 
-impl Twice {
+impl Twice<'_> {
     fn refuse(&self, who: &str, what: &str) -> Error {
         let more = match self.other_periods {
             0 => String::new(),
@@ -252,7 +276,11 @@ mod tests {
 
     #[test]
     fn rows_without_a_provider_may_be_of_any() {
-        let refused = |bills: &[Bill]| check_bills(bills).err().map(|error| error.to_string());
+        let refused = |bills: &[Bill]| {
+            let mut overlaps = Overlaps::default();
+            check_bills("acme", bills, &mut overlaps);
+            overlaps.errors.first().map(Error::to_string)
+        };
         let cur = bill("cur", "AWS", "1", "2026-09");
         for (provider, account, period, is_refused) in [
             ("", "1", "2026-09", true),

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Request;
 use super::arrivals::{Action, ledger_key, plan_landing};
+use super::building::told_together;
+use super::overlaps::Overlaps;
 use super::staleness::staleness;
+use super::unbuilt::{Unbuilt, leave_out};
 use super::upkeep::TableUpkeep;
 use super::workspace::Workspace;
-use super::{moved, one_bill};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Kind;
 use crate::transform::OutputKey;
 use crate::transform::partitions::{calls_for, contributes, key_of, key_text};
@@ -36,10 +38,27 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Slices and partitions that are up to date.
     pub current: u64,
+    /// What a run would leave as it is, and why.
+    pub warnings: Vec<String>,
     /// What would fail already now.
     pub failures: Vec<String>,
+    /// Hints that belong to the failures.
+    #[serde(skip)]
+    pub hints: Vec<Option<String>>,
     /// The exit code of a run that fails so; 0 without failures.
     pub exit_code: u8,
+}
+
+impl Plan {
+    fn fail(&mut self, error: &Error) {
+        let code = error.blame().exit_code();
+        self.exit_code = match self.exit_code {
+            0 => code,
+            known => known.min(code),
+        };
+        self.failures.push(error.to_string());
+        self.hints.push(error.hint_text().map(str::to_string));
+    }
 }
 
 /// Plans a run.
@@ -87,15 +106,9 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
     let selected = workspace.select(&request.select)?;
     let mut arriving: Vec<(String, String, String, String)> = Vec::new();
     let mut landing = BTreeSet::new();
+    let mut refused: BTreeMap<String, u64> = BTreeMap::new();
     for source in plan_landing(workspace, request).await? {
-        for failure in &source.failures {
-            let code = failure.blame().exit_code();
-            plan.exit_code = match plan.exit_code {
-                0 => code,
-                known => known.min(code),
-            };
-            plan.failures.push(failure.to_string());
-        }
+        source.failures.iter().for_each(|failure| plan.fail(failure));
         for slice in source.slices {
             let format = slice
                 .delivery
@@ -106,6 +119,10 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
             let table = slice.key.table(format);
             if slice.action == Action::Current || !selected.contains(&table) {
                 plan.current += u64::from(slice.action == Action::Current);
+                continue;
+            }
+            if workspace.tables.damaged.contains_key(&table) {
+                *refused.entry(table).or_default() += 1;
                 continue;
             }
             landing.insert(ledger_key(&slice.key));
@@ -145,12 +162,21 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
         }
     }
     // What new files hold is known once they are read: only what has been landed can be compared.
-    let found = [
-        one_bill::check_beside(workspace, &landing).await,
-        moved::check_beside(workspace, &landing).await,
-    ];
-    let found = found.into_iter().find_map(Result::err);
-    plan.failures.extend(found.map(|error| error.to_string()));
+    let overlaps = Overlaps::find(workspace, &landing).await?;
+    overlaps.errors.iter().for_each(|error| plan.fail(error));
+    let damaged = &workspace.tables.damaged;
+    damaged.values().for_each(|error| plan.fail(error));
+    plan.warnings.extend(workspace.strays.iter().cloned());
+    let refused = refused.into_iter().map(|(table, slices)| match slices {
+        1 => format!("1 delivery would not land, because {table} cannot be read"),
+        _ => format!("{slices} deliveries would not land, because {table} cannot be read"),
+    });
+    plan.warnings.extend(refused);
+    let damaged = damaged.keys();
+    let kept_out = damaged.flat_map(|table| Unbuilt::of_damaged(table, &workspace.config));
+    let kept_out: Vec<Unbuilt> = kept_out.chain(overlaps.unbuilt()).collect();
+    let mut unbuilt: BTreeMap<&str, Vec<Unbuilt>> = BTreeMap::new();
+    let mut left: Vec<(&str, String)> = Vec::new();
     let models: Vec<_> = workspace
         .tables
         .graph
@@ -165,7 +191,13 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
         .collect();
     let mut leaving: BTreeMap<String, BTreeSet<OutputKey>> = BTreeMap::new();
     for model in models.iter().filter(|m| selected.contains(&m.name)) {
-        let state = staleness(workspace, &workspace.tables, model, request.full_refresh).await?;
+        let mut state = staleness(workspace, &workspace.tables, model, request.full_refresh).await?;
+        let inputs = workspace.tables.graph.kept_inputs(&model.name);
+        let of_parents = inputs.iter().filter_map(|input| unbuilt.get(input.as_str()));
+        let stays = Unbuilt::read_by(model, &inputs, &kept_out, of_parents.flatten());
+        let reasons = leave_out(model, &mut state, &stays);
+        left.extend(reasons.into_iter().map(|reason| (model.name.as_str(), reason)));
+        let is_left_out = |key: &OutputKey| stays.iter().any(|part| part.concerns(&model.partition, key));
         let parents: Vec<String> = workspace
             .tables
             .graph
@@ -204,9 +236,10 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
             let coming = coming(workspace, model, &touched, &leaving);
             // Partitions whose parents will change, as far as the tables of today tell.
             let changes = |key: &OutputKey| {
-                affected(workspace, model, key, &arriving)
-                    || follows(workspace, model, key, &touched)
-                    || coming.contains(key)
+                !is_left_out(key)
+                    && (affected(workspace, model, key, &arriving)
+                        || follows(workspace, model, key, &touched)
+                        || coming.contains(key))
             };
             let (behind, kept): (Vec<_>, Vec<_>) = current.into_iter().partition(changes);
             let (left, behind): (Vec<_>, Vec<_>) = behind.into_iter().partition(|key| {
@@ -230,7 +263,9 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
             }));
             let is_new = |key: &OutputKey| {
                 let text = key_text(&model.partition, key);
-                !current_text(model, &kept).any(|k| k == text) && !steps.iter().any(|s| s.partition == text)
+                !is_left_out(key)
+                    && !current_text(model, &kept).any(|k| k == text)
+                    && !steps.iter().any(|s| s.partition == text)
             };
             let new: Vec<OutputKey> = coming.iter().filter(|key| is_new(key)).cloned().collect();
             steps.extend(new.iter().map(|key| {
@@ -246,7 +281,8 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
             current = kept;
             for (tenant, source, export, period) in &arriving {
                 let key = arriving_key(model, tenant, source, export, period);
-                if let Some(key) = key
+                if let Some(key) = key.filter(|key| !is_left_out(key))
+                    && let key = key_text(&model.partition, &key)
                     && !steps.iter().any(|s| s.partition == key)
                     && !current_text(model, &current).any(|k| k == key)
                 {
@@ -274,7 +310,12 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
         }
         plan.current += current.len() as u64;
         plan.steps.extend(steps);
+        unbuilt.insert(&model.name, stays);
     }
+    let left = told_together(left.iter().map(|(model, reason)| (*model, reason.as_str())));
+    let left = left.into_iter();
+    plan.warnings
+        .extend(left.map(|(models, reason)| format!("{} would not be rebuilt {reason}", models.join(", "))));
     Ok(())
 }
 
@@ -412,23 +453,20 @@ fn affected(
     })
 }
 
+/// The partition that an arriving slice calls for by itself.
 fn arriving_key(
     model: &crate::model::Model,
     tenant: &str,
     source: &str,
     export: &str,
     period: &str,
-) -> Option<String> {
-    let mut parts = Vec::new();
-    for column in &model.partition {
-        let value = match column.as_str() {
-            "tenant" => tenant,
-            "source" => source,
-            "export" => export,
-            "period" | "month" if period != "by row" => period,
-            _ => return None,
-        };
-        parts.push(format!("{column}={value}"));
-    }
-    Some(parts.join("/"))
+) -> Option<OutputKey> {
+    let value = |column: &String| match column.as_str() {
+        "tenant" => Some(tenant.to_string()),
+        "source" => Some(source.to_string()),
+        "export" => Some(export.to_string()),
+        "period" | "month" if period != "by row" => Some(period.to_string()),
+        _ => None,
+    };
+    model.partition.iter().map(value).collect()
 }

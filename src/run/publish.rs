@@ -6,6 +6,7 @@ use datafusion::arrow::datatypes::{DataType, Float64Type};
 use futures::StreamExt;
 
 use super::observer::Observer;
+use super::query::{rows, texts};
 use super::report::{Coverage, CurrencyCoverage};
 use super::workspace::Workspace;
 use crate::error::Result;
@@ -95,8 +96,12 @@ async fn rewritten(
 /// # Errors
 /// External when the tables cannot be read.
 pub async fn coverage(workspace: &Workspace) -> Result<Coverage> {
+    let mut coverage = Coverage {
+        activity_rows_without_factor: activity_rows_without_factor(workspace).await?,
+        ..Coverage::default()
+    };
     if !workspace.tables.snapshots.contains_key("publish.coverage") {
-        return Ok(Coverage::default());
+        return Ok(coverage);
     }
     let tenants: Vec<String> = workspace
         .config
@@ -114,7 +119,6 @@ pub async fn coverage(workspace: &Workspace) -> Result<Coverage> {
          FROM publish.coverage WHERE tenant IN ({}) GROUP BY billing_currency ORDER BY billing_currency",
         tenants.join(", ")
     );
-    let mut coverage = Coverage::default();
     let (mut covered, mut lines) = (0.0, 0.0);
     for batch in context.sql(&sql).await?.collect().await? {
         let currency = cast(batch.column(0), &DataType::Utf8)?;
@@ -139,4 +143,25 @@ pub async fn coverage(workspace: &Workspace) -> Result<Coverage> {
     }
     coverage.row_share = (lines > 0.0).then(|| covered / lines);
     Ok(coverage)
+}
+
+async fn activity_rows_without_factor(workspace: &Workspace) -> Result<u64> {
+    let estimate = workspace.tables.snapshots.get("estimate.activity_emissions");
+    if estimate.is_none_or(|table| table.files().iter().all(|file| file.rows == 0)) {
+        return Ok(0);
+    }
+    let tenants: Vec<String> = workspace
+        .config
+        .selected_tenants()
+        .map(|t| format!("'{}'", t.id))
+        .collect();
+    // Electricity stands once for each method.
+    let sql = format!(
+        "SELECT CAST(count(*) AS VARCHAR) FROM (SELECT DISTINCT tenant, source, source_file, source_row_number \
+         FROM estimate.activity_emissions WHERE uncovered_reason IS NOT NULL AND tenant IN ({})) AS gaps",
+        tenants.join(", ")
+    );
+    let counted = texts(&rows(workspace, &workspace.engine.session(), &sql).await?);
+    let count = counted.first().and_then(|row| row.first()?.parse().ok());
+    Ok(count.unwrap_or_default())
 }

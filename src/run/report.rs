@@ -67,6 +67,8 @@ pub struct Coverage {
     pub currencies: Vec<CurrencyCoverage>,
     /// Share of usage lines with an estimate.
     pub row_share: Option<f64>,
+    /// Rows of activity data that have no factor, so that their emissions are null.
+    pub activity_rows_without_factor: u64,
 }
 
 /// The whole run.
@@ -151,6 +153,7 @@ impl RunReport {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         value["coverage"] = serde_json::to_value(&self.coverage.currencies).unwrap_or_default();
         value["row_share"] = serde_json::to_value(self.coverage.row_share).unwrap_or_default();
+        value["activity_rows_without_factor"] = self.coverage.activity_rows_without_factor.into();
         value
     }
 }

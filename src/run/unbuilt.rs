@@ -1,6 +1,6 @@
 //! Partitions that a run cannot bring up to date, and what reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::staleness::Staleness;
 use crate::config::{Config, Kind};
@@ -18,6 +18,8 @@ pub struct Unbuilt {
     pub table: String,
     /// Which of its partitions, values by column; all of them without any.
     values: BTreeMap<String, String>,
+    /// Why, behind "because".
+    why: String,
 }
 
 impl Unbuilt {
@@ -25,15 +27,18 @@ impl Unbuilt {
     pub fn partition(model: &Model, key: &OutputKey) -> Unbuilt {
         Unbuilt {
             table: model.name.clone(),
+            why: format!("{} failed", model.name),
             values: model.partition.iter().cloned().zip(key.iter().cloned()).collect(),
         }
     }
 
     /// What cannot be read of a table whose log is damaged: of a raw table the rows of its kind's sources, else all.
     pub fn of_damaged(table: &str, config: &Config) -> Vec<Unbuilt> {
+        let why = format!("{table} failed");
         let whole = Unbuilt {
             table: table.to_string(),
             values: BTreeMap::new(),
+            why: why.clone(),
         };
         let Some(raw) = table.strip_prefix("raw.") else {
             return vec![whole];
@@ -55,12 +60,42 @@ impl Unbuilt {
                 ("tenant".to_string(), tenant.id.clone()),
                 ("source".to_string(), source.id.clone()),
             ]),
+            why: why.clone(),
         });
         parts.collect()
     }
 
+    /// The rows of a source that counts twice.
+    pub fn of_overlap(tenant: &str, source: &str, kind: &str) -> [Unbuilt; 2] {
+        [format!("raw.{kind}"), format!("raw.{kind}_parquet")].map(|table| Unbuilt {
+            table,
+            values: BTreeMap::from([
+                ("tenant".to_string(), tenant.to_string()),
+                ("source".to_string(), source.to_string()),
+            ]),
+            why: "rows would count twice".to_string(),
+        })
+    }
+
+    /// What of `parts` a model reads: that of its own table and its inputs, and what `parents` could not be built of.
+    pub fn read_by<'a>(
+        model: &Model,
+        inputs: &BTreeSet<String>,
+        parts: &'a [Unbuilt],
+        of_parents: impl Iterator<Item = &'a Unbuilt>,
+    ) -> Vec<Unbuilt> {
+        let is_read = |part: &&Unbuilt| part.table == model.name || inputs.contains(&part.table);
+        let mut read: Vec<Unbuilt> = parts.iter().filter(is_read).cloned().collect();
+        for part in of_parents {
+            if !read.contains(part) {
+                read.push(part.clone());
+            }
+        }
+        read
+    }
+
     /// Whether a partition may be made from rows of it: every column that both have agrees.
-    fn concerns(&self, columns: &[String], key: &OutputKey) -> bool {
+    pub fn concerns(&self, columns: &[String], key: &OutputKey) -> bool {
         let mut values = columns.iter().zip(key);
         values.all(|(column, value)| self.values.get(column).is_none_or(|own| own == value))
     }
@@ -75,27 +110,45 @@ impl Unbuilt {
 }
 
 /// Takes the partitions out that would read what could not be built: they stay as they are. Which, and why: behind
-/// "was not rebuilt".
-pub fn leave_out(model: &Model, staleness: &mut Staleness, unbuilt: &[Unbuilt]) -> Option<String> {
-    let first = unbuilt.first()?;
-    let is_left = |key: &OutputKey| unbuilt.iter().any(|part| part.concerns(&model.partition, key));
-    let mut left: Vec<String> = Vec::new();
-    staleness.stale.retain(|(key, _)| {
-        let is_left = is_left(key);
-        if is_left {
-            left.push(key_text(&model.partition, key));
+/// "not rebuilt", once for each reason.
+pub fn leave_out(model: &Model, staleness: &mut Staleness, unbuilt: &[Unbuilt]) -> Vec<String> {
+    let mut reasons: Vec<&str> = Vec::new();
+    for part in unbuilt {
+        if !reasons.contains(&part.why.as_str()) {
+            reasons.push(&part.why);
         }
-        !is_left
+    }
+    let reason = |key: &OutputKey| {
+        let mut parts = unbuilt.iter();
+        let part = parts.find(|part| part.concerns(&model.partition, key));
+        part.map(|part| part.why.as_str())
+    };
+    let mut left: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    staleness.stale.retain(|(key, _)| {
+        let why = reason(key);
+        if let Some(why) = why {
+            left.entry(why).or_default().push(key_text(&model.partition, key));
+        }
+        why.is_none()
     });
-    staleness.orphaned.retain(|key| !is_left(key));
-    let table = &first.table;
-    if staleness.stale.is_empty() && staleness.current.iter().all(is_left) {
-        return Some(format!("because {table} failed"));
+    staleness.orphaned.retain(|key| reason(key).is_none());
+    let is_whole = staleness.stale.is_empty() && staleness.current.iter().all(|key| reason(key).is_some());
+    if is_whole && !reasons.is_empty() {
+        return vec![format!("because {}", reasons.join(" and "))];
     }
     if left.is_empty() {
-        left = unbuilt.iter().map(Unbuilt::name).collect();
+        for part in unbuilt {
+            let names = left.entry(&part.why).or_default();
+            if !names.contains(&part.name()) {
+                names.push(part.name());
+            }
+        }
     }
-    Some(format!("for {}, because {table} failed there", some_of(&left)))
+    let told = reasons.into_iter().filter_map(|why| {
+        let names = left.get(why)?;
+        Some(format!("for {}, because {why} there", some_of(names)))
+    });
+    told.collect()
 }
 
 /// The first of some names, and how many more there are.

@@ -184,6 +184,18 @@ impl Workspace {
             .collect()
     }
 
+    /// Whether any table of a schema (`raw.`) holds a row of the chosen tenants.
+    pub fn holds(&self, schema: &str) -> bool {
+        let chosen: BTreeSet<&str> = self.config.selected_tenants().map(|t| t.id.as_str()).collect();
+        let tables = self.tables.snapshots.iter();
+        let tables = tables.filter(|(name, _)| name.starts_with(schema));
+        let mut files = tables.flat_map(|(_, table)| table.files());
+        files.any(|file| {
+            let tenant = file.partition.get("tenant").and_then(|t| t.as_deref());
+            file.rows > 0 && tenant.is_some_and(|tenant| chosen.contains(tenant))
+        })
+    }
+
     /// The tables that `--select` chooses: raw tables and kept models.
     ///
     /// # Errors

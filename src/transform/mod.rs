@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod digits;
 pub mod functions;
 pub mod grouping;
+mod own_bytes;
 pub mod partitions;
 mod raw_types;
 pub mod read_only;

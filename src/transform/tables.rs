@@ -14,6 +14,7 @@ use datafusion::datasource::{MemTable, TableProvider, ViewTable};
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::SessionContext;
 
+use super::own_bytes::own_bytes;
 use super::raw_types::{is_beside_another, one_type_per_column};
 use super::small_views::SmallViews;
 use crate::config::Kind as SourceKind;
@@ -218,6 +219,7 @@ impl Tables {
         let announced = plan.schema().as_arrow().clone();
         let rows = context.execute_logical_plan(plan).await?.collect().await;
         let rows = rows.map_err(|e| Error::from(e).at(format!("model {name}")))?;
+        let rows = rows.iter().map(own_bytes).collect::<Result<Vec<_>>>()?;
         // What the engine returns may be a view of the text that its plan announced.
         let schema = rows.first().map_or_else(|| Arc::new(announced), |b| b.schema());
         tracing::debug!(view = name, took = ?begun.elapsed(), "computed");

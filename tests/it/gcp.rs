@@ -130,11 +130,29 @@ fn late_rows_and_corrections_land_once_with_their_window() {
         project.rows("select period, charge_period_start from normalize.usage where billed_cost = -2"),
         [["2025-10", "2025-07-31T23:00:00Z"]]
     );
+    // A cost that somebody changed in place: as many rows, and none exported later. The emulator shows a changed table by
+    // its number of rows alone.
+    server.execute(&format!(
+        "UPDATE `{PROJECT}.{DATASET}.{BILLING}` SET cost = -4 WHERE cost = -2"
+    ));
+    server.insert(
+        BILLING,
+        &changed(
+            0,
+            &[
+                ("export_time", json!("2025-10-21T01:00:00Z")),
+                ("cost", json!(1)),
+                ("credits", json!([])),
+            ],
+        ),
+    );
+    project.land().expect(0);
+    assert_eq!(project.billed(), [("USD".into(), "-0.3011378".into(), 18)]);
     // Nothing else changes when everything is read again.
     project
         .call(&["run", "--full-refresh", "--select", "raw.*"])
         .expect(0);
-    assert_eq!(project.billed(), [("USD".into(), "0.6988622".into(), 17)]);
+    assert_eq!(project.billed(), [("USD".into(), "-0.3011378".into(), 18)]);
 }
 
 #[test]

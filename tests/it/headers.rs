@@ -139,12 +139,25 @@ fn activity_data_with_a_column_source_is_published() {
     let project = Project::acme(&source("offices", "activity", "activity"));
     project.write(
         "activity/a.csv",
-        "source,activity,quantity,unit,period_start,period_end,country\nmeter 7,electricity,100,kWh,2026-01-01,2026-02-01,DE\n",
+        "source,activity,quantity,unit,period_start,period_end,country\nmeter 7,electricity,100,kWh,2026-01-01,2026-02-01,DE\n\
+         meter 8,unobtainium,1,litres,2026-01-01,2026-02-01,DE\n",
     );
-    project.run().expect(0);
+    let nothing = project.call(&["factors", "gaps"]);
+    assert!(
+        nothing.stdout.contains("Nothing has landed yet"),
+        "{}",
+        nothing.stdout
+    );
+    let outcome = project.run();
+    outcome.expect(0);
+    let told = "1 activity row has no factor: null emissions, see `offgridflow factors gaps`";
+    assert!(outcome.stdout.contains(told), "{}", outcome.stdout);
     let rows = "select count(*) > 0 from publish.inventory where activity = 'electricity' and co2e_kg > 0";
     assert_eq!(project.value(rows), "true");
-    assert_eq!(project.value("select source from normalize.activity"), "offices");
+    assert_eq!(
+        project.value("select distinct source from normalize.activity"),
+        "offices"
+    );
 }
 
 #[test]

@@ -121,6 +121,76 @@ fn a_sum_that_overflows_stops_its_own_partition() {
 }
 
 #[test]
+fn rows_that_would_count_twice_stop_their_own_tenant() {
+    let project = two_tenants(&[ROW]);
+    project.run().expect(0);
+    // A copy beside its original, and with it another month of the same source.
+    project.write("bad/copy.csv", focus(&[ROW]));
+    let good = |cost: &'static str| {
+        let row = Row {
+            cost,
+            account: "2",
+            ..ROW
+        };
+        project.write("good/bill.csv", focus(&[row]));
+    };
+    good("2.5");
+    let figures = |good: &str| [("bad".into(), "1.5".into()), ("good".into(), good.to_string())];
+    for run in 0..2 {
+        let outcome = project.run();
+        outcome
+            .expect(2)
+            .says("the exports `copy.csv` and `bill.csv` hold the same content")
+            .says("tenant bad, source bill")
+            .says("offgridflow maintain --forget bad/bill/copy.csv")
+            .says("publish.cost_and_carbon, ")
+            .says("because rows would count twice there");
+        assert!(!outcome.stderr.contains("add up"), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("tenant=good"), "{}", outcome.stderr);
+        assert!(!outcome.stdout.contains("nothing: all"), "{}", outcome.stdout);
+        assert_eq!(published(&project), figures("2.5"), "run {run}");
+    }
+    good("3.5");
+    let plan = project.call(&["plan"]);
+    plan.expect(2)
+        .says("hold the same content")
+        .says("would not be rebuilt for")
+        .says("because rows would count twice there");
+    assert!(plan.stdout.contains("tenant=good") && !plan.stdout.contains("tenant=bad"));
+
+    // The same bill in two sources.
+    fs::remove_file(project.path("bad/copy.csv")).unwrap();
+    project
+        .call(&["maintain", "--forget", "bad/bill/copy.csv"])
+        .expect(0);
+    let config = fs::read_to_string(project.config()).unwrap();
+    let other = source("other", "focus", "other");
+    let config = config.replace(
+        "[[tenant]]\nid = \"good\"",
+        &format!("{other}[[tenant]]\nid = \"good\""),
+    );
+    fs::write(project.config(), config).unwrap();
+    project.write("other/bill.csv", focus(&[Row { cost: "1.6", ..ROW }]));
+    project
+        .run()
+        .expect(2)
+        .says("the sources `bill` and `other` hold the same bill")
+        .says("tenant bad");
+    assert_eq!(published(&project), figures("3.5"));
+    fs::remove_file(project.path("other/bill.csv")).unwrap();
+    project
+        .call(&["maintain", "--forget", "bad/other/bill.csv"])
+        .expect(0);
+    project.write("other/bill.csv", focus(&[Row { account: "3", ..ROW }]));
+    project.run().expect(0);
+    let all = [
+        ("bad".to_string(), "3".to_string()),
+        ("good".into(), "3.5".into()),
+    ];
+    assert_eq!(published(&project), all);
+}
+
+#[test]
 fn what_no_model_takes_is_refused_by_row() {
     let project = Project::new(&format!(
         "[landing]\nmax_rejected = 9\n[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{}",
@@ -248,6 +318,18 @@ fn a_damaged_table_fails_what_reads_it() {
             ..ROW
         }]),
     );
+    let plan = project.call(&["plan"]);
+    plan.expect(4)
+        .says("the table publish.cost_and_carbon cannot be read")
+        .says("hint: restore its folder")
+        .says("publish.cost_and_carbon would not be rebuilt because publish.cost_and_carbon failed");
+    let lines = || plan.stdout.lines();
+    assert!(lines().any(|line| line.contains("publish.coverage") && line.contains("tenant=good")));
+    assert!(
+        !plan.stdout.contains("publish.cost_and_carbon"),
+        "{}",
+        plan.stdout
+    );
     let outcome = project.run();
     outcome
         .expect(4)
@@ -276,6 +358,13 @@ fn reading_needs_no_ledger_that_can_be_written() {
         plain(&project.value("select sum(billed_cost) from normalize.usage")),
         "1.5"
     );
-    project.call(&["models", "list"]).expect(0);
+    for arguments in [
+        &["models", "list"][..],
+        &["plan"],
+        &["quarantine", "list"],
+        &["factors", "gaps"],
+    ] {
+        project.call(arguments).expect(0);
+    }
     project.run().expect(4);
 }

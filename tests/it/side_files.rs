@@ -178,6 +178,13 @@ fn empty_and_broken_files_are_refused_with_what_is_wrong_and_the_rest_lands() {
         "{}",
         outcome.stderr
     );
+    let doctor = project.call(&["doctor"]);
+    doctor.expect(3);
+    assert!(
+        doctor.stdout.contains("deliver the header alone"),
+        "{}",
+        doctor.stdout
+    );
     // Of what was not to be built nothing is said to be up to date.
     assert!(!outcome.stdout.contains("up to date"), "{}", outcome.stdout);
     // A number with a point in a query of one's own equals the money that it names.

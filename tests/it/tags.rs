@@ -427,3 +427,34 @@ fn tags_may_be_named_key_and_value() {
         "select tag_key, tag_value, cast(billed_cost as int) from publish.emissions_by_tag_month order by 1";
     assert_eq!(project.rows(split), [["key", "y", "3"], ["value", "x", "3"]]);
 }
+
+/// Values that together are larger than what the engine may hold, as a resource's id in a tag is: nothing that has a row for
+/// each of them may be the side of a join that is held in memory.
+#[test]
+fn an_allocation_tag_may_have_a_value_for_every_line() {
+    let project = Project::new(&format!(
+        "[engine]\nmemory_limit = \"64MiB\"\n[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\nallocation_tags = [\"team\"]\n{}\
+         [[tenant.mapping]]\nwhen = {{ billing_account_id = \"1\" }}\nset = {{ entity = \"ACME GmbH\" }}\n",
+        source("bill", "focus", "bills")
+    ));
+    let mut csv = "ProviderName,BillingAccountId,BillingCurrency,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,\
+         ServiceName,RegionId,BilledCost,EffectiveCost,ConsumedQuantity,ConsumedUnit,SkuMeter,x_UsageType,Tags\n"
+        .to_string();
+    let long = "x".repeat(3000);
+    for line in 0..4000 {
+        csv.push_str(&format!(
+            "AWS,1,USD,2026-09-03T00:00:00Z,2026-09-03T01:00:00Z,Usage,Amazon Elastic Compute Cloud,us-east-1,0.5,0.5,1,\
+             Hours,BoxUsage:m5.large,BoxUsage:m5.large,\"{{\"\"team\"\": \"\"{line}-{long}\"\"}}\"\n"
+        ));
+    }
+    project.write("bills/bill.csv", csv);
+    project.run().expect(0);
+    assert_eq!(
+        project.rows("select distinct entity from publish.inventory"),
+        [["ACME GmbH"]]
+    );
+    assert_eq!(
+        project.value("select count(distinct tag_value) from publish.emissions_by_tag_month"),
+        "4000"
+    );
+}

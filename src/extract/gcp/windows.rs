@@ -1,7 +1,7 @@
 //! Windows of a billing export: its rows by the UTC day on which they were exported.
 //!
 //! The table only grows, and each row has the time of its export: a day that is over does not change, whatever day or
-//! month its usage is of. A window that did change is replaced as a whole.
+//! month its usage is of, unless somebody writes to the table. A window that did change is replaced as a whole.
 
 use chrono::{Days, NaiveDate};
 use sha2::{Digest, Sha256};
@@ -15,6 +15,8 @@ pub struct Window {
     pub rows: u64,
     /// The last export time among them, in microseconds.
     pub newest: String,
+    /// The sum of their costs, exact; empty where no row has one.
+    pub cost: String,
     /// The days on which they arrived, where the table is partitioned by that.
     pub arrival: Option<(NaiveDate, NaiveDate)>,
 }
@@ -30,14 +32,19 @@ impl Window {
         let window = Window {
             rows: cell(1)?.parse().ok()?,
             newest: cell(2)?.to_string(),
-            arrival: day(3).zip(day(4)),
+            cost: cell(3).unwrap_or_default().to_string(),
+            arrival: day(4).zip(day(5)),
         };
         Some((day(0)?, window))
     }
 
-    /// Equal while the day holds the same rows.
+    /// Equal while the day holds the same rows, as far as one look can tell: a row that was changed in place shows by its
+    /// cost. A fingerprint of whole rows would read, and bill, the whole table on every look.
     pub fn delivery_id(&self, table: &TableName, day: NaiveDate) -> String {
-        id(&format!("{table}\0{day}\0{}\0{}", self.rows, self.newest))
+        let Window {
+            rows, newest, cost, ..
+        } = self;
+        id(&format!("{table}\0{day}\0{rows}\0{newest}\0{cost}"))
     }
 }
 
@@ -49,8 +56,8 @@ pub fn id(text: &str) -> String {
         .collect()
 }
 
-/// The query that shows every window from a day to another (exclusive): day, rows, newest export time, and the first and
-/// last day of arrival.
+/// The query that shows every window from a day to another (exclusive): day, rows, newest export time, the sum of costs, and
+/// the first and last day of arrival. It reads two columns.
 pub fn overview(table: &TableName, info: &TableInfo, from: NaiveDate, to: NaiveDate) -> String {
     let (mut arrival, mut bound) = (String::new(), String::new());
     if info.is_partitioned_by_arrival() {
@@ -63,7 +70,7 @@ pub fn overview(table: &TableName, info: &TableInfo, from: NaiveDate, to: NaiveD
     }
     format!(
         "SELECT FORMAT_TIMESTAMP('%F', export_time) AS day, CAST(COUNT(*) AS STRING), \
-         CAST(UNIX_MICROS(MAX(export_time)) AS STRING){arrival} FROM {} \
+         CAST(UNIX_MICROS(MAX(export_time)) AS STRING), CAST(SUM(SAFE_CAST(cost AS BIGNUMERIC)) AS STRING){arrival} FROM {} \
          WHERE export_time >= TIMESTAMP('{from}') AND export_time < TIMESTAMP('{to}'){bound} GROUP BY day ORDER BY day",
         table.quoted()
     )

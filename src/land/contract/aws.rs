@@ -1,7 +1,7 @@
 //! AWS: the legacy Cost and Usage Report, CUR 2.0, Cost Explorer's answers and the carbon figures.
 
 use super::ParquetType::{Double, Map, Text, Timestamp};
-use super::{Contract, Provider};
+use super::{Combined, Contract, Provider};
 
 const AWS_MONEY: &[&str] = &[
     "pricingpublicondemandcost",
@@ -13,10 +13,25 @@ const AWS_MONEY: &[&str] = &[
     "savingsplanusedcommitment",
 ];
 
+/// The effective cost of the unused part of a commitment.
+const AWS_COMBINED: &[(&str, &str, Combined)] = &[
+    (
+        "reservationunusedamortizedupfrontfeeforbillingperiod",
+        "reservationunusedrecurringfee",
+        Combined::Added,
+    ),
+    (
+        "savingsplantotalcommitmenttodate",
+        "savingsplanusedcommitment",
+        Combined::Subtracted,
+    ),
+];
+
 pub(super) const AWS_CUR: Contract = Contract {
     required: &["lineitemusagestartdate"],
     cost: &["lineitemunblendedcost"],
     money: AWS_MONEY,
+    combined: AWS_COMBINED,
     quantities: &["lineitemusageamount"],
     units: &["pricingunit"],
     required_dates: &["lineitemusagestartdate"],

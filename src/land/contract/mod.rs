@@ -57,6 +57,8 @@ pub struct Contract {
     pub cost: &'static [&'static str],
     /// Further amounts: null or an exact number.
     pub money: &'static [&'static str],
+    /// Pairs of amounts that the models make one of.
+    pub combined: &'static [(&'static str, &'static str, Combined)],
     /// Quantities: null or a number.
     pub quantities: &'static [&'static str],
     /// Emission factors: null or a number.
@@ -106,6 +108,15 @@ pub struct Contract {
     pub parquet_columns: &'static [(&'static str, ParquetType)],
 }
 
+/// How the models make one amount of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Combined {
+    /// The first and the second.
+    Added,
+    /// The first without the second.
+    Subtracted,
+}
+
 /// A value column, its unit column, and the units that a value may have.
 pub type Measure = (&'static str, &'static str, &'static [&'static str]);
 
@@ -151,6 +162,7 @@ impl Contract {
         required: &[],
         cost: &[],
         money: &[],
+        combined: &[],
         quantities: &[],
         factors: &[],
         units: &[],
