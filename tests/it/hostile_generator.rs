@@ -562,7 +562,8 @@ fn document(random: &mut Rng, harm: Harm, whole: String, key: &str) -> Vec<u8> {
 }
 
 fn aws(random: &mut Rng, harm: Harm) -> Files {
-    let bill = cur2_csv("2026-08", &[Line::instance("2026-08-02", 5)]);
+    let payer = format!("{:012}", random.u64(..999_999_999_999));
+    let bill = cur2_csv("2026-08", &[Line::instance("2026-08-02", 5)]).replace("999999999999", &payer);
     let data = "data/BILLING_PERIOD=2026-08/cur2-00001.csv.gz";
     let key = format!("\"s3://billing/{data}\"");
     let whole = format!(
