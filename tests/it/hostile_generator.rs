@@ -413,9 +413,9 @@ fn parquet_file(random: &mut Rng, harm: Harm) -> Files {
         Harm::Huge | Harm::Bomb => {
             let column = random.usize(..NAMES.len());
             let (count, bytes) = match random.u8(..4) {
-                0 => (random.usize(2000..12_000), random.usize(50_000..400_000)),
+                0 => (random.usize(1500..3000), random.usize(70_000..200_000)),
                 1 => (ROWS, random.usize(1_500_000..60_000_000)),
-                2 => (random.usize(200..2000), 1_000_000),
+                2 => (random.usize(200..400), 1_000_000),
                 _ => (20_000, 100),
             };
             rows = (0..count).map(plain).collect();
@@ -562,7 +562,8 @@ fn document(random: &mut Rng, harm: Harm, whole: String, key: &str) -> Vec<u8> {
 }
 
 fn aws(random: &mut Rng, harm: Harm) -> Files {
-    let bill = cur2_csv("2026-08", &[Line::instance("2026-08-02", 5)]);
+    let payer = format!("{:012}", random.u64(..999_999_999_999));
+    let bill = cur2_csv("2026-08", &[Line::instance("2026-08-02", 5)]).replace("999999999999", &payer);
     let data = "data/BILLING_PERIOD=2026-08/cur2-00001.csv.gz";
     let key = format!("\"s3://billing/{data}\"");
     let whole = format!(
