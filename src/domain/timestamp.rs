@@ -2,6 +2,9 @@
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
+/// A longer text is no date, whatever is in it: nobody looks through a megabyte for one.
+const MOST_BYTES: usize = 256;
+
 /// Which of day and month a date with slashes names first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateOrder {
@@ -43,6 +46,9 @@ impl DateOrder {
 
 /// The two leading numbers and the year of a date with slashes, if it is one.
 pub fn slash_parts(text: &str) -> Option<(u32, u32, i32)> {
+    if text.len() > MOST_BYTES {
+        return None;
+    }
     let date = text.trim().split([' ', 'T']).next()?;
     let mut parts = date.split('/');
     let (first, second, year) = (parts.next()?, parts.next()?, parts.next()?);
@@ -64,6 +70,9 @@ pub fn slash_parts(text: &str) -> Option<(u32, u32, i32)> {
 /// or when slashes come without an order.
 pub fn parse_timestamp(text: &str, order: Option<DateOrder>) -> Option<i64> {
     let text = text.trim();
+    if text.len() > MOST_BYTES {
+        return None;
+    }
     if let Some((first, second, year)) = slash_parts(text) {
         let (month, day) = match order? {
             DateOrder::MonthFirst => (first, second),

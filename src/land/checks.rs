@@ -735,7 +735,7 @@ fn spell(contract: &Contract, names: &[&str]) -> String {
 }
 
 fn shown(text: &str) -> String {
-    if text.chars().count() <= 40 {
+    if text.chars().nth(40).is_none() {
         text.to_string()
     } else {
         format!("{}…", text.chars().take(40).collect::<String>())
