@@ -283,7 +283,13 @@ impl<'a> Reader<'a> {
 
     /// Refuses the keys that nobody asked for.
     pub fn finish(self) {
-        let known = self.known.borrow();
+        // A key that may be left out is asked for twice.
+        let mut known: Vec<&str> = Vec::new();
+        for key in self.known.borrow().iter() {
+            if !known.contains(key) {
+                known.push(key);
+            }
+        }
         for key in self.entries.keys().filter(|key| !known.contains(&key.as_str())) {
             let section =
                 self.path.is_empty() && self.entries.get(key).is_some_and(|item| item.entries().is_some());

@@ -295,6 +295,8 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
                 }
             }
         }
+        // What goes under one name may come back under another.
+        dropped.retain(|key| !changing.contains(key));
         steps.extend(dropped.iter().map(|key| {
             step(
                 model,

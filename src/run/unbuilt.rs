@@ -146,7 +146,18 @@ pub fn leave_out(model: &Model, staleness: &mut Staleness, unbuilt: &[Unbuilt]) 
     }
     let told = reasons.into_iter().filter_map(|why| {
         let names = left.get(why)?;
-        Some(format!("for {}, because {why} there", some_of(names)))
+        let mut parts: Vec<String> = Vec::new();
+        for part in unbuilt.iter().filter(|part| part.why == why) {
+            let name = part.name();
+            if !name.is_empty() && !parts.contains(&name) {
+                parts.push(name);
+            }
+        }
+        let place = match parts.is_empty() || parts == *names {
+            true => "there".to_string(),
+            false => format!("in {}", some_of(&parts)),
+        };
+        Some(format!("for {}, because {why} {place}", some_of(names)))
     });
     told.collect()
 }

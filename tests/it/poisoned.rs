@@ -144,7 +144,7 @@ fn rows_that_would_count_twice_stop_their_own_tenant() {
             .says("tenant bad, source bill")
             .says("offgridflow maintain --forget bad/bill/copy.csv")
             .says("publish.cost_and_carbon, ")
-            .says("because rows would count twice there");
+            .says("because rows would count twice in");
         assert!(!outcome.stderr.contains("add up"), "{}", outcome.stderr);
         assert!(!outcome.stderr.contains("tenant=good"), "{}", outcome.stderr);
         assert!(!outcome.stdout.contains("nothing: all"), "{}", outcome.stdout);
@@ -155,7 +155,7 @@ fn rows_that_would_count_twice_stop_their_own_tenant() {
     plan.expect(2)
         .says("hold the same content")
         .says("would not be rebuilt for")
-        .says("because rows would count twice there");
+        .says("because rows would count twice in");
     assert!(plan.stdout.contains("tenant=good") && !plan.stdout.contains("tenant=bad"));
 
     // The same bill in two sources.
