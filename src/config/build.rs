@@ -232,7 +232,7 @@ fn landing(root: &Reader<'_>) -> Landing {
         nesting: section.count("max_nesting"),
         cell: size("max_cell", "1MiB"),
         row: size("max_row", "16MiB"),
-        pages: size("max_pages", "256MiB"),
+        pages: size("max_pages", "448MiB"),
         ratio: section.count("max_ratio"),
     };
     section.finish();

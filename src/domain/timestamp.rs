@@ -160,6 +160,9 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
     let (clock, offset) = text.split_at(position);
     let sign = if offset.starts_with('-') { -1 } else { 1 };
     let digits: String = offset[1..].chars().filter(|c| *c != ':').collect();
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let (hours, minutes) = match digits.len() {
         2 => (digits.parse::<i64>().ok()?, 0),
         4 => (digits[..2].parse::<i64>().ok()?, digits[2..].parse::<i64>().ok()?),
@@ -180,6 +183,17 @@ pub fn is_usual_year(micros: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_offset_of_other_characters_is_none() {
+        for text in [
+            "2026-08-01T00:00:00+0é:",
+            "2026-08-01T00:00:00-é",
+            "2026-08-01T00:00:00+1+1",
+        ] {
+            assert_eq!(parse_timestamp(text, None), None, "{text}");
+        }
+    }
 
     #[test]
     fn reads_every_spelling_seen_in_exports() {

@@ -1,6 +1,6 @@
 //! Everything that parses what others write, fed with damaged forms of what it reads: an answer or a named error, no panic.
 //!
-//! Each parser has part of a second here, and its share of an hour with `scripts/test --long`.
+//! Each parser has some thousand rounds here, the same ones every time, and its share of an hour with `scripts/test --long`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -26,9 +26,6 @@ use crate::support::{Project, root};
 
 /// Parsers that are tried one after the other in a long run.
 const PARSERS: u32 = 14;
-
-/// Rounds of the slowest parser.
-const LEAST_ROUNDS: u32 = 20;
 
 /// What is put into a text: marks of the formats, and values at the edge of what is read.
 const TOKENS: [&str; 30] = [
@@ -88,19 +85,19 @@ fn mutated(random: &mut fastrand::Rng, text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Feeds a parser until its time is over. It gives the text of its error, which has to name `place`; it has to take what is
+/// Feeds a parser for so many rounds, or until its time is over. It gives the text of its error, which has to name `place`; it has to take what is
 /// whole.
-fn attack(place: &str, wholes: &[&[u8]], parse: impl Fn(&[u8]) -> Result<(), String>) {
+fn attack(enough: u32, place: &str, wholes: &[&[u8]], parse: impl Fn(&[u8]) -> Result<(), String>) {
     for whole in wholes {
         parse(whole).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(whole)));
     }
-    let (seed, time) = match std::env::var("OFFGRIDFLOW_TEST_LONG") {
-        Ok(_) => (fastrand::u64(..), Duration::from_secs(3600) / PARSERS),
-        Err(_) => (7, Duration::from_millis(400)),
-    };
+    let time = std::env::var("OFFGRIDFLOW_TEST_LONG")
+        .is_ok()
+        .then(|| Duration::from_secs(3600) / PARSERS);
+    let seed = time.map_or(7, |_| fastrand::u64(..));
     let mut random = fastrand::Rng::with_seed(seed);
     let (begun, mut rounds, mut refused) = (Instant::now(), 0u32, 0u32);
-    while begun.elapsed() < time || rounds < LEAST_ROUNDS {
+    while time.map_or(rounds < enough, |time| begun.elapsed() < time) {
         let whole = *random.choice(wholes).unwrap();
         let bytes = mutated(&mut random, whole);
         let outcome = catch_unwind(AssertUnwindSafe(|| parse(&bytes)));
@@ -131,7 +128,7 @@ fn configurations() {
                   [landing]\nmax_cell = \"2MiB\"\nlookback = \"3 months\"\n[engine]\nmemory_limit = \"512MiB\"\n";
     let project = Project::new(tenant);
     let whole = std::fs::read(project.config()).unwrap();
-    attack("offgridflow.toml", &[&whole], |bytes| {
+    attack(400, "offgridflow.toml", &[&whole], |bytes| {
         std::fs::write(project.config(), bytes).unwrap();
         let flags = Flags {
             config: Some(project.config().to_path_buf()),
@@ -144,14 +141,14 @@ fn configurations() {
 #[test]
 fn pipelines_and_models() {
     let pipeline = std::fs::read(root().join("pipelines/daily.toml")).unwrap();
-    attack("daily.toml", &[&pipeline], |bytes| {
+    attack(2_000, "daily.toml", &[&pipeline], |bytes| {
         let parsed = Pipeline::parse("daily", "pipelines/daily.toml", &lossy(bytes));
         parsed.map(drop).map_err(|error| error.to_string())
     });
     let model = std::fs::read(root().join("sql/normalize/usage.sql")).unwrap();
     // Its front matter is what is read here.
     let front = &model[..model.len().min(1500)];
-    attack("sql/normalize/usage.sql", &[front], |bytes| {
+    attack(2_000, "sql/normalize/usage.sql", &[front], |bytes| {
         let parsed = Model::parse("sql/normalize/usage.sql", &lossy(bytes));
         parsed.map(drop).map_err(|error| error.to_string())
     });
@@ -160,13 +157,13 @@ fn pipelines_and_models() {
 #[test]
 fn factor_tables_and_their_sources() {
     let table = std::fs::read(root().join("warehouse/reference/pue.csv")).unwrap();
-    attack("pue.csv", &[&table], |bytes| {
+    attack(500, "pue.csv", &[&table], |bytes| {
         let table = CsvTable::parse(&lossy(bytes), "pue.csv").map_err(|error| error.to_string())?;
         let _ = table.to_batch();
         Ok(())
     });
     let folder = tempfile::tempdir().unwrap();
-    attack("", &[&table], |bytes| {
+    attack(40, "", &[&table], |bytes| {
         std::fs::write(folder.path().join("pue.csv"), bytes).unwrap();
         let set = FactorSet::load(Some(folder.path()));
         let rows = set.and_then(|set| set.rows("pue").map(drop));
@@ -179,7 +176,7 @@ fn manifests() {
     let aws = br#"{"assemblyId":"a-1","reportName":"cur","billingPeriod":{"start":"20260801T000000.000Z","end":"20260901T000000.000Z"},"reportKeys":["cur/20260801-20260901/a-1/cur-1.csv.gz"]}"#;
     let export = br#"{"executionId":"e-1","billingPeriod":{"start":"2026-08-01T00:00:00.000Z"},"dataFiles":["s3://b/data/BILLING_PERIOD=2026-08/c-1.csv.gz"]}"#;
     let azure = br#"{"manifestVersion":"2024-04-01","blobCount":1,"dataRowCount":3,"exportConfig":{"exportName":"costs","type":"ActualCost"},"runInfo":{"runId":"r-1","submittedTime":"2026-08-02T03:04:05.1Z","startDate":"2026-08-01T00:00:00","endDate":"2026-08-31T00:00:00"},"blobs":[{"blobName":"costs/20260801-20260831/r-1/part_0_0001.csv","byteCount":10}]}"#;
-    attack("", &[aws, export, azure], |bytes| {
+    attack(5_000, "", &[aws, export, azure], |bytes| {
         Manifest::parse(bytes).map(drop)
     });
 }
@@ -187,7 +184,7 @@ fn manifests() {
 #[test]
 fn what_commits_tell_of_slices() {
     let whole = br#"{"facts":[{"slice":{"tenant":"acme","rows":3,"bills":["x"]}}],"runId":"r"}"#;
-    attack("", &[whole], |bytes| {
+    attack(5_000, "", &[whole], |bytes| {
         let value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         let _ = CommitFacts::from_json(value);
         Ok(())
@@ -202,7 +199,7 @@ fn texts_of_cells() {
         br#""team": "web","cost": "1""#,
         b"{'team': 'web', \"a\": [1, 2.5]}",
     ];
-    attack("", &tags, |bytes| {
+    attack(5_000, "", &tags, |bytes| {
         let text = lossy(bytes);
         let _ = (
             tag_text::pairs(&text),
@@ -224,7 +221,7 @@ fn texts_of_cells() {
         b"2026-08-01T00:00:00+02:00",
         b"2026-08",
     ];
-    attack("", &dates, |bytes| {
+    attack(40_000, "", &dates, |bytes| {
         let text = lossy(bytes);
         let period = text.parse::<Period>().is_ok() || Period::from_compact(&text).is_some();
         let _ = (DaySpan::from_compact(&text), DateOrder::parse(&text));
@@ -234,7 +231,7 @@ fn texts_of_cells() {
         (read || period).then_some(()).ok_or_else(|| text.clone())
     });
     let numbers: [&[u8]; 4] = [b"-12.345e-6", b"0.000000000000000000000001", b"1e20", b"+7"];
-    attack("", &numbers, |bytes| {
+    attack(30_000, "", &numbers, |bytes| {
         let _ = decimal::money(bytes);
         let written = decimal::parse_written(bytes).map_err(|error| error.to_string())?;
         let _ = (
@@ -246,7 +243,7 @@ fn texts_of_cells() {
         Ok(())
     });
     let sizes: [&[u8]; 3] = [b"512MiB", b"3 months", b"6 hours"];
-    attack("", &sizes, |bytes| {
+    attack(20_000, "", &sizes, |bytes| {
         let text = lossy(bytes);
         let read =
             units::bytes(&text).is_some() || units::months(&text).is_some() || units::hours(&text).is_some();
@@ -314,7 +311,7 @@ fn delivered_files() {
         (Kind::Focus, Format::Json, json.as_slice()),
     ] {
         let source = delivered(format);
-        attack("file:///bills/bill", &[whole], |bytes| {
+        attack(800, "file:///bills/bill", &[whole], |bytes| {
             std::fs::write(file.path(), bytes).unwrap();
             read(kind, &file, &source).map_err(|error| error.to_string())
         });

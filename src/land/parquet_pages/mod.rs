@@ -26,7 +26,7 @@ use packed::holds_what_it_says;
 /// Bytes of a decoded batch.
 const BATCH_BYTES: u64 = 32 << 20;
 /// Row groups whose pages take more are looked through to the last text: no batch may take all of them.
-const LITTLE_BYTES: u64 = 64 << 20;
+const LITTLE_BYTES: u64 = 128 << 20;
 /// Bytes that a value takes which is no text, or beside its text.
 const VALUE_BYTES: u64 = 16;
 /// Bytes that a value takes in a list beside the name of its column.
