@@ -16,11 +16,14 @@ pub struct Profile {
     pub values: BTreeMap<String, Secret>,
 }
 
+/// Keys whose values are JSON.
+const MAY_HAVE_LINES: [&str; 2] = ["service_account_key", "application_credentials"];
+
 impl Profile {
     /// Every value, read now.
     ///
     /// # Errors
-    /// Usage when one is missing.
+    /// Usage when one is missing or holds a character that no such value has.
     pub fn expose(&self) -> Result<BTreeMap<String, String>> {
         self.values
             .iter()
@@ -28,6 +31,14 @@ impl Profile {
                 let value = secret.expose()?;
                 if looks_secret(key) {
                     remember(&value);
+                }
+                // It becomes a header or part of a URL, where a line break is none of its characters.
+                if value.chars().any(char::is_control) && !MAY_HAVE_LINES.contains(&key.as_str()) {
+                    return Err(Error::usage(format!(
+                        "the value of `{key}` holds a line break or another control character"
+                    ))
+                    .at(secret.place.clone())
+                    .hint("keep the value alone in its file or variable, in one line"));
                 }
                 Ok((key.clone(), value))
             })
@@ -135,6 +146,28 @@ mod tests {
         let plain = Secret::new("hunter2", base, String::new());
         assert_eq!(format!("{plain:?}"), "Secret(…)");
         assert_eq!(plain.expose().unwrap(), "hunter2");
+    }
+
+    #[test]
+    fn a_value_of_two_lines_is_refused_by_its_key_without_being_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let profile = |key: &str, text: &str| {
+            std::fs::write(folder.path().join("value"), text).unwrap();
+            let secret = Secret::new("file:value", folder.path(), "offgridflow.toml line 3".into());
+            Profile {
+                name: "aws".into(),
+                values: BTreeMap::from([(key.to_string(), secret)]),
+            }
+        };
+        for key in ["access_key_id", "session_token"] {
+            let error = profile(key, "AKIA1234\r\nX").expose().unwrap_err().to_string();
+            assert!(
+                error.contains(key) && error.contains("line 3") && !error.contains("AKIA"),
+                "{error}"
+            );
+        }
+        assert!(profile("access_key_id", "AKIA1234\n").expose().is_ok());
+        assert!(profile("service_account_key", "{\n}").expose().is_ok());
     }
 
     #[test]

@@ -153,6 +153,11 @@ async fn build(
     building::build_all(workspace, request, &selected, &held, run_id, observer, report).await?;
     untagged::warn(workspace, observer, report).await?;
     publish::publish_all(workspace, run_id, observer).await?;
-    report.coverage = publish::coverage(workspace).await?;
+    let estimates = |model: &report::ModelReport| model.name == "estimate.activity_emissions";
+    let is_estimated_anew = report
+        .models
+        .iter()
+        .any(|model| estimates(model) && !model.built.is_empty());
+    report.coverage = publish::coverage(workspace, is_estimated_anew).await?;
     Ok(())
 }

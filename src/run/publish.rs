@@ -91,13 +91,17 @@ async fn rewritten(
     stager.finish().await
 }
 
-/// The covered share of cost per currency and of usage lines, over everything published for the chosen tenants.
+/// The covered share of cost per currency and of usage lines, over everything published for the chosen tenants; and the
+/// activity rows without a factor, where the run estimated them anew: one without anything new opens no data file.
 ///
 /// # Errors
 /// External when the tables cannot be read.
-pub async fn coverage(workspace: &Workspace) -> Result<Coverage> {
+pub async fn coverage(workspace: &Workspace, is_estimated_anew: bool) -> Result<Coverage> {
     let mut coverage = Coverage {
-        activity_rows_without_factor: activity_rows_without_factor(workspace).await?,
+        activity_rows_without_factor: match is_estimated_anew {
+            true => activity_rows_without_factor(workspace).await?,
+            false => 0,
+        },
         ..Coverage::default()
     };
     if !workspace.tables.snapshots.contains_key("publish.coverage") {

@@ -28,7 +28,7 @@ use cloud::Credentials;
 pub use fetch::Fetched;
 use writes::Writes;
 
-use crate::config::Profile;
+use crate::config::{Profile, remember_environment};
 use crate::error::{Error, Result};
 
 /// Listings that are begun before a broken connection counts as a failure.
@@ -83,7 +83,11 @@ impl Location {
         // A local path needs no secret, so none is asked for.
         match url.split_once("://") {
             None | Some(("file", _)) => Self::open_with(url, base, &profile.name, &BTreeMap::new()),
-            Some(_) => Self::open_with(url, base, &profile.name, &profile.expose()?),
+            Some(_) => {
+                // A store, or what stands in its place, may repeat what it was sent.
+                remember_environment();
+                Self::open_with(url, base, &profile.name, &profile.expose()?)
+            }
         }
     }
 

@@ -14,7 +14,6 @@ use url::Url;
 #[cfg(feature = "aws-api")]
 use super::assume_role::{AssumedRole, LOGIN_KEYS};
 use super::shared_access;
-use crate::config::remember_environment;
 use crate::error::{Error, Result};
 #[cfg(feature = "aws-api")]
 use crate::warehouse::aws::Login;
@@ -219,8 +218,6 @@ fn role(credentials: &Credentials<'_>) -> Result<Option<AwsCredentialProvider>> 
 }
 
 fn unusable(url: &Url, credentials: &Credentials<'_>, error: object_store::Error) -> Error {
-    // What cannot read a secret of the environment may repeat it.
-    remember_environment();
     let profile_text = match credentials.profile {
         "" => "with the credentials of the environment".to_string(),
         name => format!("with the profile `{name}`"),
