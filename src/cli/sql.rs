@@ -12,10 +12,10 @@ use rustyline::{Context, Editor, Helper, Highlighter, Hinter, Validator};
 use super::output::Output;
 use crate::error::{Error, Result};
 use crate::run::Workspace;
+use crate::run::query::register;
 use crate::transform::audits::tables_of;
 use crate::transform::digits::refuse_too_many_digits;
 use crate::transform::read_only;
-use crate::warehouse::DataFile;
 
 /// One query, or a prompt with history and completion.
 ///
@@ -58,19 +58,6 @@ pub async fn read_only(workspace: &Workspace, query: &str) -> Result<(SchemaRef,
         .iter()
         .try_for_each(|rows| refuse_too_many_digits(rows, true))?;
     Ok((schema, batches))
-}
-
-/// Registers tables with the rows that the chosen tenant may see: all of them without `--tenant`.
-async fn register(workspace: &Workspace, context: &SessionContext, names: &[String]) -> Result<()> {
-    let Some(tenant) = &workspace.config.selected_tenant else {
-        return workspace.tables.register(context, names, None).await;
-    };
-    let of_tenant = |_: &str, file: &DataFile| {
-        let owner = file.partition.get("tenant").and_then(|value| value.as_deref());
-        owner == Some(tenant.as_str())
-    };
-    let tables = workspace.tables.of_tenant(tenant)?;
-    tables.register(context, names, Some(&of_tenant)).await
 }
 
 /// The table that `describe x` names without reading it.

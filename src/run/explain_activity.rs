@@ -21,9 +21,10 @@ const NUMBERS: [&str; 14] = [
 /// The equations of the rows named `activity_rows`, the largest emissions first. Method points 9, 10 and 15 in words; the SQL
 /// that computes them is estimate.activity_emissions.
 pub fn equations_sql(limit: u32) -> String {
-    let shown =
-        |number: &&str| format!("CASE WHEN strpos(equation, '{number}') > 0 THEN {number} END AS {number}");
-    let numbers: Vec<String> = NUMBERS.iter().map(|number| shown(&number)).collect();
+    let numbers: Vec<String> = NUMBERS
+        .iter()
+        .map(|number| format!("CASE WHEN strpos(equation, '{number}') > 0 THEN {number} END AS {number}"))
+        .collect();
     format!(
         "WITH largest AS (
             SELECT * FROM activity_rows WHERE co2e_kg IS NOT NULL

@@ -10,6 +10,7 @@ use super::workspace::Workspace;
 use crate::error::Result;
 use crate::transform::audits::tables_of;
 use crate::transform::read_only;
+use crate::warehouse::DataFile;
 
 /// The rows of a query.
 #[derive(Debug, Clone)]
@@ -27,12 +28,28 @@ impl Rows {
     }
 }
 
+/// Registers tables with the rows that the chosen tenant may see: all of them without `--tenant`.
+///
+/// # Errors
+/// Usage: an unknown table; external when one cannot be read.
+pub async fn register(workspace: &Workspace, context: &SessionContext, names: &[String]) -> Result<()> {
+    let Some(tenant) = &workspace.config.selected_tenant else {
+        return workspace.tables.register(context, names, None).await;
+    };
+    let of_tenant = |_: &str, file: &DataFile| {
+        let owner = file.partition.get("tenant").and_then(|value| value.as_deref());
+        owner == Some(tenant.as_str())
+    };
+    let tables = workspace.tables.of_tenant(tenant)?;
+    tables.register(context, names, Some(&of_tenant)).await
+}
+
 /// Runs a query in a session, registering the tables that it names.
 ///
 /// # Errors
 /// Usage: SQL that cannot be planned; what the engine says.
 pub async fn rows(workspace: &Workspace, context: &SessionContext, sql: &str) -> Result<Rows> {
-    workspace.tables.register(context, &tables_of(sql)?, None).await?;
+    register(workspace, context, &tables_of(sql)?).await?;
     let frame = read_only::plan(context, sql).await?;
     let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
     let batches = frame.collect().await?;
@@ -46,7 +63,7 @@ pub async fn rows(workspace: &Workspace, context: &SessionContext, sql: &str) ->
 /// # Errors
 /// Usage: SQL that cannot be planned.
 pub async fn name(workspace: &Workspace, context: &SessionContext, name: &str, sql: &str) -> Result<()> {
-    workspace.tables.register(context, &tables_of(sql)?, None).await?;
+    register(workspace, context, &tables_of(sql)?).await?;
     let view = read_only::plan(context, sql).await?.into_view();
     context.register_table(name, view)?;
     Ok(())

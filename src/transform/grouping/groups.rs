@@ -83,9 +83,8 @@ impl Groups {
         }
         for (tuple, group) in groups.iter().enumerate() {
             for aggregate in (0..plan.sums.len()).filter(|a| plan.sums[*a].compared.is_none()) {
-                if let Some(sum) = state.totals.sum(tuple as u32, aggregate) {
-                    self.totals.add(*group, aggregate, sum)?;
-                }
+                self.totals
+                    .absorb(*group, aggregate, &state.totals, tuple as u32)?;
             }
         }
         Ok(())

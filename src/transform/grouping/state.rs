@@ -324,9 +324,8 @@ impl State {
         self.compare_fresh(plan, known);
         for (tuple, group) in groups.iter().enumerate() {
             for aggregate in (0..plan.sums.len()).filter(|a| plan.sums[*a].compared.is_none()) {
-                if let Some(sum) = other.totals.sum(tuple as u32, aggregate) {
-                    self.totals.add(*group, aggregate, sum)?;
-                }
+                self.totals
+                    .absorb(*group, aggregate, &other.totals, tuple as u32)?;
             }
         }
         Ok(())

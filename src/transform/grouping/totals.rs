@@ -1,5 +1,7 @@
 //! The aggregates of groups.
 
+use std::collections::HashMap;
+
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int64Type};
@@ -16,8 +18,10 @@ pub struct Totals {
     folds: Vec<Fold>,
     /// By aggregate: its place among those of its kind; none where it never has a value.
     places: Vec<Option<usize>>,
-    /// By group and sum; [`TOO_LARGE`] is beyond 128 bits, and stays.
+    /// By group and sum, the lowest 128 bits: a sum may be too large on the way and fit in the end.
     sums: Vec<i128>,
+    /// How often a sum went beyond 128 bits, upwards less downwards, by its place in `sums`.
+    wraps: HashMap<usize, i64>,
     sum_width: usize,
     /// By count and group.
     counts: Vec<Vec<u64>>,
@@ -46,6 +50,7 @@ impl Totals {
             folds,
             places,
             sums: Vec::new(),
+            wraps: HashMap::new(),
             sum_width,
             counts: vec![Vec::new(); count_width],
             any: Vec::new(),
@@ -92,13 +97,39 @@ impl Totals {
     fn add_all(&mut self, aggregate: usize, values: impl Iterator<Item = (u32, i128)>) -> Result<()> {
         let (width, place) = (self.sum_width, self.place(aggregate)?);
         for (group, value) in values {
-            let total = &mut self.sums[group as usize * width + place];
-            let (sum, overflows) = total.overflowing_add(value);
-            let is_too_large = overflows || *total == TOO_LARGE || value == TOO_LARGE;
-            *total = if is_too_large { TOO_LARGE } else { sum };
+            let index = group as usize * width + place;
+            let (sum, overflows) = self.sums[index].overflowing_add(value);
+            self.sums[index] = sum;
+            if overflows {
+                *self.wraps.entry(index).or_default() += if value > 0 { 1 } else { -1 };
+            }
             self.any[group as usize] |= 1 << aggregate;
         }
         Ok(())
+    }
+
+    /// Adds what others have of a group.
+    ///
+    /// # Errors
+    /// A count beyond 64 bits.
+    pub fn absorb(&mut self, group: u32, aggregate: usize, others: &Totals, other: u32) -> Result<()> {
+        let Some(sum) = others.low(other, aggregate) else {
+            return Ok(());
+        };
+        self.add(group, aggregate, sum)?;
+        if let Some(wraps) = others.wraps_of(other, aggregate) {
+            let index = group as usize * self.sum_width + self.place(aggregate)?;
+            *self.wraps.entry(index).or_default() += wraps;
+        }
+        Ok(())
+    }
+
+    fn wraps_of(&self, group: u32, aggregate: usize) -> Option<i64> {
+        if self.wraps.is_empty() || self.folds[aggregate] == Fold::Count {
+            return None;
+        }
+        let index = group as usize * self.sum_width + self.places[aggregate]?;
+        self.wraps.get(&index).copied().filter(|wraps| *wraps != 0)
     }
 
     /// Counts rows by their groups.
@@ -156,8 +187,16 @@ impl Totals {
         }
     }
 
-    /// A group's sum or count, if it has had a value; a count always has.
+    /// A group's sum or count, if it has had a value; a count always has. [`TOO_LARGE`] where 128 bits do not hold it.
     pub fn sum(&self, group: u32, aggregate: usize) -> Option<i128> {
+        let low = self.low(group, aggregate)?;
+        Some(match self.wraps_of(group, aggregate) {
+            Some(_) => TOO_LARGE,
+            None => low,
+        })
+    }
+
+    fn low(&self, group: u32, aggregate: usize) -> Option<i128> {
         let place = self.places[aggregate]?;
         match self.folds[aggregate] {
             Fold::Count => Some(i128::from(self.counts[place][group as usize])),
@@ -209,6 +248,41 @@ impl Totals {
     /// Memory in bytes.
     pub fn size(&self) -> usize {
         let counts: usize = self.counts.iter().map(|counts| counts.capacity() * 8).sum();
-        self.sums.capacity() * 16 + counts + self.any.capacity() * 8 + self.best.capacity() * 4
+        let wraps = self.wraps.capacity() * size_of::<(usize, i64)>();
+        self.sums.capacity() * 16 + wraps + counts + self.any.capacity() * 8 + self.best.capacity() * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(values: &[i128]) -> Totals {
+        let mut totals = Totals::new([(Fold::Sum, true), (Fold::Count, true)].into_iter());
+        totals.grow(1);
+        for value in values {
+            totals.add(0, 0, *value).unwrap();
+        }
+        totals
+    }
+
+    #[test]
+    fn a_sum_that_fits_in_the_end_is_right_in_any_order_and_any_parts() {
+        let large = i128::MAX / 2 + 1;
+        for values in [
+            [large, large, -large],
+            [large, -large, large],
+            [-large, large, large],
+        ] {
+            assert_eq!(totals(&values).sum(0, 0), Some(large));
+            for cut in 0..=values.len() {
+                let mut whole = totals(&values[..cut]);
+                whole.absorb(0, 0, &totals(&values[cut..]), 0).unwrap();
+                assert_eq!(whole.sum(0, 0), Some(large), "{values:?} {cut}");
+            }
+        }
+        assert_eq!(totals(&[large, large]).sum(0, 0), Some(TOO_LARGE));
+        assert_eq!(totals(&[-large, -large, -large]).sum(0, 0), Some(TOO_LARGE));
+        assert_eq!(totals(&[]).sum(0, 0), None);
     }
 }
