@@ -21,16 +21,20 @@ pub struct ExportSlices {
 }
 
 impl Ledger {
-    /// Every slice that anything is noted of, of any tenant; a bare file's has no period.
+    /// Every slice that anything is noted of, of any tenant; a bare file's has no period, though its bills have.
     ///
     /// # Errors
     /// External when the database cannot be read.
     pub async fn noted_slices(&self) -> Result<BTreeSet<SliceKey>> {
         let rows = sqlx::query(
             "SELECT tenant, source, kind, export, period FROM delivery
-             UNION SELECT tenant, source, kind, export, period FROM bill
              UNION SELECT tenant, source, kind, export, period FROM content
-             UNION SELECT tenant, source, kind, export, period FROM quarantine",
+             UNION SELECT tenant, source, kind, export, period FROM quarantine
+             UNION SELECT tenant, source, kind, export, period FROM bill
+             WHERE NOT EXISTS (SELECT 1 FROM content WHERE content.tenant = bill.tenant AND content.source = bill.source
+                 AND content.kind = bill.kind AND content.export = bill.export AND content.period = '')
+               AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.tenant = bill.tenant AND delivery.source = bill.source
+                 AND delivery.kind = bill.kind AND delivery.export = bill.export AND delivery.period = '')",
         )
         .fetch_all(&self.pool)
         .await

@@ -19,7 +19,7 @@ pub struct Listed {
     pub export: String,
     /// The run that saw it first; empty when it was there before this was noted.
     pub first_listed: String,
-    /// The run that did not see it any more.
+    /// The run that did not see it any more; empty when none had seen it listed, as with a ledger that was lost.
     pub gone_at: Option<String>,
     /// Somebody said that its rows count although it is gone.
     pub kept: bool,
@@ -68,6 +68,28 @@ impl Ledger {
             .collect()
     }
 
+    /// The exports of a source of which slices are landed, whether or not they land again.
+    async fn landed_exports(&self, tenant: &str, source: &str) -> Result<BTreeSet<ExportKey>> {
+        let rows = sqlx::query(
+            "SELECT kind, export FROM delivery WHERE tenant = ?1 AND source = ?2
+             UNION SELECT kind, export FROM content WHERE tenant = ?1 AND source = ?2
+             UNION SELECT kind, export FROM bill WHERE tenant = ?1 AND source = ?2",
+        )
+        .bind(tenant)
+        .bind(source)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed)?;
+        rows.iter()
+            .map(|row| {
+                Ok((
+                    row.try_get("kind").map_err(failed)?,
+                    row.try_get("export").map_err(failed)?,
+                ))
+            })
+            .collect()
+    }
+
     /// Notes what a run saw of a source; writes only what changed.
     ///
     /// # Errors
@@ -80,39 +102,31 @@ impl Ledger {
             .filter(|listed| listed.source == seen.source)
             .map(|listed| ((listed.kind.clone(), listed.export.clone()), listed))
             .collect();
-        let delivered: BTreeSet<ExportKey> = self
-            .deliveries(seen.tenant, seen.source)
-            .await?
-            .into_iter()
-            .map(|(key, _)| (key.kind, key.export))
-            .collect();
+        let landed = self.landed_exports(seen.tenant, seen.source).await?;
         let there: BTreeSet<ExportKey> = seen
             .exports
             .iter()
             .map(|export| (seen.kind.to_string(), export.clone()))
             .collect();
         let mut changes = Vec::new();
-        for key in known
-            .keys()
-            .chain(&delivered)
-            .chain(&there)
-            .collect::<BTreeSet<_>>()
-        {
+        for key in known.keys().chain(&landed).chain(&there).collect::<BTreeSet<_>>() {
             let before = known.get(key);
             let gone_at = match (there.contains(key), seen.is_whole) {
                 (true, _) => None,
-                (false, true) => before
-                    .and_then(|listed| listed.gone_at.clone())
-                    .or(Some(run_id.to_string())),
+                (false, true) => match before {
+                    Some(listed) => listed.gone_at.clone().or(Some(run_id.to_string())),
+                    // Nobody knows whether it was gone before what is there now came.
+                    None => Some(String::new()),
+                },
                 (false, false) => continue,
             };
             if before.is_some_and(|listed| listed.gone_at == gone_at) {
                 continue;
             }
-            // What was landed before anything was noted may have been there for long.
+            // What was landed before anything was noted of the source may have been there for long.
             let first_listed = match before {
                 Some(listed) => listed.first_listed.clone(),
-                None if delivered.contains(key) => String::new(),
+                None if !there.contains(key) || (landed.contains(key) && known.is_empty()) => String::new(),
                 None => run_id.to_string(),
             };
             changes.push((key.clone(), first_listed, gone_at));

@@ -11,7 +11,7 @@ use sqlx::{Sqlite, Transaction};
 
 use super::errors::{cannot_open, failed};
 use crate::config::location;
-use crate::error::{Error, Result, Retry};
+use crate::error::{Blame, Error, Result, Retry};
 use crate::kill_point;
 
 /// How often a file that another process is just making is tried again.
@@ -68,6 +68,24 @@ impl Ledger {
         ledger.migrate().await?;
         ledger.mask_urls().await;
         Ok(ledger)
+    }
+
+    /// Opens it for what only reads: up to date where it can be written, else as it is.
+    ///
+    /// # Errors
+    /// As [`Ledger::open_current`]; not for want of write access.
+    pub async fn open_to_read(url: &str, base: &Path) -> Result<Ledger> {
+        match Ledger::open_current(url, base).await {
+            Err(error) if error.blame() == Blame::External => {
+                match Ledger::open_read_only(url, base).await {
+                    Ok(Some(ledger)) => Ok(ledger),
+                    // There is none yet, and none can be made.
+                    Ok(None) => Ledger::open_current("sqlite::memory:", base).await,
+                    Err(_) => Err(error),
+                }
+            }
+            opened => opened,
+        }
     }
 
     /// Opens an existing database for reading, also one in a folder that cannot be written.

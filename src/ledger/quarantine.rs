@@ -1,5 +1,7 @@
 //! Rejected rows.
 
+use std::collections::BTreeSet;
+
 use sqlx::{Row, SqliteConnection};
 
 use super::errors::failed;
@@ -36,6 +38,10 @@ pub struct RejectedRows {
     pub rows: Vec<QuarantineRow>,
     /// Files whose landed rows stay, and their rejected ones with them.
     pub kept_files: Vec<String>,
+    /// The delivery was refused as a whole: what the slice holds stays, and its rejected rows with it.
+    pub is_refused: bool,
+    /// Those of a refused delivery stay as well: nothing was delivered anew.
+    pub keeps_refused: bool,
 }
 
 /// Which rejected rows to list; `None` matches anything.
@@ -92,9 +98,39 @@ impl Ledger {
             })
             .collect()
     }
+
+    /// Forgets the rejected rows of refused deliveries of slices which are again as they were landed.
+    ///
+    /// # Errors
+    /// External when the database cannot be written.
+    pub async fn forget_refused(&self, current: &BTreeSet<SliceKey>) -> Result<()> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT tenant, source, kind, export, period FROM quarantine WHERE is_refused",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed)?;
+        let refused: BTreeSet<SliceKey> = rows.iter().map(SliceKey::read).collect::<Result<_>>()?;
+        for key in refused.intersection(current) {
+            sqlx::query(
+                "DELETE FROM quarantine
+                 WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ? AND is_refused",
+            )
+            .bind(&key.tenant)
+            .bind(&key.source)
+            .bind(&key.kind)
+            .bind(&key.export)
+            .bind(&key.period)
+            .execute(&self.pool)
+            .await
+            .map_err(failed)?;
+        }
+        Ok(())
+    }
 }
 
-/// Replaces the rejected rows of a slice by these, which was delivered anew; those of kept files stay as their other rows do.
+/// Replaces the rejected rows of a slice by these, which was delivered anew; those of kept files stay as their other rows do,
+/// and all of them where the delivery was refused.
 pub(super) async fn put_quarantine(
     connection: &mut SqliteConnection,
     key: &SliceKey,
@@ -103,7 +139,8 @@ pub(super) async fn put_quarantine(
     sqlx::query(
         "DELETE FROM quarantine
          WHERE tenant = ? AND source = ? AND kind = ? AND export = ? AND period = ?
-           AND source_uri NOT IN (SELECT value FROM json_each(?))",
+           AND source_uri NOT IN (SELECT value FROM json_each(?))
+           AND CASE WHEN is_refused THEN NOT ? ELSE NOT ? END",
     )
     .bind(&key.tenant)
     .bind(&key.source)
@@ -111,14 +148,17 @@ pub(super) async fn put_quarantine(
     .bind(&key.export)
     .bind(&key.period)
     .bind(serde_json::json!(rejected.kept_files).to_string())
+    .bind(rejected.keeps_refused)
+    .bind(rejected.is_refused)
     .execute(&mut *connection)
     .await
     .map_err(failed)?;
     for row in &rejected.rows {
         sqlx::query(
             "INSERT INTO quarantine
-                 (run_id, tenant, source, kind, export, period, source_uri, row_number, column_name, reason, raw_text)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 (run_id, tenant, source, kind, export, period, source_uri, row_number, column_name, reason, raw_text,
+                  is_refused)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&row.run_id)
         .bind(&row.key.tenant)
@@ -131,6 +171,7 @@ pub(super) async fn put_quarantine(
         .bind(&row.column_name)
         .bind(&row.reason)
         .bind(cut(&row.raw_text))
+        .bind(rejected.is_refused)
         .execute(&mut *connection)
         .await
         .map_err(failed)?;

@@ -306,18 +306,21 @@ async fn an_export_that_is_gone_is_noted_once_and_may_come_back() {
                 "{} {}-{}{}",
                 l.export,
                 l.first_listed,
-                l.gone_at.as_deref().unwrap_or_default(),
+                l.gone_at
+                    .as_deref()
+                    .map(|run| format!("gone {run}"))
+                    .unwrap_or_default(),
                 if l.kept { " kept" } else { "" }
             )
         };
         known.iter().map(line).collect::<Vec<_>>()
     };
     assert_eq!(see(&["new"], false, "1").await, ["new 1-"]);
-    assert_eq!(see(&["new"], true, "2").await, ["cur2 -2", "new 1-"]);
+    assert_eq!(see(&["new"], true, "2").await, ["cur2 -gone ", "new 1-"]);
     assert!(ledger.keep_export("acme", "aws-main", "cur2").await.unwrap());
     assert!(!ledger.keep_export("acme", "aws-main", "new").await.unwrap());
-    assert_eq!(see(&[], true, "3").await, ["cur2 -2 kept", "new 1-3"]);
-    assert_eq!(see(&["cur2"], true, "4").await, ["cur2 -", "new 1-3"]);
+    assert_eq!(see(&[], true, "3").await, ["cur2 -gone  kept", "new 1-gone 3"]);
+    assert_eq!(see(&["cur2"], true, "4").await, ["cur2 -", "new 1-gone 3"]);
 }
 
 #[tokio::test]
@@ -372,6 +375,8 @@ async fn rejected_rows_are_kept_cut_and_cleared() {
             quarantine: Some(RejectedRows {
                 rows,
                 kept_files: kept.iter().map(|file| file.to_string()).collect(),
+                is_refused: false,
+                keeps_refused: false,
             }),
             ..SliceNotes::of(key(period))
         };

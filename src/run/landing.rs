@@ -47,6 +47,7 @@ pub async fn land_all(
     let spool = workspace.spool();
     let mut todo = Vec::new();
     let mut looks = Vec::new();
+    let mut current = BTreeSet::new();
     for plan in plans {
         report.source(&plan.id);
         if let Some(listing) = &plan.listing {
@@ -67,7 +68,10 @@ pub async fn land_all(
                 .iter()
                 .any(|f| selected.contains(&slice.key.table(*f)));
             match slice.action {
-                Action::Current => report.source(&plan.id).slices_current += 1,
+                Action::Current => {
+                    report.source(&plan.id).slices_current += 1;
+                    current.insert(ledger_key(&slice.key));
+                }
                 _ if wanted => todo.push((plan.id.clone(), slice)),
                 _ => all = false,
             }
@@ -76,6 +80,7 @@ pub async fn land_all(
             looks.push((plan.id.clone(), key, mark));
         }
     }
+    workspace.ledger.forget_refused(&current).await?;
     if todo.is_empty() {
         note_looks(workspace, report, looks).await?;
         return Ok(Vec::new());
@@ -269,6 +274,8 @@ async fn record(
         notes.quarantine = Some(RejectedRows {
             rows: rows.collect(),
             kept_files: landed.iter().flat_map(|l| l.kept.files.iter().cloned()).collect(),
+            is_refused: landed.is_none(),
+            keeps_refused: false,
         });
     }
     notes.record = Some(SliceRecord {

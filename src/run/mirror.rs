@@ -8,7 +8,7 @@ use super::unbuilt::some_of;
 use super::workspace::Workspace;
 use crate::error::Result;
 use crate::land::SliceFacts;
-use crate::ledger::{Bill, SliceContents, SliceKey, SliceNotes, TableState};
+use crate::ledger::{Bill, RejectedRows, SliceContents, SliceKey, SliceNotes, TableState};
 use crate::warehouse::Table;
 
 /// Where the ledger and the tables say different things.
@@ -133,10 +133,28 @@ pub async fn read(workspace: &Workspace) -> Result<Mirror> {
 /// External when the ledger cannot be written, or a log not be read.
 pub async fn correct(workspace: &Workspace) -> Result<Vec<String>> {
     let mirror = read(workspace).await?;
+    let (mut findings, mut lost) = (mirror.findings, Vec::new());
     for (key, held) in &mirror.slices {
         let noted = workspace.ledger.delivery_id(key).await?;
-        // Rejected rows stay until their slice lands: those of one that never landed are in the ledger alone.
+        if noted.is_some() && matches!(held, Held::Gone) {
+            lost.push(shown(key));
+        }
+        let quarantine = match held {
+            Held::Whole(facts) if noted.as_deref() != Some(&facts.delivery_id) => {
+                if facts.rejected > 0 {
+                    findings.push(format!(
+                        "the ledger does not have the rejected rows of {}, {} of them: they come back where it is still delivered",
+                        shown(key),
+                        facts.rejected
+                    ));
+                }
+                Some(outdated(workspace, key, facts).await?)
+            }
+            Held::Gone => Some(outdated(workspace, key, &SliceFacts::default()).await?),
+            _ => None,
+        };
         let notes = SliceNotes {
+            quarantine,
             delivery_id: Some(held.delivery(noted.as_deref())),
             contents: held.facts().map(|facts| contents(key, facts)),
             ..SliceNotes::of(key.clone())
@@ -146,10 +164,33 @@ pub async fn correct(workspace: &Workspace) -> Result<Vec<String>> {
     for name in mirror.built.keys().chain(&mirror.gone) {
         workspace.ledger.forget_table(name).await?;
     }
+    if !lost.is_empty() {
+        findings.push(format!(
+            "the tables no longer hold {}: what is still delivered lands again, the rest is lost",
+            some_of(&lost)
+        ));
+    }
     // Last: a process that is killed before begins again.
     let states = mirror.raw.into_iter().chain(mirror.built).collect();
     workspace.ledger.set_table_states(&states).await?;
-    Ok(mirror.findings)
+    Ok(findings)
+}
+
+/// A slice for people; a bare file's has no period.
+fn shown(key: &SliceKey) -> String {
+    key.to_string().trim_end_matches('/').to_string()
+}
+
+/// Takes away the rejected rows of other deliveries than the one that a slice holds: all but those of files which are as
+/// the ledger knows them. Those of a refused delivery, which the tables know nothing of, stay.
+async fn outdated(workspace: &Workspace, key: &SliceKey, facts: &SliceFacts) -> Result<RejectedRows> {
+    let noted = workspace.ledger.contents_of(key).await?;
+    let is_same = |file: &&(String, String)| facts.files.contains(file);
+    Ok(RejectedRows {
+        kept_files: noted.iter().filter(is_same).map(|(uri, _)| uri.clone()).collect(),
+        keeps_refused: true,
+        ..RejectedRows::default()
+    })
 }
 
 /// What slices hold, for the ledger.

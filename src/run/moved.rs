@@ -76,13 +76,17 @@ impl Listings {
         self.0.values().any(|l| l.gone_at.is_some() && !l.kept)
     }
 
-    /// Whether `new` came when `old` was gone: exports that were listed side by side add up.
+    /// Whether `new` came when `old` was gone: exports that were listed side by side add up. Of an export that the ledger
+    /// never saw listed nobody knows: a bill counts once until somebody says that both count.
     fn took_the_place(&self, old: &SliceKey, new: &SliceKey) -> bool {
         let (Some(old), Some(new)) = (self.of(old), self.of(new)) else {
             return false;
         };
-        let gone = old.gone_at.as_ref().filter(|_| !old.kept);
-        gone.is_some_and(|gone| new.first_listed >= *gone)
+        let gone = old.gone_at.as_deref().filter(|_| !old.kept);
+        gone.is_some_and(|gone| match gone {
+            "" => new.gone_at.is_none(),
+            run => new.first_listed.as_str() >= run,
+        })
     }
 }
 

@@ -48,8 +48,10 @@ pub async fn largest_amounts(
     let size = "greatest(abs(CAST(billed_cost AS DOUBLE)), abs(CAST(effective_cost AS DOUBLE)), \
         abs(CAST(usage_quantity AS DOUBLE)))";
     let sql = format!(
-        "SELECT concat(source, ': ', source_file, ' row ', CAST(source_row_number AS VARCHAR), ' (cost ', \
-         CAST(CAST(billed_cost AS DOUBLE) AS VARCHAR), ', quantity ', COALESCE(usage_quantity_raw, 'none'), ')') \
+        "SELECT concat(source, ': ', source_file, ' row ', CAST(source_row_number AS VARCHAR), ' (billed cost ', \
+         COALESCE(CAST(CAST(billed_cost AS DOUBLE) AS VARCHAR), 'none'), ', effective cost ', \
+         COALESCE(CAST(CAST(effective_cost AS DOUBLE) AS VARCHAR), 'none'), ', quantity ', \
+         COALESCE(usage_quantity_raw, 'none'), ')') \
          FROM {usage} WHERE {size} >= {LEAST_LARGE} AND {} \
          ORDER BY {size} DESC, source_file, source_row_number LIMIT {MOST_NAMED}",
         match conditions.is_empty() {

@@ -94,7 +94,7 @@ impl RawSlices {
             for note in table.notes_since(since.filter(|_| !all)).await? {
                 if note.is_empty {
                     slices.findings.push(format!(
-                        "commit {} of the table {} is an empty file, as after a machine that stopped: what it held lands again",
+                        "commit {} of the table {} is an empty file, as after a machine that stopped: what it held lands again where it is still delivered",
                         note.version, table.name
                     ));
                 }

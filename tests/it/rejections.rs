@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::Project;
-use crate::support::bills::{Line, cur2_csv, deliver_cur2};
+use crate::support::bills::{Line, cur2_csv, deliver_cur2, focus_csv, focus_row};
 use crate::support::project::source;
 
 fn with_one_bad_row(landing: &str) -> Project {
@@ -92,6 +92,45 @@ fn with_max_rejected_the_rest_lands_and_the_row_lies_in_quarantine() {
     );
     project.run().expect(0);
     assert_eq!(project.rows(QUARANTINE).len(), 0);
+}
+
+#[test]
+fn a_refused_delivery_leaves_the_rejected_rows_of_the_one_that_stands() {
+    let project = Project::new(&format!(
+        "[landing]\nmax_rejected = 2\n[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{}",
+        source("bills", "focus", "bills")
+    ));
+    let row = |cost: &str| focus_row("2026-09", "2026-09-02", "a", "", "1", cost);
+    project.write("bills/b.csv", focus_csv(&[row("5"), row("nope")]));
+    project.land().expect(0);
+    let stands = project.rows(QUARANTINE);
+    assert_eq!(stands.len(), 1);
+    let aside = project.path("aside.csv");
+    for refused in [
+        "a,b\n1,2\n".to_string(),
+        focus_csv(&[row("x1"), row("x2"), row("x3"), row("7")]),
+    ] {
+        std::fs::rename(project.path("bills/b.csv"), &aside).unwrap();
+        project.write("bills/b.csv", &refused);
+        project.land().expect(3);
+        assert!(project.rows(QUARANTINE).contains(&stands[0]), "{refused}");
+        // The file that the slice holds, as it was.
+        std::fs::rename(&aside, project.path("bills/b.csv")).unwrap();
+        project.land().expect(0);
+        assert_eq!(project.rows(QUARANTINE), stands, "{refused}");
+    }
+    project.write("bills/b.csv", focus_csv(&[row("5"), row("6")]));
+    let ledger = project.path("data/offgridflow.db");
+    let older = std::fs::read(&ledger).unwrap();
+    project.land().expect(0);
+    assert!(project.rows(QUARANTINE).is_empty());
+    // A ledger from before: what it says of the bare file's rows is replaced.
+    for ending in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(project.path(&format!("data/offgridflow.db{ending}")));
+    }
+    std::fs::write(&ledger, older).unwrap();
+    project.land().expect(0);
+    assert!(project.rows(QUARANTINE).is_empty());
 }
 
 #[test]

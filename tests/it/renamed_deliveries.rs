@@ -290,6 +290,46 @@ fn a_moved_export_whose_content_changed_too_is_named_by_its_bill() {
 }
 
 #[test]
+fn a_bill_that_was_replaced_under_another_name_counts_once_without_the_ledger_too() {
+    // With a rejected row, which the ledger alone has.
+    let project = Project::new(&format!(
+        "[landing]\nmax_rejected = 9\n[[tenant]]\nid = \"acme\"\nname = \"ACME\"\n{}",
+        source("main", "focus", "bills")
+    ));
+    let bad = focus_row("2025-01", "2025-01-09", "a", "", "1", "nothing");
+    let lose_ledger = || {
+        for file in std::fs::read_dir(project.path("data")).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name.starts_with("offgridflow.db") {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    };
+    project.write("bills/january.csv", january(&["2025-01-03"]) + &bad + "\n");
+    project.run().expect(0);
+    let before = published(&project);
+    std::fs::remove_file(project.path("bills/january.csv")).unwrap();
+    project.write("bills/jan.csv", january(&["2025-01-03", "2025-01-04"]));
+    lose_ledger();
+    // Lost before the new name comes, and once more after it was refused.
+    for _ in 0..2 {
+        project
+            .run()
+            .expect(2)
+            .says("the export `january.csv` is no longer delivered, but holds the same bill as `jan.csv`")
+            .says("the ledger does not have the rejected rows of acme/main/january.csv, 1 of them");
+        assert_eq!(published(&project), before);
+        lose_ledger();
+    }
+    project
+        .call(&["maintain", "--forget", "acme/main/january.csv"])
+        .expect(0);
+    project.run().expect(0);
+    assert_eq!(published(&project), [["2", "2"]]);
+}
+
+#[test]
 fn another_kind_of_a_source_does_not_count_beside_the_old_one() {
     let project = Project::with_source("aws_cur");
     // Without tags and maps a report may be of either kind.
