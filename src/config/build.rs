@@ -90,6 +90,15 @@ pub fn check_store_url(reader: &Reader<'_>, key: &str, url: &str) {
     if refuse_secret(reader, key, url, hint) {
         return;
     }
+    // It may be a signature under any name: it is not printed either.
+    if location::scheme(url).is_some_and(|scheme| scheme != "file") && url.contains(['?', '#']) {
+        reader.problem(
+            key,
+            "the URL of a store has no `?` and no `#`",
+            "take it and all that follows out (credentials belong into a `profile`); one that is part of a key is written `%3F` or `%23`",
+        );
+        return;
+    }
     if let Some(scheme) = location::scheme(url).filter(|scheme| !location::SCHEMES.contains(scheme)) {
         let hint = match scheme {
             "https" | "http" if url.contains(".blob.core.windows.net") => {
@@ -224,16 +233,39 @@ fn landing(root: &Reader<'_>) -> Landing {
     let lookback_months = section
         .parsed("lookback", "3 months", units::months)
         .unwrap_or_default();
-    let size = |key, example| section.parsed(key, example, units::bytes).unwrap_or_default();
+    // With less, no bill could be landed; 0 does not mean "no limit".
+    let count = |key, least: u64| {
+        let value = section.count(key);
+        if value < least {
+            section.problem(
+                key,
+                format!("`{key}` is {value}, it must be {least} or more"),
+                "leave the key out to have the default",
+            );
+        }
+        value
+    };
+    let size = |key, example, least: u64| {
+        let value = section.parsed(key, example, units::bytes);
+        if value.is_some_and(|bytes| bytes < least) {
+            section.problem(
+                key,
+                format!("`{key}` must be {} KiB or more", least >> 10),
+                format!("for example {key} = \"{example}\", the default"),
+            );
+        }
+        value.unwrap_or_default()
+    };
     let limits = Limits {
-        columns: section.count("max_columns"),
-        table_columns: section.count("max_table_columns"),
-        periods: section.count("max_periods"),
-        nesting: section.count("max_nesting"),
-        cell: size("max_cell", "1MiB"),
-        row: size("max_row", "16MiB"),
-        pages: size("max_pages", "448MiB"),
-        ratio: section.count("max_ratio"),
+        columns: count("max_columns", 1),
+        table_columns: count("max_table_columns", 1),
+        periods: count("max_periods", 1),
+        nesting: count("max_nesting", 1),
+        cell: size("max_cell", "1MiB", 1 << 10),
+        row: size("max_row", "16MiB", 4 << 10),
+        key: size("max_names", "8KiB", 1 << 10),
+        pages: size("max_pages", "448MiB", 1 << 20),
+        ratio: count("max_ratio", 1),
     };
     section.finish();
     Landing {

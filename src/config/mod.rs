@@ -3,6 +3,7 @@
 mod build;
 mod build_profile;
 mod build_tenant;
+mod environment;
 mod inventory;
 mod kind;
 mod layers;
@@ -19,6 +20,7 @@ mod tree;
 mod types;
 pub mod units;
 
+pub use environment::hold_environment;
 pub use inventory::ProviderSide;
 pub use kind::{InventorySource, Kind, Role};
 pub use layers::Flags;

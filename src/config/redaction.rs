@@ -7,6 +7,7 @@ use std::sync::{PoisonError, RwLock};
 
 use url::form_urlencoded;
 
+use super::location::SCHEMES;
 use super::secret::looks_secret;
 
 /// What stands for a secret.
@@ -41,7 +42,7 @@ pub fn remember_environment() {
         let of_cloud = ["AWS_", "AZURE_", "GOOGLE_"]
             .iter()
             .any(|cloud| name.starts_with(cloud));
-        if of_cloud && looks_secret(&name.to_ascii_lowercase()) {
+        if of_cloud && (looks_secret(&name.to_ascii_lowercase()) || name == "AWS_ACCESS_KEY_ID") {
             remember(value);
         }
     }
@@ -61,6 +62,19 @@ pub fn secret_in_url(url: &str) -> Option<UrlSecret> {
     if let Some((scheme, rest)) = url.split_once("://")
         && login_end(scheme, rest).is_some()
     {
+        return Some(UrlSecret::Login);
+    }
+    // A scheme without its slashes, a file on a host with a login: what was meant is a store's URL.
+    let is_mistyped = |scheme: &str| {
+        let rest = url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix(':'));
+        rest.is_some_and(|rest| !rest.starts_with("//") && rest.contains('@'))
+    };
+    let is_login_of_file = url.strip_prefix("file://").is_some_and(|rest| {
+        let host = rest.split('/').next().unwrap_or_default();
+        host.rsplit_once('@')
+            .is_some_and(|(login, _)| login.contains(':'))
+    });
+    if is_login_of_file || SCHEMES.into_iter().any(is_mistyped) {
         return Some(UrlSecret::Login);
     }
     let mut masked = false;
@@ -212,6 +226,18 @@ mod tests {
             let masked = redact(&sentence);
             assert!(!masked.contains("nted"), "{masked}");
             assert_eq!(redact(&masked), masked);
+        }
+    }
+
+    /// They are refused where they stand, without being printed; as parts of other texts they are paths.
+    #[test]
+    fn logins_of_mistyped_urls_are_found() {
+        for url in [
+            "s3:AKIA:planted@bucket/x",
+            "s3:/AKIA:planted@bucket/x",
+            "file://AKIA:planted@host/x",
+        ] {
+            assert_eq!(secret_in_url(url), Some(UrlSecret::Login), "{url}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::redaction::remember;
+use super::redaction::{UrlSecret, remember, secret_in_url};
 use crate::error::{Error, Result};
 
 /// `[profile.<name>]`: credentials and endpoints of one account.
@@ -16,8 +16,17 @@ pub struct Profile {
     pub values: BTreeMap<String, Secret>,
 }
 
-/// Keys whose values are JSON.
-const MAY_HAVE_LINES: [&str; 2] = ["service_account_key", "application_credentials"];
+/// Whether the value of a key, or of a variable of that name, may be JSON.
+pub(super) fn may_have_lines(key: &str) -> bool {
+    ["service_account_key", "application_credentials"]
+        .iter()
+        .any(|json| key.ends_with(json))
+}
+
+/// Whether a value has a character that no header and no URL has.
+pub(super) fn stands_in_no_header(value: &str) -> bool {
+    value.chars().any(char::is_control)
+}
 
 impl Profile {
     /// Every value, read now.
@@ -29,11 +38,17 @@ impl Profile {
             .iter()
             .map(|(key, secret)| {
                 let value = secret.expose()?;
-                if looks_secret(key) {
+                // A key's id is no secret, but what was referred to is not printed either.
+                if looks_secret(key) || key == "access_key_id" {
                     remember(&value);
                 }
+                if key.contains("endpoint") && secret_in_url(&value) == Some(UrlSecret::Login) {
+                    return Err(Error::usage(format!("the value of `{key}` holds a login"))
+                        .at(secret.place.clone())
+                        .hint("keep the address alone there, and its login in keys of their own"));
+                }
                 // It becomes a header or part of a URL, where a line break is none of its characters.
-                if value.chars().any(char::is_control) && !MAY_HAVE_LINES.contains(&key.as_str()) {
+                if stands_in_no_header(&value) && !may_have_lines(key) {
                     return Err(Error::usage(format!(
                         "the value of `{key}` holds a line break or another control character"
                     ))
@@ -167,6 +182,14 @@ mod tests {
             );
         }
         assert!(profile("access_key_id", "AKIA1234\n").expose().is_ok());
+        let login = profile("endpoint", "http://me:hunter2@127.0.0.1:9000")
+            .expose()
+            .unwrap_err();
+        assert!(
+            login.to_string().contains("holds a login") && !login.to_string().contains("hunter2"),
+            "{login}"
+        );
+        assert!(profile("endpoint", "http://127.0.0.1:9000").expose().is_ok());
         assert!(profile("service_account_key", "{\n}").expose().is_ok());
     }
 

@@ -55,6 +55,37 @@ fn pair(message: &str, hint: &str) -> (String, String) {
 }
 
 #[test]
+fn limits_with_which_nothing_could_land_are_refused() {
+    for (key, value, says) in [
+        ("max_columns", "0", "it must be 1 or more"),
+        ("max_periods", "0", "it must be 1 or more"),
+        ("max_ratio", "0", "it must be 1 or more"),
+        ("max_cell", "\"0\"", "must be 1 KiB or more"),
+        ("max_row", "\"1B\"", "must be 4 KiB or more"),
+        ("max_names", "\"10\"", "must be 1 KiB or more"),
+    ] {
+        let (message, hint) = refused(&format!("[landing]\n{key} = {value}\n{COMPANY}"));
+        assert!(message.contains(key) && message.contains(says), "{message}");
+        assert!(hint.contains("default"), "{hint}");
+    }
+}
+
+#[test]
+fn a_store_s_url_with_a_query_is_refused_without_being_printed() {
+    for url in [
+        "az://box/bills?code=planted",
+        "abfss://box@account.dfs.core.windows.net/x?sv=1%26sig=planted",
+        "s3://bucket/x#planted",
+    ] {
+        let (message, hint) = refused(&COMPANY.replace("s3://acme/exports", url));
+        assert!(
+            !message.contains("planted") && !hint.contains("planted"),
+            "{message} {hint}"
+        );
+    }
+}
+
+#[test]
 fn a_company_is_read_whole() {
     let config = read(COMPANY, &[], &Flags::default()).unwrap();
     assert_eq!(config.engine.memory_limit, 512 << 20);

@@ -152,6 +152,8 @@ pub struct Limits {
     pub cell: u64,
     /// Bytes of a row.
     pub row: u64,
+    /// Bytes of the names in a row that tell its key.
+    pub key: u64,
     /// Bytes that the pages of a Parquet file's row group take, unpacked, while it is read.
     pub pages: u64,
     /// How many times larger a compressed file may become.

@@ -91,7 +91,8 @@ impl FromStr for Period {
     fn from_str(text: &str) -> Result<Self, String> {
         let parse = || {
             let (year, month) = text.split_once('-')?;
-            if year.len() != 4 || month.len() != 2 {
+            let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            if year.len() != 4 || month.len() != 2 || !is_number(year) || !is_number(month) {
                 return None;
             }
             Self::new(year.parse().ok()?, month.parse().ok()?)
@@ -118,6 +119,7 @@ mod tests {
         );
         assert!("2026-13".parse::<Period>().is_err());
         assert!("2026-1".parse::<Period>().is_err());
+        assert!("2026-+1".parse::<Period>().is_err());
         assert!(Period::from_compact("report").is_none());
     }
 }

@@ -5,6 +5,9 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 /// A longer text is no date, whatever is in it: nobody looks through a megabyte for one.
 const MOST_BYTES: usize = 256;
 
+/// No place on earth is further from UTC; what says so is a slip, and no other time.
+const MOST_OFFSET_MINUTES: u32 = 18 * 60;
+
 /// Which of day and month a date with slashes names first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateOrder {
@@ -52,15 +55,15 @@ pub fn slash_parts(text: &str) -> Option<(u32, u32, i32)> {
     let date = text.trim().split([' ', 'T']).next()?;
     let mut parts = date.split('/');
     let (first, second, year) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() || first.len() > 2 || second.len() > 2 {
+    if parts.next().is_some() {
         return None;
     }
-    let year: i32 = match year.len() {
-        2 => 2000 + year.parse::<i32>().ok()?,
-        4 => year.parse().ok()?,
+    let year = match year.len() {
+        2 => 2000 + number(year.as_bytes())?,
+        4 => number(year.as_bytes())?,
         _ => return None,
     };
-    Some((first.parse().ok()?, second.parse().ok()?, year))
+    Some((one_or_two_digits(first)?, one_or_two_digits(second)?, year as i32))
 }
 
 /// Reads a timestamp in any dialect of the supported exports, as UTC microseconds.
@@ -114,6 +117,14 @@ fn number(bytes: &[u8]) -> Option<u32> {
     })
 }
 
+/// `9` or `09`; a sign is no digit.
+fn one_or_two_digits(text: &str) -> Option<u32> {
+    match text.len() {
+        1 | 2 => number(text.as_bytes()),
+        _ => None,
+    }
+}
+
 fn micros(date: NaiveDate, time: NaiveTime, offset_seconds: i64) -> Option<i64> {
     NaiveDateTime::new(date, time)
         .and_utc()
@@ -131,8 +142,8 @@ fn parse_time(text: &str) -> Option<NaiveTime> {
         _ => (upper, None),
     };
     let mut parts = clock.split(':');
-    let mut hour: u32 = parts.next()?.parse().ok()?;
-    let minute: u32 = parts.next()?.parse().ok()?;
+    let mut hour = one_or_two_digits(parts.next()?)?;
+    let minute = one_or_two_digits(parts.next()?)?;
     let second = parts.next().unwrap_or("0");
     if parts.next().is_some() {
         return None;
@@ -145,10 +156,10 @@ fn parse_time(text: &str) -> Option<NaiveTime> {
         return None;
     }
     let microseconds: u32 = format!("{fraction:0<6}").get(..6)?.parse().ok()?;
-    NaiveTime::from_hms_micro_opt(hour, minute, whole.parse().ok()?, microseconds)
+    NaiveTime::from_hms_micro_opt(hour, minute, one_or_two_digits(whole)?, microseconds)
 }
 
-/// Splits `12:00:00+02:00`, `…Z`, `… UTC` into the clock and the offset in seconds.
+/// Splits `12:00:00+02:00`, `…+0200`, `…+02`, `…Z`, `… UTC` into the clock and the offset in seconds.
 fn split_offset(text: &str) -> Option<(&str, i64)> {
     let text = text.strip_suffix(" UTC").unwrap_or(text);
     if let Some(clock) = text.strip_suffix(['Z', 'z']) {
@@ -159,16 +170,14 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
     };
     let (clock, offset) = text.split_at(position);
     let sign = if offset.starts_with('-') { -1 } else { 1 };
-    let digits: String = offset[1..].chars().filter(|c| *c != ':').collect();
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let (hours, minutes) = match digits.len() {
-        2 => (digits.parse::<i64>().ok()?, 0),
-        4 => (digits[..2].parse::<i64>().ok()?, digits[2..].parse::<i64>().ok()?),
+    let (hours, minutes) = match &offset.as_bytes()[1..] {
+        [a, b] => ([*a, *b], [b'0', b'0']),
+        [a, b, c, d] | [a, b, b':', c, d] => ([*a, *b], [*c, *d]),
         _ => return None,
     };
-    Some((clock, sign * (hours * 3600 + minutes * 60)))
+    let (hours, minutes) = (number(&hours)?, number(&minutes)?);
+    let away = hours * 60 + minutes;
+    (minutes < 60 && away <= MOST_OFFSET_MINUTES).then_some((clock, sign * i64::from(away) * 60))
 }
 
 /// From 1990-01-01 until 2101-01-01, in UTC microseconds.
@@ -192,6 +201,47 @@ mod tests {
             "2026-08-01T00:00:00+1+1",
         ] {
             assert_eq!(parse_timestamp(text, None), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_offset_that_no_place_has_is_none() {
+        for text in [
+            "2026-01-01T00:00:00+99:99",
+            "2026-01-01T00:00:00+24:00",
+            "2026-01-01T00:00:00+18:01",
+            "2026-01-01T00:00:00-1801",
+            "2026-01-01T00:00:00-19",
+            "2026-01-01T00:00:00+02:60",
+            "2026-01-01T00:00:00+0299",
+            // Colons stand between hours and minutes and nowhere else.
+            "2026-01-01T00:00:00+1:234",
+            "2026-01-01T00:00:00+02:00:",
+            "2026-01-01T00:00:00+:0200",
+            "2026-01-01T00:00:00+",
+        ] {
+            assert_eq!(parse_timestamp(text, None), None, "{text}");
+        }
+        let midnight = parse_timestamp("2026-01-01", None).unwrap();
+        for (text, hours) in [("+18:00", -18), ("-18:00", 18), ("+1400", -14), ("-12", 12)] {
+            assert_eq!(
+                parse_timestamp(&format!("2026-01-01T00:00:00{text}"), None),
+                Some(midnight + hours * 3_600_000_000),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_offset_behind_a_clock_without_seconds_is_no_part_of_the_clock() {
+        let order = Some(DateOrder::MonthFirst);
+        for text in [
+            "9/1/2024 12:00:+5",
+            "9/1/2024 12:+5",
+            "9/1/2024 +12:00",
+            "+9/+1/2024",
+        ] {
+            assert_eq!(parse_timestamp(text, order), None, "{text}");
         }
     }
 

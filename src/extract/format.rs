@@ -72,14 +72,26 @@ fn unpacked(name: &str) -> (&str, Compression) {
 }
 
 /// Whether tools wrote the file for themselves: dot files, unfinished and log folders of table formats.
-pub fn is_hidden(key: &str) -> bool {
+fn is_hidden(key: &str) -> bool {
     key.split('/')
         .any(|part| part.starts_with('.') || matches!(part, "_delta_log" | "_temporary" | "_SUCCESS"))
 }
 
+/// Whether no file of this name is looked at, unless a manifest names it.
+pub fn is_passed_over(key: &str) -> bool {
+    is_hidden(key) || is_side_file(key)
+}
+
+/// Whether only a dot at the start of its name, or of a folder's, keeps a file from being read: by its name alone nobody can
+/// tell a bill from what a tool has not finished. What macOS writes beside every copied file (`._bill.csv`) is none.
+pub fn is_behind_a_dot(key: &str) -> bool {
+    let of_tools = |part: &str| part.starts_with("._") || matches!(part, "_delta_log" | "_temporary");
+    is_hidden(key) && !is_side_file(key) && !key.split('/').any(of_tools)
+}
+
 /// Whether a query engine or a copying tool wrote the file beside the data: it holds no rows and needs no word, whatever
 /// its format. Athena and Glue put a status table, a stack, a script and a test object beside a legacy CUR.
-pub fn is_side_file(key: &str) -> bool {
+fn is_side_file(key: &str) -> bool {
     const FOLDER: &str = "cost_and_usage_data_status";
     const NAMES: [&str; 5] = [
         "_metadata",
@@ -186,7 +198,26 @@ mod tests {
         ] {
             assert!(is_hidden(key), "{key}");
         }
-        assert!(!is_hidden("a/b.csv"));
+        for key in [
+            "a/b.csv",
+            "bill.csv.csv",
+            "export...csv.csv",
+            "a../b.csv",
+            "_bill.csv",
+        ] {
+            assert!(!is_hidden(key), "{key}");
+        }
+        for key in [".bill.csv", "...bill.csv", "a/.tmp/b.csv"] {
+            assert!(is_behind_a_dot(key), "{key}");
+        }
+        for key in [
+            "a/._b.csv",
+            "bill.csv.csv",
+            "t/_temporary/0/.p.parquet",
+            ".p.csv.md5",
+        ] {
+            assert!(!is_behind_a_dot(key), "{key}");
+        }
         for key in [
             "r/r/cost_and_usage_data_status/cost_and_usage_data_status.parquet",
             "r/20260901-20261001/r-create-table.sql",

@@ -19,6 +19,7 @@ mod loose;
 mod manifest;
 mod name_stamps;
 mod origin;
+mod passed_over;
 mod present_days;
 pub mod retry;
 mod runs;
@@ -45,7 +46,7 @@ use crate::config::Kind;
 use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
-use crate::warehouse::store::{Location, Object};
+use crate::warehouse::store::{Listing, Location, Object};
 
 /// One file of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,17 +118,20 @@ pub struct Discovery {
 /// # Errors
 /// External when the source cannot be listed; what concerns one delivery is among the failures.
 pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
-    let objects = location.list().await?;
+    let Listing { objects, unknown } = location.list().await?;
     let mut found = Discovery::default();
+    passed_over::note_unknown(location, &unknown, &mut found);
     let named_file = objects.len() == 1 && objects[0].path == location.prefix;
     let visible: Vec<&Object> = objects
         .iter()
-        .filter(|object| named_file || !(format::is_hidden(&object.key) || format::is_side_file(&object.key)))
+        .filter(|object| named_file || !format::is_passed_over(&object.key))
         .collect();
 
+    let mut taken = BTreeSet::new();
     if kind == Kind::GcpBillingFiles {
         extracts::from_folders(location, &visible, &mut found);
         unread::note(location, kind, &visible, &mut found);
+        passed_over::note_behind_dots(location, kind, &objects, &taken, &mut found);
         return Ok(finished(found, location, kind));
     }
     // A manifest may name files of any format; of the others only those that are usual for the kind are taken.
@@ -136,10 +140,9 @@ pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
         .copied()
         .filter(|object| unread::is_read(kind, &object.key))
         .collect();
-    let mut taken = BTreeSet::new();
     let reads_manifests = !named_file && !matches!(kind, Kind::Activity | Kind::Instruments);
     if reads_manifests {
-        let (claims, mut runs) = select::from_manifests(location, kind, &visible, &mut found).await;
+        let (claims, mut runs) = select::from_manifests(location, kind, &objects, &mut found).await;
         runs.extend(loose::from_period_folders(
             location, kind, &usual, &claims, &mut taken,
         ));
@@ -148,6 +151,7 @@ pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
     }
     loose::from_bare_files(location, &usual, &taken, &mut found);
     unread::note(location, kind, &visible, &mut found);
+    passed_over::note_behind_dots(location, kind, &objects, &taken, &mut found);
     Ok(finished(found, location, kind))
 }
 

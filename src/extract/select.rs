@@ -32,15 +32,21 @@ pub struct Claims {
 }
 
 /// Turns manifests into runs; what speaks for no run is among the failures.
+///
+/// A file that a manifest names is found whatever its name begins with.
 pub async fn from_manifests(
     location: &Location,
     kind: Kind,
-    objects: &[&Object],
+    listed: &[Object],
     found: &mut Discovery,
 ) -> (Claims, Vec<Run>) {
-    let by_path: HashMap<&str, &Object> = objects
+    let by_path: HashMap<&str, &Object> = listed
         .iter()
-        .map(|object| (object.path.as_ref(), *object))
+        .map(|object| (object.path.as_ref(), object))
+        .collect();
+    let objects: Vec<&Object> = listed
+        .iter()
+        .filter(|object| !format::is_passed_over(&object.key))
         .collect();
     let mut claims = Claims::default();
 
@@ -331,11 +337,11 @@ fn find_files(
         }
     }
     if let Some(first) = missing.first() {
-        let others = match missing.len() - 1 {
-            0 => String::new(),
-            others => format!(" and {others} more"),
+        let missing = match missing.len() - 1 {
+            0 => format!("`{first}`, which is not there"),
+            others => format!("`{first}` and {others} more, which are not there"),
         };
-        return Err(Error::external(format!("a manifest names `{first}`{others}, which is not there"))
+        return Err(Error::external(format!("a manifest names {missing}"))
             .at(location.uri(&object.path))
             .hint("nothing of this delivery was landed: let the provider finish or repeat it, or copy the missing files, then run again"));
     }
@@ -371,6 +377,7 @@ fn list_data_folder(
     let files = objects
         .values()
         .filter(|file| layout::below(&data, file.path.as_ref()).is_some())
+        .filter(|file| !format::is_passed_over(&file.key))
         .filter_map(|file| SourceFile::of(location, file))
         .collect();
     Ok((

@@ -62,31 +62,40 @@ pub fn note(location: &Location, kind: Kind, objects: &[&Object], found: &mut Di
     if told.is_empty() {
         return;
     }
-    let names: Vec<&str> = told.iter().take(NAMED).map(|o| o.key.as_str()).collect();
-    let more = match told.len() - names.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let names = names.join(", ");
+    let names = named(&keys(&told));
     let nothing_else = !has_data && found.deliveries.is_empty() && found.failures.is_empty();
     let uri = location.uri(&location.prefix);
     if nothing_else {
         found.failures.push(
             Error::data(format!(
-                "a source of kind `{kind}` holds no file that is read, but others: {names}{more}"
+                "a source of kind `{kind}` holds no file that is read, but others: {names}"
             ))
             .at(uri)
             .hint(formats(kind)),
         );
     } else {
         found.warnings.push(format!(
-            "{uri}: {} no data and passed over: {names}{more}; {}",
+            "{uri}: {} no data and passed over: {names}; {}",
             match told.len() {
                 1 => "1 file is".to_string(),
                 count => format!("{count} files are"),
             },
             formats(kind)
         ));
+    }
+}
+
+/// The keys of some objects.
+pub(super) fn keys<'a>(objects: &[&'a Object]) -> Vec<&'a str> {
+    objects.iter().map(|object| object.key.as_str()).collect()
+}
+
+/// The first few names, and how many more there are.
+pub(super) fn named(names: &[&str]) -> String {
+    let first = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 

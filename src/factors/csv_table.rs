@@ -58,7 +58,7 @@ impl CsvTable {
     /// Puts an overlay on top: a row with a known `factor_id` replaces it, others are added.
     ///
     /// # Errors
-    /// Usage: the overlay names a column that the table does not have.
+    /// Usage: the overlay names a column that the table does not have, or one twice, or has text where the table has numbers.
     pub fn overlay(&mut self, other: CsvTable, file: &str) -> Result<()> {
         let mut places = Vec::with_capacity(other.header.len());
         for column in &other.header {
@@ -67,7 +67,26 @@ impl CsvTable {
                     .at(file.to_string())
                     .hint(format!("the table's columns are {}", self.header.join(", ")))
             })?;
+            if places.contains(&place) {
+                return Err(
+                    Error::usage(format!("the overlay has the column `{column}` twice"))
+                        .at(file.to_string())
+                        .hint("keep one of them"),
+                );
+            }
             places.push(place);
+        }
+        // One text in a column of numbers would make a text of every cell of it.
+        let types: Vec<DataType> = places.iter().map(|place| self.data_type(*place)).collect();
+        for (index, row) in other.rows.iter().enumerate() {
+            for ((cell, column), data_type) in row.iter().zip(&other.header).zip(&types) {
+                hold_number(cell, data_type).map_err(|error| {
+                    error
+                        .at(format!("column {column}"))
+                        .at(format!("row {}", index + 1))
+                        .at(file.to_string())
+                })?;
+            }
         }
         let id = self.header.iter().position(|c| c == "factor_id");
         for row in other.rows {
@@ -88,6 +107,26 @@ impl CsvTable {
         Ok(())
     }
 
+    /// The cells of a column, `None` for an empty one.
+    fn cells(&self, index: usize) -> impl Iterator<Item = Option<&str>> {
+        self.rows
+            .iter()
+            .map(move |row| row.get(index).map(String::as_str).filter(|cell| !cell.is_empty()))
+    }
+
+    /// The type of a column, told by its name and by the cells that it has.
+    fn data_type(&self, index: usize) -> DataType {
+        let name = &self.header[index];
+        let mut filled = self.cells(index).flatten().peekable();
+        let any = filled.peek().is_some();
+        let are_numbers = !TEXT_COLUMNS.contains(&name.as_str()) && filled.all(|cell| number(cell).is_some());
+        match are_numbers {
+            true if name == "year" || name.ends_with("_year") => DataType::Int64,
+            true if any || is_number_column(name) => DataType::Float64,
+            _ => DataType::Utf8,
+        }
+    }
+
     /// The rows as one record batch.
     ///
     /// # Errors
@@ -96,37 +135,40 @@ impl CsvTable {
         let mut fields = Vec::new();
         let mut columns: Vec<ArrayRef> = Vec::new();
         for (index, name) in self.header.iter().enumerate() {
-            let cells: Vec<Option<&str>> = self
-                .rows
-                .iter()
-                .map(|row| row.get(index).map(String::as_str).filter(|c| !c.is_empty()))
-                .collect();
-            let numbers: Option<Vec<Option<f64>>> = match TEXT_COLUMNS.contains(&name.as_str()) {
-                true => None,
-                false => cells
-                    .iter()
-                    .map(|c| {
-                        c.map(|c| c.trim().parse::<f64>().ok())
-                            .map_or(Some(None), |v| v.map(Some))
-                    })
-                    .collect(),
-            };
-            let any = cells.iter().any(Option::is_some);
-            let column: ArrayRef = match numbers {
-                Some(numbers) if name == "year" || name.ends_with("_year") => Arc::new(
-                    numbers
-                        .iter()
-                        .map(|v| v.map(|v| v as i64))
-                        .collect::<Int64Array>(),
-                ),
-                Some(numbers) if any || is_number_column(name) => Arc::new(Float64Array::from(numbers)),
-                _ => Arc::new(StringArray::from(cells)),
+            let cells = self.cells(index);
+            let numbers = self.cells(index).map(|cell| number(cell?));
+            let column: ArrayRef = match self.data_type(index) {
+                DataType::Int64 => Arc::new(numbers.map(|v| v.map(|v| v as i64)).collect::<Int64Array>()),
+                DataType::Float64 => Arc::new(numbers.collect::<Float64Array>()),
+                _ => Arc::new(cells.collect::<StringArray>()),
             };
             fields.push(Field::new(name, column.data_type().clone(), true));
             columns.push(column);
         }
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
     }
+}
+
+fn number(cell: &str) -> Option<f64> {
+    cell.trim().parse().ok()
+}
+
+/// Characters of a cell that a message shows.
+const SHOWN: usize = 40;
+
+/// Refuses a cell of an overlay that is no number of its column's type.
+fn hold_number(cell: &str, data_type: &DataType) -> Result<()> {
+    let (is_one, what) = match data_type {
+        DataType::Int64 => (cell.trim().parse::<i32>().is_ok(), "year"),
+        DataType::Float64 => (number(cell).is_some_and(f64::is_finite), "number"),
+        _ => return Ok(()),
+    };
+    if is_one || cell.is_empty() {
+        return Ok(());
+    }
+    let shown: String = cell.chars().take(SHOWN).collect();
+    Err(Error::usage(format!("`{shown}` is no {what}"))
+        .hint("write 0.25, with a point and without a unit; an empty cell is an unknown"))
 }
 
 /// Columns that are numbers even where no row has one.
@@ -202,5 +244,36 @@ mod tests {
             .overlay(CsvTable::parse("colour\nred\n", "o.csv").unwrap(), "o.csv")
             .unwrap_err();
         assert!(error.to_string().contains("colour"), "{error}");
+    }
+
+    #[test]
+    fn an_overlay_with_no_number_where_one_stands_is_refused_with_row_and_column() {
+        let overlaid = |text: &str| {
+            let mut table = CsvTable::parse("factor_id,year,value,name\na,2024,1,x\n", "t.csv").unwrap();
+            table.overlay(CsvTable::parse(text, "o.csv").unwrap(), "o.csv")
+        };
+        for cell in ["abc", "NaN", "inf", "1e999", "\"1,5\"", "0x1", "3 kg"] {
+            let error = overlaid(&format!("factor_id,value\na,\nb,{cell}\n"))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains("is no number, column value, row 2, o.csv"),
+                "{cell}: {error}"
+            );
+        }
+        for year in ["2024.5", "x", "1e3"] {
+            let error = overlaid(&format!("factor_id,year\nb,{year}\n"))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains("is no year, column year, row 1, o.csv"),
+                "{year}: {error}"
+            );
+        }
+        let error = overlaid("factor_id,value,value\nb,1,2\n")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("column `value` twice"), "{error}");
+        overlaid("factor_id,year,value,name\nb,, 1e-3 ,5\nc,2025,-1,\n").unwrap();
     }
 }

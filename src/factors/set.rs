@@ -41,7 +41,7 @@ impl FactorSet {
             })?;
             for entry in entries {
                 let path = entry?.path();
-                if path.extension().is_some_and(|e| e == "csv") {
+                if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) {
                     let name = table_name(&path.display().to_string());
                     if !base.contains_key(&name) {
                         return Err(Error::usage(format!(
@@ -50,10 +50,14 @@ impl FactorSet {
                         .at(path.display().to_string())
                         .hint("`offgridflow factors list` names the tables"));
                     }
-                    files.insert(
-                        name,
-                        (path.display().to_string(), std::fs::read_to_string(&path)?),
-                    );
+                    let file = path.display().to_string();
+                    let text = std::fs::read_to_string(&path).map_err(|e| {
+                        Error::usage("a file of the factor overlay cannot be read")
+                            .at(file.clone())
+                            .because(e)
+                            .hint("a factor table is a file of UTF-8 text that this user may read")
+                    })?;
+                    files.insert(name, (file, text));
                 }
             }
         }
@@ -150,9 +154,6 @@ impl FactorSet {
 }
 
 fn table_name(path: &str) -> String {
-    path.rsplit('/')
-        .next()
-        .unwrap_or(path)
-        .trim_end_matches(".csv")
-        .to_string()
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.strip_suffix(".csv").unwrap_or(name).to_string()
 }

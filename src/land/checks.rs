@@ -1,19 +1,20 @@
 //! The checks of a row against its contract, on cells as text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::arrow::datatypes::{DataType, Field};
 
+use super::bill::Bill;
+use super::cells::{invoice_month, is_short_number, nested};
 use super::combined_amounts::net_cost;
 use super::content::TextDigest;
 use super::contract::{Combined, Contract, Nested, Provider, plain};
 use super::cost_basis::CostBasis;
 use super::currency::is_iso_4217;
+use super::large_cells::{large_key, large_tags};
 use super::limits::{Unit, factor, quantity, too_large};
 use super::unreadable_tags::{UnreadableTags, can_be_tags};
 use crate::domain::decimal::{double_money, money, parse_written};
-use crate::domain::id_text::as_id;
-use crate::domain::nested_text;
 use crate::domain::period::Period;
 use crate::domain::timestamp::{DateOrder, is_usual_year, parse_timestamp};
 use crate::error::{Error, Result};
@@ -21,17 +22,6 @@ use crate::transform::functions::is_null_text;
 
 /// A month of hours and what comes with it; more are forgotten and read again.
 const MOST_KNOWN_DATES: usize = 4096;
-
-/// A bill that a slice holds rows of.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bill {
-    /// The provider in its canonical spelling.
-    pub provider: String,
-    /// The billing account; empty when the rows name none.
-    pub account: String,
-    /// The account below it that another source may hold by itself; empty where there is no such thing.
-    pub sub_account: String,
-}
 
 /// What a cell of a role must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +79,8 @@ pub struct Checks {
     /// Whether texts of date columns are dates; they repeat.
     known_dates: datafusion::common::HashMap<String, bool>,
     unreadable_dates: u64,
+    /// Columns whose texts tell the row's key.
+    keys: BTreeMap<usize, String>,
     /// (column index, delivered name) of tags written as text.
     tags: Vec<(usize, String)>,
     unreadable_tags: UnreadableTags,
@@ -241,6 +233,11 @@ impl Checks {
             last_currency: String::new(),
             known_dates: Default::default(),
             unreadable_dates: 0,
+            keys: contract
+                .keys(headers)
+                .into_iter()
+                .map(|index| (index, headers[index].clone()))
+                .collect(),
             tags,
             unreadable_tags: UnreadableTags::new(),
             content: TextDigest::default(),
@@ -278,6 +275,36 @@ impl Checks {
     /// The columns of tags written as text.
     pub(super) fn tag_columns(&self) -> impl Iterator<Item = usize> {
         self.tags.iter().map(|(index, _)| *index)
+    }
+
+    /// Holds the texts of a row's key and its tags to their limits, `bytes` of which the row is at most.
+    ///
+    /// # Errors
+    /// The longest cell of what is too large, and why.
+    pub(super) fn hold_key(
+        &self,
+        most: u64,
+        bytes: usize,
+        length: impl Fn(usize) -> usize,
+    ) -> Result<(), Fault> {
+        if bytes as u64 <= most {
+            return Ok(());
+        }
+        let key: u64 = self.keys.keys().map(|index| length(*index) as u64).sum();
+        if key > most {
+            let longest = self.keys.iter().max_by_key(|(index, _)| length(**index));
+            let column = longest.map(|(_, name)| name.clone()).unwrap_or_default();
+            return Err((column, large_key(key, most)));
+        }
+        let most_tags = most.saturating_mul(4);
+        let tags = self
+            .tags
+            .iter()
+            .find(|(index, _)| length(*index) as u64 > most_tags);
+        match tags {
+            Some((index, column)) => Err((column.clone(), large_tags(length(*index) as u64, most_tags))),
+            None => Ok(()),
+        }
     }
 
     /// Columns that the kind's exports usually have and the file has not.
@@ -378,16 +405,34 @@ impl Checks {
         }
         let period = match fixed {
             Some(period) => period,
-            None => self.row_period(&cell, order).ok_or_else(|| {
-                (
-                    "period".to_string(),
-                    "no date tells the billing period".to_string(),
-                )
-            })?,
+            None => match self.row_period(&cell, order) {
+                Some(period) => period,
+                None => return Err(self.no_period(&cell, order)),
+            },
         };
         self.note_bill(&cell, period);
         self.note_tags(&cell);
         Ok(period)
+    }
+
+    /// Which date does not tell the billing period, and why.
+    fn no_period<'a>(&mut self, cell: &impl Fn(usize) -> &'a str, order: Option<DateOrder>) -> Fault {
+        let untold = "no date tells the billing period";
+        let cells = self.period.iter().map(|index| (*index, cell(*index)));
+        let Some((index, text)) = cells.into_iter().find(|(_, text)| !is_null_text(text.as_bytes())) else {
+            return ("period".to_string(), untold.to_string());
+        };
+        let reason = match self.check(index, text, Role::RequiredDate, order, Unit::One) {
+            Err(reason) => reason,
+            Ok(()) => format!("`{}` tells none", shown(text)),
+        };
+        let name = self.name_of(index);
+        let column = if name.is_empty() {
+            "period".to_string()
+        } else {
+            name
+        };
+        (column, format!("{untold}: {reason}"))
     }
 
     /// The delivered name of a checked column.
@@ -624,104 +669,6 @@ impl Checks {
     }
 }
 
-/// Whether a text is a number that every money and quantity column holds: at most 12 digits before the point, 15 behind.
-fn is_short_number(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let count = |digits: &[u8]| digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let whole = count(digits);
-    if !(1..=12).contains(&whole) {
-        return false;
-    }
-    match digits[whole..].split_first() {
-        None => true,
-        Some((b'.', fraction)) => fraction.len() <= 15 && count(fraction) == fraction.len(),
-        Some(_) => false,
-    }
-}
-
-/// Whether a list or an object can be read, with the numbers that count.
-fn nested(text: &str, number: Nested) -> Result<(), String> {
-    let json = nested_text::as_json(text)?;
-    let outcome = match number {
-        Nested::Text => return Ok(()),
-        Nested::Money(path) => nested_text::numbers_at(&json, path)?
-            .into_iter()
-            .try_for_each(|n| {
-                double_money(n)
-                    .map(|_| ())
-                    .map_err(|e| too_large(e, "an amount of money"))
-            }),
-        Nested::Quantity(path) => {
-            let unit = nested_text::text_at(&json, "unit").unwrap_or_default();
-            let unit = Unit::of(&unit, false);
-            nested_text::numbers_at(&json, path)?
-                .into_iter()
-                .try_for_each(|n| quantity(n, unit).map_err(|e| too_large(e, unit.limited())))
-        }
-    };
-    outcome.map_err(|e| format!("a number in it is {e}"))
-}
-
-/// Google's `202608`, also where it is nested: `{"month": "202608"}`.
-fn invoice_month(text: &str) -> Option<Period> {
-    let text = text.trim();
-    if text.starts_with('{') {
-        return invoice_month(&nested_text::text_at(&nested_text::as_json(text).ok()?, "month")?);
-    }
-    if text.len() != 6 || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    format!("{}-{}", &text[..4], &text[4..]).parse().ok()
-}
-
-impl Bill {
-    /// Azure writes a billing account and a subscription by their id or by their path; only its subscriptions are also
-    /// exported by themselves. Rows without a provider may be its rows: their paths tell.
-    fn canonical(&self) -> Bill {
-        let provider = canonical_provider(&self.provider).to_string();
-        let is_path = |id: &str| provider.is_empty() && id.starts_with('/');
-        let is_microsoft = provider == "Microsoft" || is_path(&self.account) || is_path(&self.sub_account);
-        if !is_microsoft {
-            return Bill {
-                provider,
-                account: as_id(&self.account).into_owned(),
-                sub_account: String::new(),
-            };
-        }
-        Bill {
-            provider,
-            account: id_of_path(as_id(&self.account).as_ref()),
-            sub_account: id_of_path(as_id(&self.sub_account).as_ref()),
-        }
-    }
-}
-
-/// `1234567` of `/providers/Microsoft.Billing/billingAccounts/1234567`, in lower case.
-fn id_of_path(path: &str) -> String {
-    let lower = path.to_ascii_lowercase();
-    let behind = ["billingaccounts/", "subscriptions/"]
-        .iter()
-        .find_map(|name| lower.split_once(name));
-    let id = behind.and_then(|(_, rest)| rest.split('/').next());
-    id.unwrap_or(&lower).to_string()
-}
-
-/// `AWS`, `Microsoft`, `Google Cloud` or `Oracle` for every spelling of these; others stay as delivered.
-pub fn canonical_provider(provider: &str) -> &str {
-    let lower = provider.to_ascii_lowercase();
-    if lower == "aws" || lower.starts_with("amazon") {
-        "AWS"
-    } else if lower.starts_with("microsoft") || lower.starts_with("azure") {
-        "Microsoft"
-    } else if lower == "gcp" || lower.starts_with("google") {
-        "Google Cloud"
-    } else if lower == "oci" || lower.starts_with("oracle") {
-        "Oracle"
-    } else {
-        provider
-    }
-}
-
 fn spell(contract: &Contract, names: &[&str]) -> String {
     let spelled = names.iter().map(|name| {
         contract
@@ -739,40 +686,5 @@ fn shown(text: &str) -> String {
         text.to_string()
     } else {
         format!("{}…", text.chars().take(40).collect::<String>())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::decimal::MONEY_SCALE;
-
-    #[test]
-    fn short_numbers_fit_every_column() {
-        for text in ["0", "-1.5", "999999999999.999999999999999", "-999999999999", "1."] {
-            assert!(is_short_number(text.as_bytes()), "{text}");
-            let written = parse_written(text.as_bytes()).unwrap();
-            assert!(written.exact(MONEY_SCALE).is_ok(), "{text}");
-            assert!(
-                double_money(written).is_ok() && quantity(written, Unit::of("", false)).is_ok(),
-                "{text}"
-            );
-        }
-        for text in [
-            "",
-            "-",
-            ".5",
-            "+1",
-            "1e3",
-            "1,5",
-            "1.5 ",
-            "1234567890123",
-            "0.1234567890123456",
-            "1.2.3",
-            "--1",
-            "NaN",
-        ] {
-            assert!(!is_short_number(text.as_bytes()), "{text}");
-        }
     }
 }

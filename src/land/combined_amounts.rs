@@ -6,12 +6,18 @@ use crate::domain::decimal::{DecimalError, MONEY_SCALE, Sum, Written, double_mon
 use crate::domain::nested_text;
 use crate::transform::functions::is_null_text;
 
+/// Less than the inventory's column holds, so that a sum of some rows fits too.
+const MOST_KILOGRAMS: f64 = 1e21;
+
 impl Combined {
     /// Whether two cells fit as the models combine them; each with whether its amounts are doubles.
     ///
     /// # Errors
     /// Why not, for people.
     pub(super) fn fit(self, first: (&str, bool), second: (&str, bool)) -> Result<(), String> {
+        if self == Combined::Multiplied {
+            return kilograms(first.0, second.0);
+        }
         let amount = |(text, doubles): (&str, bool)| match is_null_text(text.as_bytes()) {
             true => Ok(None),
             false => parse_written(text.as_bytes())
@@ -26,15 +32,28 @@ impl Combined {
         let mut sum = Sum::of(first);
         match self {
             Combined::Added => sum.add(second),
-            Combined::Subtracted => sum.subtract(second),
+            Combined::Subtracted | Combined::Multiplied => sum.subtract(second),
         }
         match sum.within(38) {
             Some(_) => Ok(()),
             None => Err(match self {
                 Combined::Added => too_much("and this one are together"),
-                Combined::Subtracted => too_much("without this one is"),
+                Combined::Subtracted | Combined::Multiplied => too_much("without this one is"),
             }),
         }
+    }
+}
+
+/// Whether a quantity times a factor fits into the inventory's kilograms, DECIMAL(38, 16).
+fn kilograms(quantity: &str, factor: &str) -> Result<(), String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    // What is no number is told by its own column.
+    let (Some(quantity), Some(factor)) = (number(quantity), number(factor)) else {
+        return Ok(());
+    };
+    match (quantity * factor).abs() < MOST_KILOGRAMS {
+        true => Ok(()),
+        false => Err("times this factor is 10^21 kg CO2e or more, which no table holds".to_string()),
     }
 }
 
@@ -88,7 +107,9 @@ mod tests {
                 .combined
                 .iter()
                 .flat_map(|(first, second, _)| [first, second]);
-            assert!(names.all(|name| contract.money.contains(name)));
+            assert!(names.all(|name| contract.money.contains(name)
+                || contract.quantities.contains(name)
+                || contract.factors.contains(name)));
         }
         assert_eq!(Contract::of(Kind::AwsCur2).combined.len(), 2);
     }
@@ -103,6 +124,10 @@ mod tests {
             (most, "-1", Combined::Subtracted, false),
             (most, most, Combined::Subtracted, true),
             (most, "", Combined::Added, true),
+            ("99999999999999", "999999999", Combined::Multiplied, false),
+            ("-99999999999999", "999999999", Combined::Multiplied, false),
+            ("999999999999", "999999999", Combined::Multiplied, true),
+            ("1", "", Combined::Multiplied, true),
         ] {
             let fits = combined.fit((first, false), (second, false)).is_ok();
             assert_eq!(fits, is_fit, "{first} {second} {combined:?}");

@@ -11,7 +11,8 @@ use datafusion::arrow::array::{ArrayRef, StringBuilder};
 use super::checks::Checks;
 use super::content::TextDigest;
 use super::dates::DateEvidence;
-use super::foreign_bytes::{hold_columns, hold_names, large_cell};
+use super::foreign_bytes::{hold_columns, hold_names};
+use super::large_cells::large_cell;
 use super::quarantine::{Quarantine, Rejection, row_text};
 use crate::config::Limits;
 use crate::domain::period::Period;
@@ -261,7 +262,7 @@ impl CsvFile<'_> {
                 // Some writers leave trailing columns out of every row: then all rows are that short.
                 width = width.min(record.len());
             }
-            match accept(&record, headers, self.limits.cell, checks, order, fixed, width) {
+            match accept(&record, headers, self.limits, checks, order, fixed, width) {
                 Ok(period) => each(row as i64, period, &record)?,
                 Err((column, reason)) => quarantine.push(Rejection {
                     source_uri: self.source.uri.clone(),
@@ -295,7 +296,7 @@ pub(super) fn flush(
 fn accept(
     record: &ByteRecord,
     headers: &[String],
-    most_cell: u64,
+    limits: Limits,
     checks: &mut Checks,
     order: Option<DateOrder>,
     fixed: Option<Period>,
@@ -308,14 +309,17 @@ fn accept(
         ));
     }
     let bytes = record.as_slice();
-    if bytes.len() as u64 > most_cell
-        && let Some(index) = record.iter().position(|cell| cell.len() as u64 > most_cell)
+    if bytes.len() as u64 > limits.cell
+        && let Some(index) = record.iter().position(|cell| cell.len() as u64 > limits.cell)
     {
         return Err((
             headers[index].clone(),
-            large_cell(record[index].len() as u64, most_cell),
+            large_cell(record[index].len() as u64, limits.cell),
         ));
     }
+    checks.hold_key(limits.key, bytes.len(), |index| {
+        record.get(index).map_or(0, <[u8]>::len)
+    })?;
     // Cell by cell: two halves of a character in neighbouring cells are no text.
     if !bytes.is_ascii()
         && let Some(index) = record.iter().position(|cell| std::str::from_utf8(cell).is_err())

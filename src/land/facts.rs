@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::checks::Bill;
+use super::bill::Bill;
 use super::slice::{Landed, SliceRequest};
 use super::slice_key::SliceKey;
 use crate::domain::period::Period;

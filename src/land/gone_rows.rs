@@ -12,7 +12,8 @@ use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
-use super::checks::{Bill, Checks};
+use super::bill::Bill;
+use super::checks::Checks;
 use super::column_types::TEXT_SUFFIX;
 use super::contract::Contract;
 use super::overlap::{Repeated, RowHashes};

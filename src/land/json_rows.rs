@@ -14,7 +14,8 @@ use serde_json::value::RawValue;
 
 use super::checks::{Checks, Fault, Role};
 use super::csv_rows::{BATCH_BYTES, BATCH_ROWS, CELL_BYTES, TextBatch, flush};
-use super::foreign_bytes::{hold_columns, hold_names, large_cell};
+use super::foreign_bytes::{hold_columns, hold_names};
+use super::large_cells::large_cell;
 use super::quarantine::{Quarantine, Rejection, row_text};
 use crate::config::Limits;
 use crate::domain::decimal::{DecimalError, MONEY_SCALE, double_money, money, parse_written};
@@ -131,6 +132,9 @@ impl JsonFile<'_> {
         while self.next_line(reader.as_mut(), &mut line, &mut row)? {
             let outcome =
                 parse(&line, &places, headers, self.limits.cell, &amounts, &mut cells).and_then(|()| {
+                    checks.hold_key(self.limits.key, line.len(), |index| {
+                        cells.get(index).and_then(Option::as_ref).map_or(0, String::len)
+                    })?;
                     checks.row(
                         |index| cells.get(index).and_then(Option::as_deref).unwrap_or(""),
                         order,

@@ -1,5 +1,7 @@
 //! Landing: delivered files to `raw.<kind>`, every row landed, quarantined or refused by name.
 
+pub mod bill;
+mod cells;
 pub mod checks;
 mod clean_rows;
 mod coded;
@@ -13,9 +15,11 @@ pub mod currency;
 pub mod dates;
 mod day_filter;
 pub mod facts;
+mod footer_limits;
 mod foreign_bytes;
 mod gone_rows;
 pub mod json_rows;
+mod large_cells;
 mod limits;
 mod lossless;
 mod nested_cells;

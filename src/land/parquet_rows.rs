@@ -13,8 +13,10 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::checks::Checks;
 use super::clean_rows::{can_be_clean, is_clean, note_bills};
 use super::column_types::is_float;
+use super::contract::Contract;
 use super::csv_rows::BATCH_ROWS;
-use super::foreign_bytes::{hold_names, large_cell};
+use super::foreign_bytes::hold_names;
+use super::large_cells::large_cell;
 use super::lossless::lossless;
 use super::nested_cells::is_nested;
 use super::parquet_pages::{Demand, demand};
@@ -59,15 +61,18 @@ impl ParquetFile<'_> {
     ///
     /// # Errors
     /// Data: no Parquet, a truncated file, or one that asks for too much.
-    pub(super) fn columns(&self) -> Result<(Vec<(String, DataType)>, Demand)> {
+    pub(super) fn columns(&self, contract: &Contract) -> Result<(Vec<(String, DataType)>, Demand)> {
         let builder = self.open()?;
         let at_file = |error: Error| error.at(self.source.uri.clone());
         let fields = builder.schema().fields();
         hold_names(fields.iter().map(|field| field.name().len())).map_err(at_file)?;
         let columns = fields.iter().map(|f| (f.name().clone(), f.data_type().clone()));
+        let columns: Vec<(String, DataType)> = columns.collect();
+        let headers: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
         let file = File::open(self.path).map_err(|e| at_file(e.into()))?;
-        let demand = demand(&self.limits, file, builder.metadata()).map_err(at_file)?;
-        Ok((columns.collect(), demand))
+        let keys = contract.keys(&headers);
+        let demand = demand(&self.limits, file, builder.metadata(), &keys).map_err(at_file)?;
+        Ok((columns, demand))
     }
 
     /// Reads every row in the types of `target`, whose fields stand in the order of the delivered columns.

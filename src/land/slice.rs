@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 
-use super::checks::Bill;
+use super::bill::Bill;
 use super::column_types::AgreedColumns;
 use super::cost_basis::CostBasis;
 use super::facts::{CommitFacts, SliceFacts};

@@ -11,7 +11,8 @@ use super::content;
 use super::contract::{Contract, refuse_other_kind};
 use super::csv_rows::CsvFile;
 use super::day_filter::FilteredRows;
-use super::foreign_bytes::{hold_columns, hold_parquet_footer, hold_table_columns, stopped};
+use super::footer_limits::hold_parquet_footer;
+use super::foreign_bytes::{hold_columns, hold_table_columns, stopped};
 use super::gone_rows::GoneRows;
 use super::json_rows::JsonFile;
 use super::new_files::Provenance;
@@ -406,7 +407,7 @@ async fn delivered_columns(
             }
             Format::Parquet => {
                 hold_parquet_footer(&limits, path).map_err(|e| e.at(file.uri.clone()))?;
-                let (columns, demand) = ParquetFile { path, source, limits }.columns()?;
+                let (columns, demand) = ParquetFile { path, source, limits }.columns(&contract)?;
                 let (headers, types): (Vec<String>, _) = columns.into_iter().unzip();
                 refuse_other_kind(kind, &headers).map_err(|e| e.at(file.uri.clone()))?;
                 return Ok((headers, types, demand));

@@ -8,6 +8,9 @@ use datafusion::arrow::compute::concat_batches;
 use datafusion::common::DataFusionError;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::tables::{FileFilter, Tables};
@@ -131,11 +134,40 @@ impl Audit {
     }
 }
 
+/// Operators of a query: each lies within the one before it, and what walks through them does so on its stack.
+const MOST_OPERATORS: usize = 2000;
+
+/// Refuses a query whose operators lie too deep within each other.
+fn hold_operators(sql: &str) -> Result<()> {
+    // What is no SQL is told by the parser, with its place.
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else {
+        return Ok(());
+    };
+    let is_operator = |token: &Token| match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::XOR
+        ),
+        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat => true,
+        Token::Pipe | Token::Ampersand | Token::Caret | Token::DoubleColon | Token::LBracket => true,
+        _ => false,
+    };
+    let count = tokens.iter().filter(|token| is_operator(token)).count();
+    match count > MOST_OPERATORS {
+        true => Err(Error::usage(format!(
+            "the query has {count} operators, more than the {MOST_OPERATORS} that one may"
+        ))
+        .hint("write a long choice as IN (…) or join a list: (VALUES (…), (…))")),
+        false => Ok(()),
+    }
+}
+
 /// The tables a query reads.
 ///
 /// # Errors
 /// Usage when the SQL cannot be parsed.
 pub fn tables_of(sql: &str) -> Result<Vec<String>> {
+    hold_operators(sql)?;
     let statements = datafusion::sql::parser::DFParser::parse_sql(sql)?;
     let mut names = Vec::new();
     for statement in &statements {

@@ -24,6 +24,7 @@ use super::unchanged::unchanged;
 use crate::error::{Error, Result};
 use crate::land::transaction_version;
 use crate::model::Model;
+use crate::warehouse::commit::kernel_schema;
 use crate::warehouse::scan::as_data_files;
 use crate::warehouse::{
     Commit, Location, PartitionValues, Replaced, SnapshotTable, StagedFile, Stager, Table, Warehouse,
@@ -199,28 +200,20 @@ impl Batch {
         let (tables, model) = (self.tables.as_ref(), &self.model);
         let place = |error: Error| error.at(format!("model {}", model.name));
         let filter = self.filter();
-        let context = match (model.schema(), &model.day) {
-            ("estimate", _) => self.engine.session_in_written_order(),
-            (_, Some(_)) => self.engine.session_within_memory(),
-            (_, None) => self.engine.pipeline_session(),
-        };
         let begun = Instant::now();
         let sql = tables.rendered(&model.name)?;
-        let registered = async {
-            small_views::register(&self.engine, &self.tables, &context, &model.reads, &filter).await?;
-            tables
-                .register(&context, &model.reads, Some(filter.as_ref()))
-                .await
-        };
-        registered.await.map_err(place)?;
+        let context = self.context(&filter, Memory::Limited).await.map_err(place)?;
         tracing::debug!(model = model.name, took = ?begun.elapsed(), "inputs registered");
         let frame = context.sql(&sql).await.map_err(|e| place(e.into()))?;
         let (schema, written_schema) = (
             storable(frame.schema().as_arrow()),
             writable(frame.schema().as_arrow()),
         );
+        hold_columns(model, &schema).map_err(place)?;
         let location = self.warehouse.table_location(&model.name);
         let query = Query {
+            batch: self,
+            filter: &filter,
             context: &context,
             sql: &sql,
             model,
@@ -254,6 +247,21 @@ impl Batch {
                 Err(failed)
             }
         }
+    }
+
+    /// A session that knows what the model reads.
+    async fn context(&self, filter: &SharedFilter, memory: Memory) -> Result<SessionContext> {
+        let model = &self.model;
+        let context = match (model.schema(), &model.day, memory) {
+            ("estimate", ..) => self.engine.session_in_written_order(),
+            (_, Some(_), Memory::Limited) => self.engine.session_within_memory(),
+            (_, None, _) | (.., Memory::AndSpill) => self.engine.pipeline_session(),
+        };
+        small_views::register(&self.engine, &self.tables, &context, &model.reads, filter).await?;
+        self.tables
+            .register(&context, &model.reads, Some(filter.as_ref()))
+            .await?;
+        Ok(context)
     }
 
     /// The files that its partitions are made from.
@@ -299,8 +307,19 @@ struct Computed {
     audits: Vec<AuditResult>,
 }
 
+/// Where the groups of a model with days may lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// Within the memory limit alone: what exceeds it is asked again, in parts.
+    Limited,
+    /// And in spill files.
+    AndSpill,
+}
+
 /// What is computed and where it goes.
 struct Query<'a> {
+    batch: &'a Batch,
+    filter: &'a SharedFilter,
     context: &'a SessionContext,
     sql: &'a str,
     model: &'a Model,
@@ -319,9 +338,11 @@ impl Query<'_> {
     /// Stages the model's rows: their number, the files, and how it ended.
     ///
     /// Where the groups exceed the engine's memory and the model names a day, it is computed again in several queries that
-    /// each take some days of the month: groups never span days, so the parts add up to the whole.
+    /// each take some days of the month: groups never span days, so the parts add up to the whole. Groups of one day that
+    /// still exceed it are spilled.
     async fn staged(&self) -> Result<(u64, Vec<StagedFile>, Result<()>)> {
         let mut parts = 1;
+        let mut spilling = None;
         loop {
             let mut stager = Stager::new(
                 self.location.clone(),
@@ -329,13 +350,18 @@ impl Query<'_> {
                 self.schema.clone(),
                 &self.model.partition,
             )?;
-            let outcome = self.write(parts, &mut stager).await;
+            let context = spilling.as_ref().unwrap_or(self.context);
+            let outcome = self.write(context, parts, &mut stager).await;
             let rows = stager.rows();
             let staged = stager.finish().await?;
             match (&self.model.day, outcome) {
                 (Some(_), Err(Stopped::OutOfMemory(_))) if parts < MOST_PARTS => {
                     Stager::discard(self.location, &staged).await;
                     parts = (parts * 4).min(MOST_PARTS);
+                }
+                (Some(_), Err(Stopped::OutOfMemory(_))) if spilling.is_none() => {
+                    Stager::discard(self.location, &staged).await;
+                    spilling = Some(self.batch.context(self.filter, Memory::AndSpill).await?);
                 }
                 (_, Err(Stopped::OutOfMemory(error) | Stopped::Failed(error))) => {
                     return Ok((rows, staged, Err(error)));
@@ -345,7 +371,12 @@ impl Query<'_> {
         }
     }
 
-    async fn write(&self, parts: u32, stager: &mut Stager) -> std::result::Result<(), Stopped> {
+    async fn write(
+        &self,
+        context: &SessionContext,
+        parts: u32,
+        stager: &mut Stager,
+    ) -> std::result::Result<(), Stopped> {
         for part in 0..parts {
             let query = match &self.model.day {
                 Some(day) if parts > 1 => format!(
@@ -355,7 +386,7 @@ impl Query<'_> {
                 _ => self.sql.to_string(),
             };
             let begun = Instant::now();
-            let mut stream = self.context.sql(&query).await?.execute_stream().await?;
+            let mut stream = context.sql(&query).await?.execute_stream().await?;
             tracing::debug!(model = self.model.name, took = ?begun.elapsed(), "planned");
             while let Some(rows) = stream.next().await {
                 let rows = rows?;
@@ -396,6 +427,25 @@ fn partition_values(model: &Model, key: &OutputKey) -> PartitionValues {
         .cloned()
         .zip(key.iter().map(|v| Some(v.clone())))
         .collect()
+}
+
+/// Refuses a result that no table can hold: without a column that its front matter names, with none besides the partition's, of
+/// types that Delta has not.
+fn hold_columns(model: &Model, schema: &Schema) -> Result<()> {
+    let mut named = model.partition.iter().chain(&model.day);
+    if let Some(column) = named.find(|column| schema.index_of(column).is_err()) {
+        return Err(Error::usage(format!(
+            "the model has no column `{column}`, which its front matter names"
+        ))
+        .hint("select a column of this name, or take it out of `partition` or `day`"));
+    }
+    if schema.fields().len() == model.partition.len() {
+        return Err(
+            Error::usage("the model has no column besides those that it is partitioned by")
+                .hint("select what is to be said of each of them"),
+        );
+    }
+    kernel_schema(schema).map(drop)
 }
 
 /// The schema as Delta keeps it: plain text instead of views, everything nullable.

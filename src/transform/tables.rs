@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use datafusion::arrow::array::{RecordBatch, StringArray};
+use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch, StringArray};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::compute::kernels::cmp::eq;
 use datafusion::arrow::datatypes::{DataType, Field};
@@ -15,6 +15,7 @@ use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::SessionContext;
 
 use super::own_bytes::own_bytes;
+use super::partitions::tenant_of;
 use super::raw_types::{is_beside_another, one_type_per_column};
 use super::small_views::SmallViews;
 use crate::config::Kind as SourceKind;
@@ -61,6 +62,11 @@ impl Tables {
         for rows in of_memory {
             if let Some(owners) = rows.column_by_name("tenant") {
                 let is_own = eq(owners, &StringArray::new_scalar(tenant))?;
+                *rows = filter_record_batch(rows, &is_own)?;
+            }
+            if let Some(keys) = rows.column_by_name("partition_key") {
+                let is_own = |key: Option<&str>| key.map(|key| tenant_of(key) == Some(tenant));
+                let is_own: BooleanArray = keys.as_string::<i32>().iter().map(is_own).collect();
                 *rows = filter_record_batch(rows, &is_own)?;
             }
         }

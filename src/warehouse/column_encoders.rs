@@ -1,9 +1,11 @@
 //! Columns whose values are encoded one by one, beside those that are copied or put together.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{Field, SchemaRef};
+use datafusion::parquet::arrow::ArrowSchemaConverter;
 use datafusion::parquet::arrow::arrow_writer::{
     ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
 };
@@ -15,15 +17,36 @@ use crate::error::{Error, Result};
 pub struct ColumnEncoders(Vec<Option<ArrowColumnWriter>>);
 
 impl ColumnEncoders {
-    /// For the next row group of a file with these columns.
+    /// For the next row group of a file with these columns, of which those are encoded that `is_encoded` names by their
+    /// place. Each encoder takes some 200 KiB before it holds a value: the other columns have none.
     ///
     /// # Errors
     /// Internal: the columns do not fit the file.
-    pub fn new<W: Write + Send>(writer: &SerializedFileWriter<W>, columns: &SchemaRef) -> Result<Self> {
+    pub fn new<W: Write + Send>(
+        writer: &SerializedFileWriter<W>,
+        columns: &SchemaRef,
+        is_encoded: impl Fn(usize) -> bool,
+    ) -> Result<Self> {
         let group = writer.flushed_row_groups().len();
-        let writers =
-            ArrowRowGroupWriterFactory::new(writer, columns.clone()).create_column_writers(group)?;
-        Ok(ColumnEncoders(writers.into_iter().map(Some).collect()))
+        let encoded: Vec<usize> = (0..columns.fields().len())
+            .filter(|place| is_encoded(*place))
+            .collect();
+        let schema = Arc::new(columns.project(&encoded)?);
+        let types = ArrowSchemaConverter::new().convert(&schema)?;
+        let properties = writer.properties().clone();
+        // The file's own writer would make encoders of all its columns.
+        let of_encoded = SerializedFileWriter::new(std::io::sink(), types.root_schema_ptr(), properties)?;
+        let made = ArrowRowGroupWriterFactory::new(&of_encoded, schema).create_column_writers(group)?;
+        let mut made = made.into_iter();
+        let mut encoders = Vec::with_capacity(writer.schema_descr().num_columns());
+        for leaf in 0..writer.schema_descr().num_columns() {
+            let place = writer.schema_descr().get_column_root_idx(leaf);
+            encoders.push(match is_encoded(place) {
+                true => made.next(),
+                false => None,
+            });
+        }
+        Ok(ColumnEncoders(encoders))
     }
 
     /// Adds values of a column whose first leaf is `leaf`.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::arrow::error::ArrowError;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::{
     CommitBuilder, CommitConflictError, CommitProperties, TransactionError,
@@ -68,7 +69,7 @@ pub struct Commit {
     pub table: String,
     /// The table's schema after the commit, partition columns included; it only grows.
     pub schema: SchemaRef,
-    /// Partition columns, for a table that does not exist yet.
+    /// Partition columns, which a table that exists has too.
     pub partition_columns: Vec<String>,
     /// What goes.
     pub replaced: Replaced,
@@ -103,6 +104,7 @@ impl Warehouse {
     /// Commits behind a version that was read, or behind a later one between which files were only merged: upkeep on
     /// another machine takes nothing from a run.
     async fn commit_behind(&self, mut table: Table, commit: &Commit) -> Result<Table> {
+        hold_partition_columns(&table, commit)?;
         let replaced = |table: &Table| -> Identity {
             let files = table.files().iter().filter(|file| commit.replaced.covers(file));
             files.map(DataFile::identity).sum()
@@ -170,6 +172,24 @@ impl Warehouse {
     }
 }
 
+/// Refuses files that are partitioned in another way than their table: nothing could read it any more.
+fn hold_partition_columns(table: &Table, commit: &Commit) -> Result<()> {
+    let names = |columns: &[String]| {
+        let mut names: Vec<&str> = columns.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        names.join(", ")
+    };
+    let (have, want) = (names(table.partition_columns()), names(&commit.partition_columns));
+    if have == want {
+        return Ok(());
+    }
+    Err(
+        Error::usage(format!("the table is partitioned by [{have}], what is built for it by [{want}]")).hint(
+            "name the `partition` as it was; or move the table's folder out of the warehouse and run again, which builds it anew",
+        ),
+    )
+}
+
 /// What a commit changes in a version of its table.
 fn actions(table: &Table, commit: &Commit) -> Result<Vec<Action>> {
     let mut actions: Vec<Action> = Vec::new();
@@ -208,8 +228,17 @@ fn added_meanwhile(error: &DeltaTableError) -> bool {
     )
 }
 
-fn kernel_schema(schema: &Schema) -> Result<StructType> {
-    Ok(schema.try_into_kernel()?)
+/// The schema as the log of a table tells it.
+///
+/// # Errors
+/// Usage: a type that Delta has not, or two names that differ by case alone.
+pub fn kernel_schema(schema: &Schema) -> Result<StructType> {
+    schema.try_into_kernel().map_err(|error: ArrowError| {
+        let said = error.to_string();
+        Error::usage("no table can have these columns")
+            .because(said.lines().next().unwrap_or_default())
+            .hint("cast what is no text, number, boolean, date or timestamp in microseconds to one of them, and give each column a name of its own")
+    })
 }
 
 /// The table's schema with the new columns behind it, or `None` when it holds them all.
@@ -262,7 +291,7 @@ mod tests {
     use std::sync::Arc;
 
     use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
-    use datafusion::arrow::datatypes::{DataType, Field};
+    use datafusion::arrow::datatypes::{DataType, Field, TimeUnit};
 
     use super::*;
     use crate::warehouse::{Location, Merge, Stager};
@@ -339,5 +368,35 @@ mod tests {
         };
         assert_eq!(numbers(None).await, [1, 2, 3]);
         assert_eq!(numbers(Some(read.version())).await, [3]);
+        // Files of another partitioning would leave a table that nobody can read.
+        let mut other = row(&warehouse, 5, acme()).await;
+        other.partition_columns.push("period".into());
+        let error = warehouse.commit(other).await.map(drop).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("partitioned by [tenant], what is built for it by [period, tenant]"),
+            "{error}"
+        );
+        let after = warehouse.open(TABLE, None).await.unwrap().unwrap();
+        assert_eq!(after.version(), newest.version());
+    }
+
+    #[test]
+    fn columns_that_no_table_can_have_are_named() {
+        let schema = |columns: &[(&str, DataType)]| {
+            let fields = columns
+                .iter()
+                .map(|(name, of)| Field::new(*name, of.clone(), true));
+            Schema::new(fields.collect::<Vec<_>>())
+        };
+        let spans = schema(&[("span", DataType::Duration(TimeUnit::Second))]);
+        let twice = schema(&[("Cost", DataType::Int64), ("cost", DataType::Int64)]);
+        for columns in [spans, twice] {
+            let error = kernel_schema(&columns).unwrap_err();
+            assert_eq!(error.blame(), crate::error::Blame::Usage, "{error}");
+            assert_eq!(error.to_string().lines().count(), 1, "{error}");
+        }
+        assert!(kernel_schema(&schema(&[("cost", DataType::Int64)])).is_ok());
     }
 }

@@ -1,12 +1,14 @@
 //! Staged files encoded on a task of their own: while one file's rows are packed, the next are computed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::{max, min};
 use datafusion::arrow::datatypes::{Date32Type, SchemaRef};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::parquet::arrow::ArrowSchemaConverter;
+use datafusion::parquet::basic::Compression;
 use datafusion::parquet::file::writer::SerializedFileWriter;
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
@@ -35,14 +37,24 @@ pub(super) struct Kind {
     pub charge_date: Option<usize>,
     /// A file is closed at this size.
     pub file_bytes: usize,
+    /// How the pages of columns other than texts are packed.
+    pub compression: Compression,
     /// What merged files hold: the first one carries it, those behind it nothing.
     pub holds: Option<Identity>,
 }
 
 /// Files under way; a new one is begun when one is large enough.
 pub(super) struct EncodedFiles {
-    rows: Sender<RecordBatch>,
+    handed: Sender<Handed>,
     files: SpawnedTask<Result<Vec<StagedFile>>>,
+    memory: Arc<AtomicUsize>,
+}
+
+/// What the encoder is asked to do.
+enum Handed {
+    Rows(RecordBatch),
+    /// To write what it holds.
+    Flush,
 }
 
 impl EncodedFiles {
@@ -52,10 +64,12 @@ impl EncodedFiles {
     /// A schema that Parquet cannot hold.
     pub fn begin(mut kind: Kind) -> Result<EncodedFiles> {
         let first = OpenFile::create(&mut kind)?;
-        let (rows, waiting) = channel(WAITING_BATCHES);
+        let (handed, waiting) = channel(WAITING_BATCHES);
+        let memory = Arc::new(AtomicUsize::new(0));
         Ok(EncodedFiles {
-            rows,
-            files: SpawnedTask::spawn(encode(kind, first, waiting)),
+            handed,
+            files: SpawnedTask::spawn(encode(kind, first, waiting, memory.clone())),
+            memory,
         })
     }
 
@@ -64,7 +78,17 @@ impl EncodedFiles {
     /// # Errors
     /// None of the store's: `false` says that the files have come to an end, and [`EncodedFiles::finish`] why.
     pub async fn write(&self, rows: RecordBatch) -> bool {
-        self.rows.send(rows).await.is_ok()
+        self.handed.send(Handed::Rows(rows)).await.is_ok()
+    }
+
+    /// Bytes of memory for rows that are not written yet, about.
+    pub fn memory(&self) -> usize {
+        self.memory.load(Ordering::Relaxed)
+    }
+
+    /// Has these rows written; where that fails, [`EncodedFiles::finish`] says why.
+    pub async fn flush(&self) {
+        let _ = self.handed.send(Handed::Flush).await;
     }
 
     /// Closes the files and hands them over.
@@ -72,7 +96,7 @@ impl EncodedFiles {
     /// # Errors
     /// External when the store refused the bytes.
     pub async fn finish(self) -> Result<Vec<StagedFile>> {
-        drop(self.rows);
+        drop(self.handed);
         self.files
             .join()
             .await
@@ -83,11 +107,23 @@ impl EncodedFiles {
 async fn encode(
     mut kind: Kind,
     first: OpenFile,
-    mut waiting: Receiver<RecordBatch>,
+    mut waiting: Receiver<Handed>,
+    memory: Arc<AtomicUsize>,
 ) -> Result<Vec<StagedFile>> {
     let mut finished = Vec::new();
     let mut open = Some(first);
-    while let Some(rows) = waiting.recv().await {
+    while let Some(handed) = waiting.recv().await {
+        let rows = match handed {
+            Handed::Rows(rows) => rows,
+            Handed::Flush => {
+                if let Some(file) = open.as_mut() {
+                    file.flush().await?;
+                    file.group.release();
+                }
+                memory.store(0, Ordering::Relaxed);
+                continue;
+            }
+        };
         let mut file = match open.take() {
             Some(file) => file,
             None => OpenFile::create(&mut kind)?,
@@ -95,7 +131,9 @@ async fn encode(
         file.write(&rows, kind.charge_date).await?;
         if file.file.bytes_written() > kind.file_bytes {
             finished.push(file.close(&kind).await?);
+            memory.store(0, Ordering::Relaxed);
         } else {
+            memory.store(file.group.memory(), Ordering::Relaxed);
             open = Some(file);
         }
     }
@@ -125,7 +163,7 @@ impl OpenFile {
         let target = Path::from(format!("{}/{path}", kind.location.prefix));
         // Without the Arrow schema in the footer a file has plain Parquet types, the same for every reader.
         let types = ArrowSchemaConverter::new().convert(&kind.schema)?;
-        let properties = Arc::new(file_properties().build());
+        let properties = Arc::new(file_properties().set_compression(kind.compression).build());
         let file = SerializedFileWriter::new(Vec::new(), types.root_schema_ptr(), properties)?;
         Ok(OpenFile {
             path,
@@ -159,6 +197,9 @@ impl OpenFile {
     }
 
     async fn flush(&mut self) -> Result<()> {
+        if self.group.is_empty() {
+            return Ok(());
+        }
         self.group.write(&mut self.file)?;
         self.send().await
     }
@@ -171,9 +212,7 @@ impl OpenFile {
     }
 
     async fn close(mut self, kind: &Kind) -> Result<StagedFile> {
-        if !self.group.is_empty() {
-            self.flush().await?;
-        }
+        self.flush().await?;
         let footer = self.file.finish()?;
         self.send().await?;
         let closed = self.target.shutdown().await;

@@ -9,34 +9,36 @@ use super::table::Table;
 use crate::error::{Error, Result};
 
 /// The folder of all plain snapshots.
-const FOLDER: &str = "published";
+pub(super) const FOLDER: &str = "published";
+/// The folder of a table's files under fixed names.
+pub(super) const CURRENT: &str = "current";
 /// The file that says which snapshot is the current one.
 const POINTER: &str = "latest.json";
 /// Older snapshots that stay readable for those who still hold their names.
 const KEPT_SNAPSHOTS: usize = 2;
 
 /// `latest.json`: which snapshot is the current one.
-#[derive(Serialize, Deserialize)]
-struct Pointer {
+#[derive(PartialEq, Serialize, Deserialize)]
+pub(super) struct Pointer {
     table: String,
     snapshot: String,
     delta_version: u64,
-    contents: String,
+    pub(super) contents: String,
     folder: String,
-    files: Vec<PointedFile>,
+    pub(super) files: Vec<PointedFile>,
     /// Snapshots that were current before and stay readable, newest first.
     #[serde(default)]
     previous: Vec<String>,
     /// The files of `current` are being replaced by those of a newer snapshot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    is_being_replaced: bool,
+    pub(super) is_being_replaced: bool,
 }
 
-#[derive(Serialize, Deserialize)]
-struct PointedFile {
+#[derive(PartialEq, Serialize, Deserialize)]
+pub(super) struct PointedFile {
     path: String,
     rows: u64,
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 impl Pointer {
@@ -44,6 +46,11 @@ impl Pointer {
         serde_json::to_vec_pretty(self)
             .map_err(|e| Error::internal("the pointer to a snapshot cannot be written").because(e))
     }
+}
+
+/// The fixed name of a table's file.
+pub(super) fn part(index: usize) -> String {
+    format!("part-{index:05}.parquet")
 }
 
 /// The name below `publish`.
@@ -80,10 +87,14 @@ impl Warehouse {
         Ok(snapshot)
     }
 
+    /// The folder of all that is published of a table.
+    pub(super) fn published_folder(&self, table: &str) -> Location {
+        self.location.child(&format!("{FOLDER}/{table}"))
+    }
+
     /// The folder of a snapshot.
     pub fn snapshot_location(&self, table: &Table, snapshot: &str) -> Location {
-        self.location
-            .child(&format!("{FOLDER}/{}/{snapshot}", short(table)))
+        self.published_folder(short(table)).child(snapshot)
     }
 
     /// Makes a written snapshot the current one: fixed names first, the pointer last. Meanwhile the pointer says so: where a
@@ -93,7 +104,7 @@ impl Warehouse {
     /// External when the store refuses; the pointer then still names the snapshot before.
     pub async fn point_to_snapshot(&self, table: &Table, snapshot: &str, files: &[StagedFile]) -> Result<()> {
         let name = short(table);
-        let root = self.location.child(&format!("{FOLDER}/{name}"));
+        let root = self.published_folder(name);
         let mut previous = Vec::new();
         if let Some(mut before) = self.pointer(name).await? {
             before.is_being_replaced = true;
@@ -105,12 +116,12 @@ impl Warehouse {
         previous.truncate(KEPT_SNAPSHOTS);
         let mut parts = Vec::new();
         for (index, file) in files.iter().enumerate() {
-            let part = format!("current/part-{index:05}.parquet");
+            let part = format!("{CURRENT}/{}", part(index));
             root.copy(&format!("{snapshot}/{}", file.path), &part).await?;
             parts.push(part);
         }
-        for path in root.child("current").paths().await? {
-            let part = format!("current/{path}");
+        for path in root.child(CURRENT).paths().await? {
+            let part = format!("{CURRENT}/{path}");
             if !parts.contains(&part) {
                 root.delete(&part).await?;
             }
@@ -135,14 +146,15 @@ impl Warehouse {
         root.write(POINTER, pointer.to_json()?).await?;
         // What is neither current nor was: what a killed process left, too.
         for folder in root.folders().await? {
-            if folder != "current" && folder != snapshot && !pointer.previous.contains(&folder) {
+            if folder != CURRENT && folder != snapshot && !pointer.previous.contains(&folder) {
                 root.child(&folder).delete_all().await?;
             }
         }
         Ok(())
     }
 
-    async fn pointer(&self, table: &str) -> Result<Option<Pointer>> {
+    /// What `latest.json` says, where it can be read.
+    pub(super) async fn pointer(&self, table: &str) -> Result<Option<Pointer>> {
         let path = format!("{FOLDER}/{table}/{POINTER}");
         if !self.location.exists(&path).await? {
             return Ok(None);
@@ -160,7 +172,7 @@ mod tests {
     use datafusion::arrow::datatypes::{DataType, Field, Schema};
 
     use super::*;
-    use crate::warehouse::{Commit, Replaced, Stager};
+    use crate::warehouse::{Commit, PublishedFiles, Replaced, Stager};
 
     const TABLE: &str = "publish.inventory";
 
@@ -264,5 +276,66 @@ mod tests {
             ["part-00000.parquet", "part-00001.parquet"]
         );
         assert_eq!(paths(&warehouse, &snapshot).await.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_lies_in_current_is_compared_with_what_was_published() {
+        let profile = crate::config::Profile::default();
+        let location = Location::open("memory:///lake", std::path::Path::new("/"), &profile).unwrap();
+        let warehouse = Warehouse::new(location);
+        let table = version(&warehouse, &[1]).await;
+        let look = async || warehouse.published_files("inventory").await.unwrap();
+        assert_eq!(
+            look().await,
+            PublishedFiles::default(),
+            "nothing is published yet"
+        );
+        publish(&warehouse, &table, "first", &[1, 2]).await;
+        let found = look().await;
+        assert!(found.is_whole(), "{found:?}");
+        assert_eq!(found.contents, Some(table.identity().to_string()));
+
+        let current = warehouse.location.child("published/inventory/current");
+        current.write("x.parquet", b"a copy".to_vec()).await.unwrap();
+        current
+            .write("part-00000.parquet", b"cut".to_vec())
+            .await
+            .unwrap();
+        current.delete("part-00001.parquet").await.unwrap();
+        let found = look().await;
+        assert_eq!(found.foreign, ["x.parquet"]);
+        assert!(
+            found.amiss[0].starts_with("part-00000.parquet (3 bytes instead of "),
+            "{found:?}"
+        );
+        assert_eq!(found.amiss[1..], ["part-00001.parquet (gone)"]);
+        assert!(!found.is_whole());
+        warehouse.remove_foreign("inventory", &found).await.unwrap();
+        assert_eq!(paths(&warehouse, "current").await, ["part-00000.parquet"]);
+
+        // A link is what lies there, whatever it names.
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("mine/below")).unwrap();
+        std::fs::write(folder.path().join("mine/below/precious.txt"), "mine").unwrap();
+        let lake = Location::open("lake", folder.path(), &profile).unwrap();
+        let local = Warehouse::new(lake);
+        let table = version(&local, &[1]).await;
+        publish(&local, &table, "first", &[1]).await;
+        let current = folder.path().join("lake/published/inventory/current");
+        std::os::unix::fs::symlink(folder.path().join("mine"), current.join("up")).unwrap();
+        std::os::unix::fs::symlink(&current, current.join("circle")).unwrap();
+        std::fs::write(current.join("x\u{1b}.parquet"), "foreign").unwrap();
+        let found = local.published_files("inventory").await.unwrap();
+        assert_eq!(found.foreign, ["circle", "up", "x\u{1b}.parquet"]);
+        local.remove_foreign("inventory", &found).await.unwrap();
+        assert!(local.published_files("inventory").await.unwrap().is_whole());
+        assert!(folder.path().join("mine/below/precious.txt").exists());
+
+        // One that is being replaced is nobody's to mend.
+        let mut pointer = warehouse.pointer("inventory").await.unwrap().unwrap();
+        pointer.is_being_replaced = true;
+        let root = warehouse.published_folder("inventory");
+        root.write(POINTER, pointer.to_json().unwrap()).await.unwrap();
+        assert_eq!(look().await, PublishedFiles::default());
     }
 }

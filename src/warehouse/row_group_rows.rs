@@ -2,7 +2,7 @@
 
 use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
 use datafusion::parquet::arrow::arrow_writer::compute_leaves;
 use datafusion::parquet::file::writer::SerializedFileWriter;
 
@@ -11,6 +11,9 @@ use super::stage::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 use super::text_chunks::{ChunkEncoder, TextColumn};
 use crate::error::Result;
 
+/// Bytes of a value while its page is gathered: its place in the dictionary, and whether it is null.
+const ENCODED_BYTES: usize = 12;
+
 /// A row group under way.
 pub(super) struct RowGroupRows {
     schema: SchemaRef,
@@ -18,7 +21,6 @@ pub(super) struct RowGroupRows {
     encoders: ColumnEncoders,
     rows: usize,
     text_bytes: usize,
-    chunks: ChunkEncoder,
 }
 
 enum Gathered {
@@ -39,29 +41,41 @@ impl RowGroupRows {
         let mut first = 0;
         let mut columns = Vec::with_capacity(schema.fields().len());
         for field in schema.fields() {
-            let leaves = match field.data_type() {
-                DataType::Utf8 | DataType::Utf8View => 1,
-                other => compute_leaves(field, &datafusion::arrow::array::new_empty_array(other))?.len(),
+            let leaves = match is_text(field) {
+                true => 1,
+                false => compute_leaves(
+                    field,
+                    &datafusion::arrow::array::new_empty_array(field.data_type()),
+                )?
+                .len(),
             };
-            columns.push(match field.data_type() {
-                DataType::Utf8 | DataType::Utf8View => Gathered::Texts(Box::default()),
-                _ => Gathered::Encoded { first, leaves },
+            columns.push(match is_text(field) {
+                true => Gathered::Texts(Box::default()),
+                false => Gathered::Encoded { first, leaves },
             });
             first += leaves;
         }
         Ok(RowGroupRows {
             schema: schema.clone(),
             columns,
-            encoders: ColumnEncoders::new(file, schema)?,
+            encoders: encoders(file, schema)?,
             rows: 0,
             text_bytes: 0,
-            chunks: ChunkEncoder::new()?,
         })
     }
 
     /// How many rows of a batch still belong to it.
     pub fn room(&self) -> usize {
         ROW_GROUP_ROWS - self.rows
+    }
+
+    /// Bytes of memory that its rows take, about.
+    pub fn memory(&self) -> usize {
+        let of_row = |column: &Gathered| match column {
+            Gathered::Texts(_) => size_of::<u32>(),
+            Gathered::Encoded { leaves, .. } => leaves * ENCODED_BYTES,
+        };
+        self.text_bytes + self.rows * self.columns.iter().map(of_row).sum::<usize>()
     }
 
     /// Whether it has no row.
@@ -94,18 +108,28 @@ impl RowGroupRows {
         Ok(())
     }
 
-    /// Writes the rows as the next row group of the file, and empties it for the one behind it.
+    /// Gives the memory of an empty one back.
+    pub fn release(&mut self) {
+        for column in &mut self.columns {
+            if let Gathered::Texts(texts) = column {
+                **texts = TextColumn::default();
+            }
+        }
+    }
+
+    /// Writes the rows as the next row group of the file, and empties it for the next one.
     ///
     /// # Errors
     /// What Parquet says of a column that it cannot hold.
     pub fn write(&mut self, file: &mut SerializedFileWriter<Vec<u8>>) -> Result<()> {
         let descriptors = file.schema_descr().columns().to_vec();
+        let mut chunks = ChunkEncoder::new()?;
         let mut out = file.next_row_group()?;
         let mut leaf = 0;
         for column in &mut self.columns {
             match column {
                 Gathered::Texts(texts) => {
-                    let (bytes, close) = self.chunks.chunk(texts, &descriptors[leaf], self.rows)?;
+                    let (bytes, close) = chunks.chunk(texts, &descriptors[leaf], self.rows)?;
                     out.append_column(&bytes, close)?;
                     texts.clear();
                     leaf += 1;
@@ -119,10 +143,19 @@ impl RowGroupRows {
             }
         }
         out.close()?;
-        self.encoders = ColumnEncoders::new(file, &self.schema)?;
+        self.encoders = encoders(file, &self.schema)?;
         (self.rows, self.text_bytes) = (0, 0);
         Ok(())
     }
+}
+
+/// Texts are gathered as codes.
+fn is_text(field: &Field) -> bool {
+    matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View)
+}
+
+fn encoders(file: &SerializedFileWriter<Vec<u8>>, schema: &SchemaRef) -> Result<ColumnEncoders> {
+    ColumnEncoders::new(file, schema, |place| !is_text(schema.field(place)))
 }
 
 /// Adds texts of either type; returns the bytes that no code spared.

@@ -1,10 +1,12 @@
 //! Small objects beside the tables: pointers, archived factor sets, published files.
 
+use std::collections::BTreeMap;
+
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::store::Location;
+use super::store::{Location, local_listing};
 use crate::error::{Error, Result};
 
 impl Location {
@@ -70,6 +72,15 @@ impl Location {
     /// # Errors
     /// External when the store refuses.
     pub async fn delete(&self, path: &str) -> Result<()> {
+        // A name that no store knows.
+        if let (Some(folder), Err(_)) = (self.local_path(&self.prefix), Path::parse(path)) {
+            return match std::fs::remove_file(folder.join(path)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(Error::from(error).at(folder.join(path).display().to_string()))
+                }
+                _ => Ok(()),
+            };
+        }
         match self.store.delete(&self.inside(path)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(Error::from(error).at(path.to_string())),
@@ -98,6 +109,22 @@ impl Location {
     /// # Errors
     /// External when the store cannot be listed.
     pub async fn paths(&self) -> Result<Vec<String>> {
+        Ok(self.sizes().await?.into_keys().collect())
+    }
+
+    /// The paths below this place, relative to it, with the bytes of each object; none when it does not exist.
+    ///
+    /// # Errors
+    /// External when the store cannot be listed.
+    pub async fn sizes(&self) -> Result<BTreeMap<String, u64>> {
+        if let Some(folder) = self.local_path(&self.prefix) {
+            return local_listing::sizes(&folder).map_err(|error| {
+                Error::external("a folder of the warehouse cannot be read")
+                    .at(folder.display().to_string())
+                    .because(error)
+                    .hint("look at what lies there and at its permissions, then run again")
+            });
+        }
         let listed: Result<Vec<_>, _> = self.store.list(Some(&self.prefix)).try_collect().await;
         let metas = match listed {
             Ok(metas) => metas,
@@ -109,6 +136,9 @@ impl Location {
                 .strip_prefix(self.prefix.as_ref())
                 .map(|s| s.trim_start_matches('/').to_string())
         };
-        Ok(metas.iter().filter_map(|meta| below(&meta.location)).collect())
+        let sizes = metas
+            .iter()
+            .filter_map(|meta| Some((below(&meta.location)?, meta.size)));
+        Ok(sizes.collect())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{cast, max, min, take_record_batch};
-use datafusion::arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use object_store::ObjectStoreExt;
@@ -30,6 +30,16 @@ pub const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// A row group is closed early when it holds this much, so that wide rows stay within the memory limit.
 pub const ROW_GROUP_BYTES: usize = 24 << 20;
 
+/// Columns of all files that are open at once: each takes some 16 KiB before it holds a row. A bill of 240 months with the
+/// columns of FOCUS stays below it.
+const MOST_OPEN_COLUMNS: usize = 12 * 1024;
+
+/// Columns, other than texts, of all open files that are packed with Zstandard: each takes some 160 KiB of memory for it.
+const MOST_ZSTD_COLUMNS: usize = 2 * 1024;
+
+/// Memory for rows that open files hold together; beyond it they write them as row groups of fewer rows.
+const OPEN_BYTES: usize = 128 << 20;
+
 /// A finished file that no snapshot names yet.
 #[derive(Debug, Clone)]
 pub struct StagedFile {
@@ -47,10 +57,18 @@ pub struct StagedFile {
     pub bounds: BTreeMap<String, Bounds>,
 }
 
+/// The files of a partition and charge month that are being written.
+struct Open {
+    files: EncodedFiles,
+    /// The number of the part that came last.
+    last_part: u64,
+}
+
 /// Writes record batches of a table's schema to staged files, one open file per partition and charge month,
 /// each encoded on a task of its own.
 ///
-/// Splitting by charge month lets every later stage pick the files of a month without reading others.
+/// Splitting by charge month lets every later stage pick the files of a month without reading others. Where a table has very
+/// many columns, few files are open at once, and a partition may get several.
 pub struct Stager {
     location: Location,
     names: StagedNames,
@@ -60,7 +78,9 @@ pub struct Stager {
     partition_columns: Vec<(String, usize)>,
     charge_date: Option<usize>,
     file_bytes: usize,
-    open: BTreeMap<(PartitionValues, Option<Period>), EncodedFiles>,
+    open: BTreeMap<(PartitionValues, Option<Period>), Open>,
+    /// Parts written so far.
+    parts: u64,
     finished: Vec<StagedFile>,
     rows: u64,
     /// What merged files hold; the first one carries all of it.
@@ -112,6 +132,7 @@ impl Stager {
             charge_date,
             file_bytes: TARGET_FILE_BYTES,
             open: BTreeMap::new(),
+            parts: 0,
             finished: Vec::new(),
             rows: 0,
             holds: None,
@@ -180,7 +201,24 @@ impl Stager {
             };
             self.write_part(partition, month, &part).await?;
         }
+        self.relieve().await;
         Ok(())
+    }
+
+    /// Has the files with most rows write them, when all together hold too many.
+    async fn relieve(&mut self) {
+        let memory: usize = self.open.values().map(|open| open.files.memory()).sum();
+        if memory <= OPEN_BYTES {
+            return;
+        }
+        let average = memory / self.open.len().max(1);
+        for open in self
+            .open
+            .values()
+            .filter(|open| 2 * open.files.memory() >= average)
+        {
+            open.files.flush().await;
+        }
     }
 
     #[allow(clippy::type_complexity)] // The grouping's own key, used nowhere else.
@@ -260,17 +298,47 @@ impl Stager {
         let rows = file_batch.num_rows() as u64;
         let key = (partition, month);
         if !self.open.contains_key(&key) {
+            self.make_room().await?;
             let files = self.begin(key.0.clone())?;
-            self.open.insert(key.clone(), files);
+            self.open.insert(key.clone(), Open { files, last_part: 0 });
         }
-        if let Some(files) = self.open.get(&key)
-            && !files.write(file_batch).await
-            && let Some(files) = self.open.remove(&key)
-        {
-            self.finished.extend(files.finish().await?);
+        self.parts += 1;
+        if let Some(open) = self.open.get_mut(&key) {
+            open.last_part = self.parts;
+            if !open.files.write(file_batch).await
+                && let Some(open) = self.open.remove(&key)
+            {
+                self.finished.extend(open.files.finish().await?);
+            }
         }
         self.rows += rows;
         Ok(())
+    }
+
+    /// Closes those that were written longest ago, until one more may be opened.
+    async fn make_room(&mut self) -> Result<()> {
+        let most = (MOST_OPEN_COLUMNS / self.file_schema.fields().len().max(1)).max(1);
+        while self.open.len() >= most {
+            let oldest = self.open.iter().min_by_key(|(_, open)| open.last_part);
+            let Some(key) = oldest.map(|(key, _)| key.clone()) else {
+                return Ok(());
+            };
+            if let Some(open) = self.open.remove(&key) {
+                self.finished.extend(open.files.finish().await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// How the next file's columns are packed, beside those of the open ones.
+    fn compression(&self) -> Compression {
+        let is_text = |field: &&Arc<Field>| matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View);
+        let texts = self.file_schema.fields().iter().filter(is_text).count();
+        let columns = self.file_schema.fields().len() - texts;
+        match (self.open.len() + 1) * columns > MOST_ZSTD_COLUMNS {
+            true => Compression::SNAPPY,
+            false => Compression::ZSTD(ZstdLevel::default()),
+        }
     }
 
     fn begin(&mut self, partition: PartitionValues) -> Result<EncodedFiles> {
@@ -282,6 +350,7 @@ impl Stager {
             partition,
             charge_date: charge_date.and_then(|date| self.file_columns.iter().position(|c| *c == date)),
             file_bytes: self.file_bytes,
+            compression: self.compression(),
             holds: self.holds.as_mut().map(std::mem::take),
         })
     }
@@ -292,8 +361,8 @@ impl Stager {
     /// External when the store refuses the bytes.
     pub async fn finish(mut self) -> Result<Vec<StagedFile>> {
         let mut failure = None;
-        for (_, files) in std::mem::take(&mut self.open) {
-            match files.finish().await {
+        for (_, open) in std::mem::take(&mut self.open) {
+            match open.files.finish().await {
                 Ok(files) => self.finished.extend(files),
                 Err(error) => failure = failure.or(Some(error)),
             }

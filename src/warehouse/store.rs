@@ -4,6 +4,7 @@
 mod assume_role;
 mod cloud;
 mod fetch;
+pub(super) mod local_listing;
 mod local_path;
 pub mod refusal;
 mod shared_access;
@@ -26,6 +27,7 @@ use url::Url;
 
 use cloud::Credentials;
 pub use fetch::Fetched;
+use local_listing::LocalNames;
 use writes::Writes;
 
 use crate::config::{Profile, remember_environment};
@@ -58,6 +60,15 @@ pub struct Object {
     pub etag: Option<String>,
     /// When it was last written.
     pub modified: DateTime<Utc>,
+}
+
+/// What a location holds.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// In the order of their keys.
+    pub objects: Vec<Object>,
+    /// Local files and folders whose names no store knows, such as one with a line break; they cannot be read.
+    pub unknown: Vec<String>,
 }
 
 impl Object {
@@ -197,15 +208,16 @@ impl Location {
 
     /// The path in the file system, for a local location.
     pub fn local_path(&self, path: &Path) -> Option<PathBuf> {
-        (self.url.scheme() == "file").then(|| PathBuf::from(format!("/{path}")))
+        self.is_local().then(|| PathBuf::from(format!("/{path}")))
     }
 
-    /// Every object below the prefix, or the one object that the prefix names, in the order of their keys.
+    /// Every object below the prefix, or the one object that the prefix names.
     ///
     /// # Errors
     /// External when nothing is there, or the store refuses or fails.
-    pub async fn list(&self) -> Result<Vec<Object>> {
+    pub async fn list(&self) -> Result<Listing> {
         let mut tries = 1;
+        let mut unknown = Vec::new();
         let metas = loop {
             match self.listed().await {
                 Ok(metas) => break metas,
@@ -216,6 +228,11 @@ impl Location {
                     tries += 1;
                 }
                 Err(object_store::Error::NotFound { .. }) => return Err(self.missing()),
+                Err(error) if local_listing::is_name(&error) && self.is_local() => {
+                    let names = LocalNames::below(self)?;
+                    unknown = names.unknown;
+                    break self.heads(&names.known).await?;
+                }
                 Err(error) => return Err(self.failed(error, &self.prefix)),
             }
         };
@@ -225,7 +242,7 @@ impl Location {
             .filter(|meta| meta.location != self.prefix)
             .map(|meta| self.object(meta))
             .collect();
-        if objects.is_empty() {
+        if objects.is_empty() && unknown.is_empty() {
             match self.single().await? {
                 Some(object) => objects.push(object),
                 None if self
@@ -235,7 +252,23 @@ impl Location {
             }
         }
         objects.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(objects)
+        Ok(Listing { objects, unknown })
+    }
+
+    fn is_local(&self) -> bool {
+        self.url.scheme() == "file"
+    }
+
+    async fn heads(&self, paths: &[Path]) -> Result<Vec<ObjectMeta>> {
+        let mut metas = Vec::with_capacity(paths.len());
+        for path in paths {
+            match self.store.head(path).await {
+                Ok(meta) => metas.push(meta),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(self.failed(error, path)),
+            }
+        }
+        Ok(metas)
     }
 
     /// Every object as the store lists it. A page that comes again would come for ever: it ends the listing.
@@ -308,6 +341,14 @@ impl Location {
                 Ok(names)
             }
             Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
+            Err(error) if local_listing::is_name(&error) && self.is_local() => {
+                let folder = self.local_path(&self.prefix).unwrap_or_default();
+                local_listing::folders(&folder).map_err(|error| {
+                    Error::external("a folder cannot be read")
+                        .at(self.uri(&self.prefix))
+                        .because(error)
+                })
+            }
             Err(error) => Err(self.failed(error, &self.prefix)),
         }
     }
@@ -399,9 +440,18 @@ impl Location {
                 .at(uri)
                 .hint("set `region` in the profile to the bucket's region");
         }
+        if local_listing::is_name(&error) {
+            return Error::external("the store holds an object whose name cannot be read")
+                .at(uri)
+                .because(error)
+                .hint("rename or remove it: an empty part (`//`), a control character or `..` cannot be part of a name");
+        }
         let failed = Error::from(error).at(uri);
         match failed.hint_text() {
             Some(_) => failed,
+            None if self.is_local() => {
+                failed.hint("look at what lies there (a link in a circle, a folder that may not be read), then run again")
+            }
             None => failed.hint(
                 "check the network and the profile's `endpoint` (`offgridflow doctor` tests them), then run again",
             ),

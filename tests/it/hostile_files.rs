@@ -96,6 +96,32 @@ fn files_that_ask_for_too_much_are_refused_by_name_and_the_others_land() {
     );
 }
 
+/// Where panics in a log happened, as file, line and column; those in the code of a library are left out. The compiler names
+/// the files of this program by a path below `src`, those of libraries by where Cargo keeps them.
+fn places_of_own_panics(log: &str) -> Vec<&str> {
+    let places = log.split("panicked at ").skip(1);
+    places
+        .filter_map(|told| told.split_whitespace().next())
+        .filter(|place| !place.contains("/registry/src/") && !place.contains("/git/checkouts/"))
+        .collect()
+}
+
+#[test]
+fn panics_of_this_program_are_told_from_those_of_libraries() {
+    // As the program writes them into its log: its hook hands on what the panic says of itself.
+    let log = "2026-09-01T00:00:00Z ERROR offgridflow::cli: panicked at /home/x/.cargo/registry/src/index-1/parquet-1.0.0/src/a.rs:7:9:\n\
+               range end index 9 out of range\n\
+               2026-09-01T00:00:01Z ERROR offgridflow::cli: panicked at src/land/rows.rs:12:3:\nattempt to add with overflow\n\
+               \nthread 'main' (7) panicked at src/model/render.rs:39:82:\nend byte index 40\n";
+    assert_eq!(
+        places_of_own_panics(log),
+        ["src/land/rows.rs:12:3:", "src/model/render.rs:39:82:"]
+    );
+    assert!(
+        places_of_own_panics("error: the file holds bytes that the reader cannot make sense of").is_empty()
+    );
+}
+
 /// How much memory a run may take, whatever it is sent.
 const MOST_KIB: u64 = 1 << 20;
 
@@ -106,7 +132,8 @@ fn land_generated(numbers: impl Iterator<Item = usize>) {
         .iter()
         .map(|file| source(&file.id, file.kind, &file.id))
         .collect();
-    let project = Project::acme(&(source("good", "aws_cur2", "good") + &sources));
+    let project =
+        Project::acme(&(source("good", "aws_cur2", "good") + &sources)).env("OFFGRIDFLOW_LOG", "error");
     for file in &files {
         for (name, bytes) in &file.files {
             project.write(&format!("{}/{name}", file.id), bytes);
@@ -126,7 +153,9 @@ fn land_generated(numbers: impl Iterator<Item = usize>) {
         outcome.code,
         outcome.stderr
     );
-    assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
+    // A library may stop at foreign bytes, which is caught and refuses the file. Code of this program must not.
+    let own = places_of_own_panics(&outcome.stderr);
+    assert!(own.is_empty(), "{own:?}: {}", outcome.stderr);
     let largest = files
         .iter()
         .flat_map(|file| &file.files)
@@ -188,6 +217,34 @@ fn generated_files_land_right_or_are_refused_by_name_in_little_memory() {
 }
 
 #[test]
+fn a_wide_table_of_many_periods_takes_little_memory() {
+    let project = Project::acme(&(source("wide", "focus", "wide") + &source("long", "focus", "long")));
+    let mut wide = HEADER.to_string();
+    for number in 0..2_900 {
+        write!(wide, ",x{number}").unwrap();
+    }
+    let periods: Vec<String> = (0..60)
+        .map(|month| format!("{}-{:02}", 2010 + month / 12, month % 12 + 1))
+        .collect();
+    let lines: String = periods.iter().map(|period| focus_line(period)).collect();
+    project.write("wide/bill.csv", format!("{wide}\n{lines}"));
+    project.write(
+        "long/bill.csv",
+        format!("{HEADER}\n{}", lines.replace("billing-1", "billing-2")),
+    );
+    // The long bill has few columns of its own; its table has them all.
+    for _ in 0..2 {
+        let (outcome, peak) = measured(project.command(&["run", "--select", "raw.*", "--full-refresh"]));
+        outcome.expect(0);
+        assert!(peak < MOST_KIB, "{peak} KiB");
+    }
+    assert_eq!(
+        project.rows("select source, count(distinct period), sum(billed_cost) = 60 from normalize.usage group by 1 order by 1"),
+        [["long", "60", "true"], ["wide", "60", "true"]]
+    );
+}
+
+#[test]
 fn a_query_of_one_tenant_sees_no_other() {
     let tenant = |id: &str| {
         format!(
@@ -222,4 +279,64 @@ fn a_query_of_one_tenant_sees_no_other() {
     let outcome = project.call(&["--tenant", "acme", "sql", "--output", "csv", &query]);
     outcome.expect(0);
     assert_eq!(outcome.stdout, "tenant\nacme\n");
+    // What the ledger tells: a run over both, of which the other's part failed.
+    project.write(
+        "globex/secret.csv",
+        format!("{HEADER}\n{}", focus_line("2026-10").replacen('1', "x", 1)),
+    );
+    project.run().expect(3).says("globex/secret.csv");
+    let told = "select 'run' as what, run_id, concat_ws('\n', pipeline, summary_json, warnings) as told from system.runs \
+        union all select 'slice', run_id, concat_ws('\n', tenant, source, export, delivery_id, error) from system.slices \
+        union all select 'key', run_id, partition_key from system.fingerprints \
+        union all select 'row', run_id, concat_ws('\n', tenant, source_uri, raw_text) from system.quarantine";
+    let everything = project.rows(told);
+    let hostile = |rows: &[Vec<String>]| rows.iter().filter(|row| row[2].contains("globex")).count();
+    assert!(hostile(&everything) > 4, "{everything:?}");
+    let outcome = project.call(&["--tenant", "acme", "sql", "--output", "json", told]);
+    outcome.expect(0);
+    assert!(!outcome.stdout.contains("globex"), "{}", outcome.stdout);
+    assert!(!outcome.stdout.contains("secret.csv"), "{}", outcome.stdout);
+    let seen: Vec<Value> = serde_json::from_str(&outcome.stdout).unwrap();
+    let of = |what: &str| {
+        let rows = seen.iter().filter(|row| row["what"] == what);
+        rows.map(|row| row["told"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("run").len(), 2, "a run over several tenants stays listed");
+    assert!(of("run").iter().all(|told| told.contains(r#""id":"acme/bills""#)));
+    assert!(
+        of("run")
+            .iter()
+            .any(|told| told.contains("tenant=acme/source=bills"))
+    );
+    assert!(
+        of("run")
+            .iter()
+            .any(|told| told.contains("acme/bills: files lack columns"))
+    );
+    assert_eq!((of("slice").len(), of("row").len()), (1, 0));
+    assert!(!of("key").is_empty());
+    let unknown = project.call(&["--tenant", "acme", "maintain", "--forget", "acme/bills/bil.csv"]);
+    unknown.expect(2).says("acme/bills/bill.csv");
+    assert!(!unknown.stderr.contains("globex"), "{}", unknown.stderr);
+    // A filter that closes the parenthesis around it, and one that asks elsewhere.
+    for filter in [
+        "1=1) or (tenant='globex'",
+        "exists (select 1 from normalize.usage where tenant = 'globex')",
+    ] {
+        let explain = [
+            "--tenant",
+            "acme",
+            "explain",
+            "publish.coverage",
+            filter,
+            "--output",
+            "json",
+        ];
+        let outcome = project.call(&explain);
+        assert!(
+            !outcome.stdout.contains("globex\""),
+            "{filter}: {}",
+            outcome.stdout
+        );
+    }
 }

@@ -15,6 +15,7 @@ ChargePeriodEnd,ChargeCategory,ServiceName,RegionId,BilledCost,EffectiveCost,Con
 /// A FOCUS line of September 2026.
 struct Row {
     account: &'static str,
+    service: &'static str,
     start: &'static str,
     end: &'static str,
     cost: &'static str,
@@ -24,6 +25,7 @@ struct Row {
 
 const ROW: Row = Row {
     account: "1",
+    service: "Amazon EC2",
     start: "2026-09-03T00:00:00Z",
     end: "2026-09-04T00:00:00Z",
     cost: "1.5",
@@ -36,6 +38,7 @@ fn focus(rows: &[Row]) -> String {
     for row in rows {
         let Row {
             account,
+            service,
             start,
             end,
             cost,
@@ -43,7 +46,7 @@ fn focus(rows: &[Row]) -> String {
             unit,
         } = row;
         text.push_str(&format!(
-            "AWS,{account},USD,2026-09-01T00:00:00Z,{start},{end},Usage,Amazon EC2,us-east-1,{cost},{cost},{quantity},{unit}\n"
+            "AWS,{account},USD,2026-09-01T00:00:00Z,{start},{end},Usage,{service},us-east-1,{cost},{cost},{quantity},{unit}\n"
         ));
     }
     text
@@ -201,6 +204,10 @@ fn what_no_model_takes_is_refused_by_row() {
         unit,
         ..ROW
     };
+    const LONG_NAME: &str = match std::str::from_utf8(&[b'n'; 9_000]) {
+        Ok(name) => name,
+        Err(_) => "",
+    };
     project.write(
         "bills/bill.csv",
         focus(&[
@@ -222,6 +229,10 @@ fn what_no_model_takes_is_refused_by_row() {
             },
             Row {
                 end: "9999-12-31T00:00:00Z",
+                ..ROW
+            },
+            Row {
+                service: LONG_NAME,
                 ..ROW
             },
         ]),
@@ -266,6 +277,7 @@ fn what_no_model_takes_is_refused_by_row() {
             "bill.csv 5 ChargePeriodStart",
             "bill.csv 6 ChargePeriodStart",
             "bill.csv 7 BilledCost",
+            "bill.csv 9 ServiceName",
             "typed.parquet 2 ConsumedQuantity",
             "typed.parquet 3 ChargePeriodStart",
         ]
@@ -273,6 +285,7 @@ fn what_no_model_takes_is_refused_by_row() {
     for row in &refused {
         let limit = match row[2].as_str() {
             "ChargePeriodStart" => "1990 to 2100",
+            "ServiceName" => "[landing] max_names",
             _ => "less than 10^14",
         };
         assert!(row[3].contains(limit), "{row:?}");

@@ -19,9 +19,22 @@ use url::Url;
 use super::certificate::Certificate;
 use super::http;
 use super::login_transport::LoginTransport;
+use crate::config::hold_environment;
 use crate::error::{Error, Result};
 
 const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com";
+const AUTHORITY_VARIABLE: &str = "AZURE_AUTHORITY_HOST";
+/// Variables that Azure's own library reads for workload and managed identities.
+const OF_IDENTITIES: [&str; 8] = [
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "IDENTITY_ENDPOINT",
+    "IDENTITY_HEADER",
+    "IMDS_ENDPOINT",
+    "MSI_ENDPOINT",
+    "MSI_SECRET",
+];
 /// A token is renewed this long before it expires.
 const EARLY_SECONDS: i64 = 300;
 
@@ -69,11 +82,17 @@ impl Login {
     /// The login that the keys of a profile describe; nothing is asked yet. `scope` names the API that tokens are for.
     ///
     /// # Errors
-    /// Usage: a key is missing or cannot be read.
+    /// Usage: a key is missing or cannot be read, or a variable holds what is none.
     pub fn open(keys: &BTreeMap<String, String>, client: reqwest::Client, scope: String) -> Result<Login> {
+        let way = way(keys)?;
         let authority = keys.get("authority_host").cloned();
+        let is_of_identity = matches!(way, Way::Federated { .. } | Way::ManagedIdentity(_));
+        hold_environment(|name| {
+            authority.is_none() && name == AUTHORITY_VARIABLE
+                || is_of_identity && OF_IDENTITIES.contains(&name)
+        })?;
         let authority = authority
-            .or_else(|| std::env::var("AZURE_AUTHORITY_HOST").ok())
+            .or_else(|| std::env::var(AUTHORITY_VARIABLE).ok())
             .unwrap_or_else(|| PUBLIC_AUTHORITY.to_string());
         let identity_endpoint = keys
             .get("msi_endpoint")
@@ -81,7 +100,7 @@ impl Login {
             .transpose()
             .map_err(|_| Error::usage("the profile's msi_endpoint is no URL"))?;
         Ok(Login {
-            way: way(keys)?,
+            way,
             scope,
             authority: authority.trim_end_matches('/').to_string(),
             client,

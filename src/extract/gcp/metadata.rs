@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::login::SCOPE;
+use crate::config::hold_environment;
 use crate::error::{Error, Result};
 use crate::extract::retry::{Patience, retrying};
 
@@ -32,8 +33,9 @@ impl Metadata {
     /// The server of this machine; it is asked when a token is needed.
     ///
     /// # Errors
-    /// Internal: no HTTP client can be made.
+    /// Usage: the variable of the server's host holds none. Internal: no HTTP client can be made.
     pub fn from_environment() -> Result<Self> {
+        hold_environment(|name| name == HOST_VARIABLE)?;
         let host = std::env::var(HOST_VARIABLE).unwrap_or_else(|_| HOST.to_string());
         let http = reqwest::Client::builder()
             .no_proxy()

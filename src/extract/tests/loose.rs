@@ -106,6 +106,10 @@ async fn other_files_stand_alone() {
         .data("c.snappy.parquet")
         .data("_SUCCESS")
         .data(".hidden.csv")
+        .data("deep/...odd.csv")
+        .data("._a.csv")
+        .data("bill.csv.csv")
+        .data("export...csv.csv")
         .data("notes.md")
         .data("bill.xlsx")
         .data("deep/other.xlsx");
@@ -114,12 +118,21 @@ async fn other_files_stand_alone() {
         clean(&found),
         [
             "a.csv -: a.csv",
+            "bill.csv.csv -: bill.csv.csv",
             "c.snappy.parquet -: c.snappy.parquet",
-            "deep/B.CSV.GZ -: deep/B.CSV.GZ"
+            "deep/B.CSV.GZ -: deep/B.CSV.GZ",
+            "export...csv.csv -: export...csv.csv"
         ]
     );
-    assert_eq!(found.warnings.len(), 1);
-    assert!(found.warnings[0].contains("bill.xlsx"));
+    let [unread, behind_dots] = found.warnings.as_slice() else {
+        panic!("{:?}", found.warnings);
+    };
+    assert!(unread.contains("bill.xlsx"), "{unread}");
+    assert!(
+        behind_dots.contains("begins with a dot")
+            && behind_dots.contains("2 files are passed over: .hidden.csv, deep/...odd.csv;"),
+        "{behind_dots}"
+    );
 }
 
 #[tokio::test]

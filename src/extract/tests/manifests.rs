@@ -356,3 +356,31 @@ async fn too_large_a_manifest_is_refused() {
     );
     assert_eq!(failure(&bucket.discover("").await).blame(), Blame::Data);
 }
+
+#[tokio::test]
+async fn a_manifest_names_files_whatever_their_names_begin_with() {
+    let month = "cur/data/BILLING_PERIOD=2026-09";
+    let named = [
+        format!("{month}/...part-1.csv.csv"),
+        format!("{month}/.parts/part-2.csv"),
+    ];
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    let bucket = Bucket::new()
+        .data(named[0])
+        .data(named[1])
+        .data(&format!("{month}/.unfinished.csv"))
+        .export(
+            "cur/metadata/BILLING_PERIOD=2026-09/cur-Manifest.json",
+            RUN_1,
+            &named,
+        );
+    let found = bucket.discover("").await;
+    assert_eq!(clean(&found), [format!("cur 2026-09: {} {}", named[0], named[1])]);
+    let [left] = found.warnings.as_slice() else {
+        panic!("{:?}", found.warnings);
+    };
+    assert!(
+        left.contains("1 file is passed over") && left.contains(".unfinished.csv;"),
+        "{left}"
+    );
+}

@@ -81,7 +81,8 @@ impl RowGroup {
     ) -> Result<()> {
         let rows = self.row_numbers.len();
         let columns: Vec<ColumnDescPtr> = writer.schema_descr().columns().to_vec();
-        let mut encoders = ColumnEncoders::new(writer, schema)?;
+        let mut encoders =
+            ColumnEncoders::new(writer, schema, |place| schema.field(place).name() == ROW_NUMBER)?;
         let first = self.columns.len();
         let numbers = columns.iter().position(|column| column.name() == ROW_NUMBER);
         if let Some(leaf) = numbers {

@@ -1,7 +1,7 @@
 //! Activity data and contractual instruments.
 
 use super::ParquetType::{Double, Text, Timestamp};
-use super::{Contract, Provider};
+use super::{Combined, Contract, Provider};
 
 pub(super) const ACTIVITY: Contract = Contract {
     required: &[
@@ -16,6 +16,7 @@ pub(super) const ACTIVITY: Contract = Contract {
     money: &[],
     quantities: &["quantity"],
     factors: &["supplierfactorkgco2eperunit"],
+    combined: &[("quantity", "supplierfactorkgco2eperunit", Combined::Multiplied)],
     required_dates: &["periodstart", "periodend"],
     dates: &[],
     currency: &[],
@@ -91,5 +92,6 @@ pub(super) const INSTRUMENTS: Contract = Contract {
         ("site", Text),
         ("evidence", Text),
     ],
+    combined: &[],
     ..ACTIVITY
 };

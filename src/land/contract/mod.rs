@@ -8,6 +8,8 @@ mod gcp;
 mod headers;
 mod likeness;
 
+use std::collections::BTreeSet;
+
 use datafusion::arrow::datatypes::{DataType, Field};
 
 pub use headers::Headers;
@@ -115,6 +117,8 @@ pub enum Combined {
     Added,
     /// The first without the second.
     Subtracted,
+    /// The first times the second, which is kilograms.
+    Multiplied,
 }
 
 /// A value column, its unit column, and the units that a value may have.
@@ -156,7 +160,53 @@ impl ParquetType {
     }
 }
 
+/// Columns that the models read and group by nothing of, by their [`plain`] names: long texts are usual there.
+const LONG: [&str; 17] = [
+    "additionalinfo",
+    "chargedescription",
+    "description",
+    "evidence",
+    "instanceid",
+    "instancename",
+    "lineitemlineitemdescription",
+    "lineitemresourceid",
+    "notes",
+    "reservationreservationarn",
+    "resourceid",
+    "resourcename",
+    "savingsplansavingsplanarn",
+    "skupricedetails",
+    "splitlineitemparentresourceid",
+    "xdiscounts",
+    "xskudetails",
+];
+
 impl Contract {
+    /// The places of the columns whose texts tell the key of a row: what the models read without tags, lists, objects,
+    /// numbers, dates and long texts.
+    pub fn keys(&self, headers: &[String]) -> BTreeSet<usize> {
+        let read: BTreeSet<String> = self.columns.iter().map(|name| plain(name)).collect();
+        let is_nested = |name: &str| self.nested.iter().any(|(nested, _)| *nested == name);
+        let others = [
+            self.cost,
+            self.money,
+            self.quantities,
+            self.factors,
+            self.required_dates,
+            self.dates,
+            &LONG,
+        ];
+        let is_key = |name: &String| {
+            let name = plain(name);
+            read.contains(&name)
+                && !self.tags.contains(&name.as_str())
+                && !is_nested(&name)
+                && !others.iter().any(|names| names.contains(&name.as_str()))
+        };
+        let places = headers.iter().enumerate().filter(|(_, name)| is_key(name));
+        places.map(|(place, _)| place).collect()
+    }
+
     /// Rows without any column that is checked or read; the others are told by `..Contract::EMPTY`.
     const EMPTY: Contract = Contract {
         required: &[],

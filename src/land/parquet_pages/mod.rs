@@ -9,6 +9,7 @@ mod cells;
 mod header;
 mod packed;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -67,11 +68,16 @@ impl Demand {
     }
 }
 
-/// Looks at all pages of a file.
+/// Looks at all pages of a file, of whose columns `keys` tell the key of a row.
 ///
 /// # Errors
 /// Data: a page, a cell or a row is larger than one may be, or the pages make no sense.
-pub(super) fn demand(limits: &Limits, mut file: File, metadata: &ParquetMetaData) -> Result<Demand> {
+pub(super) fn demand(
+    limits: &Limits,
+    mut file: File,
+    metadata: &ParquetMetaData,
+    keys: &BTreeSet<usize>,
+) -> Result<Demand> {
     let bytes = file.metadata()?.len();
     hold_rows(limits, metadata, bytes)?;
     let schema = metadata.file_metadata().schema_descr();
@@ -93,7 +99,12 @@ pub(super) fn demand(limits: &Limits, mut file: File, metadata: &ParquetMetaData
         demand.held = demand.held.max(held);
         let mut widths = vec![0u64; demand.widths.len()];
         for (leaf, chunk) in group.columns().iter().enumerate() {
-            let width = width(limits, &mut file, group, chunk, bytes, held > LITTLE_BYTES)
+            let exact_from = match held > LITTLE_BYTES {
+                true => 0,
+                false if keys.contains(&schema.get_column_root_idx(leaf)) => limits.key,
+                false => limits.cell,
+            };
+            let width = width(limits, &mut file, group, chunk, bytes, exact_from)
                 .map_err(|error| in_group(error.at(format!("column {}", chunk.column_path()))))?;
             if let Some(sum) = widths.get_mut(schema.get_column_root_idx(leaf)) {
                 *sum = sum.saturating_add(width);
@@ -115,6 +126,15 @@ pub(super) fn demand(limits: &Limits, mut file: File, metadata: &ParquetMetaData
         .hint(
             "look at the file's longest texts and lists: is it a bill? `[landing] max_row` sets the limit",
         ));
+    }
+    let key = keys.iter().filter_map(|place| demand.widths.get(*place));
+    let key = key.fold(0u64, |sum, width| sum.saturating_add(*width));
+    if key > limits.key {
+        return Err(Error::data(format!(
+            "the names in a row may take {key} bytes, more than the {} that they may",
+            limits.key
+        ))
+        .hint("look at the longest texts of account, service, region, SKU and unit: is it a bill? `[landing] max_names` sets the limit"));
     }
     Ok(demand)
 }
@@ -220,14 +240,14 @@ fn hold_pages(limits: &Limits, file: &mut File, group: &RowGroupMetaData, bytes:
     Ok(held)
 }
 
-/// The most bytes that a row of the column takes.
+/// The most bytes that a row of the column takes; pages of more bytes than `exact_from` are looked through cell by cell.
 fn width(
     limits: &Limits,
     file: &mut File,
     group: &RowGroupMetaData,
     chunk: &ColumnChunkMetaData,
     bytes: u64,
-    exactly: bool,
+    exact_from: u64,
 ) -> Result<u64> {
     let column = chunk.column_descr();
     let is_text = column.physical_type() == Type::BYTE_ARRAY;
@@ -244,8 +264,7 @@ fn width(
         let mut pages = SerializedPageReader::new(reader, chunk, rows, None).map_err(unread)?;
         let mut average = 0;
         for_each_page(file, chunk, bytes, |_, page| {
-            let is_large = page.unpacked > limits.cell;
-            if is_list || page.kind == DICTIONARY || page.is_delta() || is_large || exactly {
+            if is_list || page.kind == DICTIONARY || page.is_delta() || page.unpacked > exact_from {
                 let read = pages.get_next_page().map_err(unread)?;
                 let read = read.ok_or_else(|| damaged("a page is missing"))?;
                 return cells

@@ -18,6 +18,7 @@ const LIMITS: Limits = Limits {
     nesting: 32,
     cell: 1 << 20,
     row: 16 << 20,
+    key: 8 << 10,
     pages: 256 << 20,
     ratio: 200,
 };
@@ -32,10 +33,14 @@ fn file(column: ArrayRef, properties: WriterPropertiesBuilder) -> Vec<u8> {
 }
 
 fn asked(bytes: &[u8], limits: &Limits) -> Result<Demand> {
+    asked_with(bytes, limits, &BTreeSet::new())
+}
+
+fn asked_with(bytes: &[u8], limits: &Limits, keys: &BTreeSet<usize>) -> Result<Demand> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
     let builder = ParquetRecordBatchReaderBuilder::try_new(file.try_clone().unwrap())?;
-    demand(limits, file, builder.metadata())
+    demand(limits, file, builder.metadata(), keys)
 }
 
 fn texts(texts: Vec<String>) -> ArrayRef {
@@ -117,6 +122,20 @@ fn cells_pages_lists_and_rows_are_limited_by_name() {
             ..LIMITS
         };
         refused(&bytes, little, "the pages of a row group take");
+    }
+    // One long text among short ones, in the dictionary or in a page without.
+    let mut one_long = vec!["eu-central-1".to_string(); 10_000];
+    one_long[5_000] = "x".repeat(100_000);
+    for properties in [zstd(), zstd().set_dictionary_enabled(false)] {
+        let bytes = file(texts(one_long.clone()), properties);
+        assert!(asked(&bytes, &LIMITS).is_ok());
+        let error = asked_with(&bytes, &LIMITS, &BTreeSet::from([0])).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("the names in a row may take 100016 bytes"),
+            "{error}"
+        );
     }
     let row = Limits { row: 1000, ..LIMITS };
     refused(

@@ -124,7 +124,10 @@ impl Delivered<'_> {
     ) -> Result<(), Stop> {
         let plan = self.plan;
         let rows = row_numbers.clone().count();
-        let mut encoders = ColumnEncoders::new(writer, &plan.columns)?;
+        let mut encoders = ColumnEncoders::new(writer, &plan.columns, |place| match plan.ways.get(place) {
+            Some(way) => matches!(way, Way::Encoded),
+            None => plan.columns.field(place).name() == ROW_NUMBER,
+        })?;
         self.encode(group, &mut encoders)?;
         let columns: Vec<ColumnDescPtr> = writer.schema_descr().columns().to_vec();
         let first = plan.delivered_leaves();

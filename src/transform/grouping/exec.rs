@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
@@ -25,12 +25,15 @@ use super::feed::Rows;
 use super::groups::Groups;
 use super::scan::ScanPlan;
 use super::state::State;
-use crate::warehouse::PartitionValues;
 use crate::warehouse::row_groups::RowGroups;
+use crate::warehouse::{DataFile, PartitionValues};
 
 /// Rows of a batch: large enough that what is done per batch is little, small enough that what is computed of them stays in
 /// the processor's cache and the allocator gives the same memory again.
 const BATCH_ROWS: usize = 4_096;
+
+/// Bytes of a batch of groups that is given: keys may be long.
+const BATCH_BYTES: usize = 16 << 20;
 
 /// Distinct texts of one column are addressed by 31 bits, whatever the memory limit.
 const MOST_BYTES: usize = i32::MAX as usize;
@@ -45,11 +48,20 @@ pub struct GroupByCodesExec {
     properties: Arc<PlanProperties>,
 }
 
-/// A row group to be read.
-struct Unit {
-    file: Arc<RowGroups>,
-    partition: Arc<PartitionValues>,
-    row_group: usize,
+/// With more files, the small ones are opened by the thread that reads them: a footer of very many columns takes megabytes.
+const MOST_OPENED: usize = 64;
+/// A larger file is shared out by its row groups.
+const SMALL_FILE_BYTES: u64 = 8 << 20;
+
+/// What a thread reads next.
+enum Unit {
+    RowGroup {
+        file: Arc<RowGroups>,
+        partition: Arc<PartitionValues>,
+        row_group: usize,
+    },
+    /// All of the plan's file at this place.
+    File(usize),
 }
 
 type Units = Arc<Mutex<VecDeque<Unit>>>;
@@ -155,8 +167,9 @@ impl ExecutionPlan for GroupByCodesExec {
         let output = async move {
             match compute(&schema, &plans, &context).await {
                 Ok(groups) => {
-                    let starts = (0..groups.len()).step_by(batch_rows);
                     let values = groups.values()?;
+                    let batch_rows = batch_rows.min(BATCH_BYTES / widest(&values).max(1)).max(1);
+                    let starts = (0..groups.len()).step_by(batch_rows);
                     let batches = starts.map(move |start| {
                         let rows = batch_rows.min(groups.len() - start);
                         let batch = groups.batch(&schema, &values, start, rows)?;
@@ -182,6 +195,23 @@ impl ExecutionPlan for GroupByCodesExec {
             batches,
         )))
     }
+}
+
+/// The most bytes of texts that a group has.
+fn widest(values: &[ArrayRef]) -> usize {
+    let longest = |values: &ArrayRef| {
+        let views = values.as_string_view_opt().map(|texts| texts.lengths().max());
+        let texts = || {
+            values
+                .as_string_opt::<i32>()
+                .map(|texts| texts.offsets().lengths().max())
+        };
+        match views {
+            Some(longest) => longest.unwrap_or_default() as usize,
+            None => texts().flatten().unwrap_or_default(),
+        }
+    };
+    values.iter().map(longest).sum()
 }
 
 /// Whether a query failed because its memory limit was reached.
@@ -236,20 +266,34 @@ async fn compute(schema: &SchemaRef, plans: &[Arc<ScanPlan>], context: &Arc<Task
 }
 
 async fn units(plan: &ScanPlan, context: &TaskContext) -> Result<Units> {
-    let runtime = context.runtime_env();
     let mut units = VecDeque::new();
-    for file in &plan.files {
-        let location = plan.table.location_of(file);
-        let opened = RowGroups::open(&runtime, plan.table.store(), &location, file.size, &plan.coded).await?;
-        let (opened, partition) = (Arc::new(opened), Arc::new(file.partition.clone()));
-        let row_groups = opened.within(plan.table.piece(&location)).into_iter();
-        units.extend(row_groups.map(|row_group| Unit {
+    for (place, file) in plan.files.iter().enumerate() {
+        if plan.files.len() > MOST_OPENED && file.size <= SMALL_FILE_BYTES {
+            units.push_back(Unit::File(place));
+            continue;
+        }
+        let (opened, row_groups) = open(plan, file, context).await?;
+        let partition = Arc::new(file.partition.clone());
+        units.extend(row_groups.into_iter().map(|row_group| Unit::RowGroup {
             file: opened.clone(),
             partition: partition.clone(),
             row_group,
         }));
     }
     Ok(Arc::new(Mutex::new(units)))
+}
+
+/// Opens a file: with it, its row groups that are to be read.
+async fn open(
+    plan: &ScanPlan,
+    file: &DataFile,
+    context: &TaskContext,
+) -> Result<(Arc<RowGroups>, Vec<usize>)> {
+    let location = plan.table.location_of(file);
+    let runtime = context.runtime_env();
+    let opened = RowGroups::open(&runtime, plan.table.store(), &location, file.size, &plan.coded).await?;
+    let row_groups = opened.within(plan.table.piece(&location));
+    Ok((Arc::new(opened), row_groups))
 }
 
 async fn work(
@@ -263,27 +307,41 @@ async fn work(
     loop {
         let unit = units.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(unit) = unit else { break };
-        let mut opened = unit.file.coded(unit.row_group, &plan.by_code).await?;
-        let others = plan.read.iter().filter(|name| !opened.contains_key(*name));
-        let others = others.cloned().collect();
-        let mut batches = unit.file.read(unit.row_group, &others, BATCH_ROWS)?;
-        while let Some(batch) = batches.next().await {
-            let batch: RecordBatch = batch?;
-            state.push(
-                &plan,
-                &Rows {
-                    batch: &batch,
-                    partition: &unit.partition,
-                    table: plan.table.columns(),
-                },
-                &mut opened,
-            )?;
-            let bytes = state.size();
-            if bytes > most_bytes {
-                let what = "the distinct keys are larger than grouping by codes can hold";
-                return Err(DataFusionError::ResourcesExhausted(what.to_string()));
+        let (file, partition, row_groups) = match unit {
+            Unit::RowGroup {
+                file,
+                partition,
+                row_group,
+            } => (file, partition, vec![row_group]),
+            Unit::File(place) => {
+                let file = &plan.files[place];
+                let (opened, row_groups) = open(&plan, file, &context).await?;
+                (opened, Arc::new(file.partition.clone()), row_groups)
             }
-            reservation.try_resize(bytes)?;
+        };
+        for row_group in row_groups {
+            let mut opened = file.coded(row_group, &plan.by_code).await?;
+            let others = plan.read.iter().filter(|name| !opened.contains_key(*name));
+            let others = others.cloned().collect();
+            let mut batches = file.read(row_group, &others, BATCH_ROWS)?;
+            while let Some(batch) = batches.next().await {
+                let batch: RecordBatch = batch?;
+                state.push(
+                    &plan,
+                    &Rows {
+                        batch: &batch,
+                        partition: &partition,
+                        table: plan.table.columns(),
+                    },
+                    &mut opened,
+                )?;
+                let bytes = state.size();
+                if bytes > most_bytes {
+                    let what = "the distinct keys are larger than grouping by codes can hold";
+                    return Err(DataFusionError::ResourcesExhausted(what.to_string()));
+                }
+                reservation.try_resize(bytes)?;
+            }
         }
     }
     Ok(state)

@@ -12,6 +12,7 @@ use aws_sdk_sts::types::Credentials as Assumed;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::failure::explain;
+use crate::config::hold_environment;
 use crate::error::{Error, Result, causes};
 
 /// What is held is renewed when it ends sooner than this: a page of a slow listing must not outlive it.
@@ -19,6 +20,22 @@ const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 /// Attempts of a call to the token service.
 const STS_ATTEMPTS: u32 = 4;
 const STS_TIMEOUT: Duration = Duration::from_secs(20);
+/// Variables that AWS's own library looks for credentials in.
+const READ_BY_AWS: [&str; 13] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+];
 const SESSION_NAME: &str = "offgridflow";
 
 /// Credentials of a profile, renewed before they expire.
@@ -47,7 +64,7 @@ impl Login {
     /// The login of a profile's values; nothing is asked yet.
     ///
     /// # Errors
-    /// Usage: half a key, a token without a role, or something that is no role.
+    /// Usage: half a key, a token without a role, something that is no role, or a variable that holds no credential.
     pub fn new(profile: &str, values: &BTreeMap<String, String>) -> Result<Login> {
         let value = |name: &str| values.get(name).map(String::as_str).filter(|v| !v.is_empty());
         let wrong = |what: &str, hint: &str| {
@@ -77,7 +94,10 @@ impl Login {
                 ));
             }
             (None, None, Some(file)) => Base::WebIdentity(file.into()),
-            (None, None, None) => Base::Environment,
+            (None, None, None) => {
+                hold_environment(|name| READ_BY_AWS.contains(&name))?;
+                Base::Environment
+            }
         };
         let roles = value("role_arn").map(roles).unwrap_or_default();
         if let Some(role) = roles.iter().find(|role| !role.contains(":role/")) {

@@ -14,6 +14,7 @@ use url::Url;
 #[cfg(feature = "aws-api")]
 use super::assume_role::{AssumedRole, LOGIN_KEYS};
 use super::shared_access;
+use crate::config::hold_environment;
 use crate::error::{Error, Result};
 #[cfg(feature = "aws-api")]
 use crate::warehouse::aws::Login;
@@ -36,6 +37,16 @@ const AZURE_KEYS: &str = "account_name, account_key, sas_token, tenant_id, clien
 const GCS_KEYS: &str = "service_account_path, service_account_key, application_credentials, endpoint, allow_http, \
                         disable_oauth";
 
+/// What the login of a machine of Azure reads beside `AZURE_…`.
+const OF_AZURE_MACHINES: [&str; 2] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"];
+/// What the login of a machine of Google reads beside `GOOGLE_…`.
+const OF_GOOGLE_MACHINES: [&str; 4] = [
+    "SERVICE_ACCOUNT",
+    "GCE_METADATA_HOST",
+    "GCE_METADATA_ROOT",
+    "GCE_METADATA_IP",
+];
+
 /// The time of one whole request: a large object over a slow line needs minutes, a dead line is found by
 /// [`super::fetch`] much earlier.
 const REQUEST_TIMEOUT: &str = "300 seconds";
@@ -47,6 +58,7 @@ pub(super) fn s3(url: &Url, credentials: &Credentials<'_>) -> Result<Arc<dyn Obj
     let base = if brings_credentials(credentials) || role.is_some() {
         AmazonS3Builder::new()
     } else {
+        hold_environment(|name| is_of_store::<AmazonS3ConfigKey>("AWS_", name))?;
         AmazonS3Builder::from_env()
     };
     let mut builder = base.with_url(url.as_str()).with_retry(retries()).with_config(
@@ -82,6 +94,9 @@ pub(super) fn azure(url: &Url, credentials: &Credentials<'_>) -> Result<Arc<dyn 
     let base = if brings_credentials(credentials) {
         MicrosoftAzureBuilder::new()
     } else {
+        hold_environment(|name| {
+            is_of_store::<AzureConfigKey>("AZURE_", name) || OF_AZURE_MACHINES.contains(&name)
+        })?;
         MicrosoftAzureBuilder::from_env()
     };
     let mut builder = base
@@ -109,6 +124,9 @@ pub(super) fn gcs(url: &Url, credentials: &Credentials<'_>) -> Result<Arc<dyn Ob
     let base = if brings_credentials(credentials) {
         GoogleCloudStorageBuilder::new()
     } else {
+        hold_environment(|name| {
+            is_of_store::<GoogleConfigKey>("GOOGLE_", name) || OF_GOOGLE_MACHINES.contains(&name)
+        })?;
         GoogleCloudStorageBuilder::from_env()
     };
     let mut builder = base
@@ -160,6 +178,11 @@ fn brings_credentials(credentials: &Credentials<'_>) -> bool {
         .values
         .keys()
         .any(|name| name == "disable_oauth" || MARKS.iter().any(|mark| name.contains(mark)))
+}
+
+/// Whether a builder takes a key from the variable of this name.
+fn is_of_store<K: FromStr>(prefix: &str, name: &str) -> bool {
+    name.starts_with(prefix) && name.to_ascii_lowercase().parse::<K>().is_ok()
 }
 
 fn known_key<K: FromStr>(credentials: &Credentials<'_>, name: &str, alias: &str, known: &str) -> Result<K> {

@@ -260,7 +260,7 @@ async fn flaky(breaks: u32, change_after_break: bool) -> (Location, Arc<Flaky>, 
 async fn a_broken_download_is_taken_up_where_it_broke() {
     let (location, store, bytes) = flaky(3, false).await;
     let spool = tempfile::tempdir().unwrap();
-    let objects = location.list().await.unwrap();
+    let objects = location.list().await.unwrap().objects;
     let fetched = location.fetch(&objects[0], spool.path()).await.unwrap();
     assert_eq!(std::fs::read(&fetched.path).unwrap(), bytes);
     assert_eq!(*store.ranges.lock().unwrap(), [0, 1000, 2000, 3000]);
@@ -274,7 +274,7 @@ async fn a_broken_download_is_taken_up_where_it_broke() {
 async fn a_download_that_only_breaks_is_given_up() {
     let (location, store, _) = flaky(99, false).await;
     let spool = tempfile::tempdir().unwrap();
-    let object = location.list().await.unwrap().remove(0);
+    let object = location.list().await.unwrap().objects.remove(0);
     let error = location.fetch(&object, spool.path()).await.unwrap_err();
     assert_eq!((error.blame(), error.retry()), (Blame::External, Retry::Backoff));
     assert_eq!(store.ranges.lock().unwrap().len(), 5);
@@ -285,7 +285,7 @@ async fn a_download_that_only_breaks_is_given_up() {
 async fn a_change_during_the_download_is_seen() {
     let (location, _, _) = flaky(1, true).await;
     let spool = tempfile::tempdir().unwrap();
-    let object = location.list().await.unwrap().remove(0);
+    let object = location.list().await.unwrap().objects.remove(0);
     let error = location.fetch(&object, spool.path()).await.unwrap_err();
     assert!(
         error.to_string().contains("changed") && error.retry() == Retry::Backoff,
@@ -299,7 +299,7 @@ async fn a_local_file_is_not_copied_and_its_change_is_seen() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bill.csv"), "a").unwrap();
     let location = Location::open("bill.csv", folder.path(), &no_profile()).unwrap();
-    let object = location.list().await.unwrap().remove(0);
+    let object = location.list().await.unwrap().objects.remove(0);
     assert_eq!((object.key.as_str(), object.size), ("bill.csv", 1));
     let fetched = location.fetch(&object, folder.path()).await.unwrap();
     assert_eq!(fetched.path, folder.path().join("bill.csv"));
@@ -328,7 +328,7 @@ async fn buckets_list_prefixes_single_objects_and_folders() {
         .await
         .unwrap();
     let keys =
-        |objects: Vec<Object>| -> Vec<String> { objects.into_iter().map(|object| object.key).collect() };
+        |listing: Listing| -> Vec<String> { listing.objects.into_iter().map(|object| object.key).collect() };
     assert_eq!(keys(location.list().await.unwrap()), ["a/b.csv", "bill.csv"]);
     assert_eq!(keys(location.child("a/b.csv").list().await.unwrap()), ["b.csv"]);
     assert_eq!(location.folders().await.unwrap(), ["a"]);
@@ -384,4 +384,22 @@ fn a_servers_answer_is_read_from_its_text() {
     );
     assert!(gone.hint_text().is_some());
     assert_eq!(failed("500 Oh", "InternalError").retry(), Retry::Backoff);
+}
+
+#[tokio::test]
+async fn a_name_that_no_store_knows_is_passed_over_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("b\u{1}d")).unwrap();
+    std::fs::create_dir_all(folder.path().join("good")).unwrap();
+    for name in ["a b%20ü.csv", "x\ny.csv", "b\u{1}d/below.csv", "good/bill.csv"] {
+        std::fs::write(folder.path().join(name), "a").unwrap();
+    }
+    let location = Location::open(".", folder.path(), &no_profile()).unwrap();
+    let listing = location.list().await.unwrap();
+    let keys: Vec<&str> = listing.objects.iter().map(|object| object.key.as_str()).collect();
+    assert_eq!(keys, ["a b%20ü.csv", "good/bill.csv"]);
+    assert_eq!(listing.unknown, ["b\\u{1}d", "x\\ny.csv"]);
+    assert_eq!(location.folders().await.unwrap(), ["good"]);
+    let bytes = location.read_small(&listing.objects[0].path, 10).await.unwrap();
+    assert_eq!(bytes, b"a");
 }
