@@ -3,6 +3,7 @@
 use ulid::Ulid;
 
 use super::arguments::Format;
+use super::doctor_tables::table_findings;
 use super::listing::Listing;
 use super::output::Output;
 use super::retry::counted;
@@ -16,11 +17,28 @@ use crate::transform::Engine;
 use crate::warehouse::{Location, Warehouse};
 
 /// What one look found.
-struct Finding {
+pub(super) struct Finding {
     what: String,
     /// Ok with what was seen, or why not.
     outcome: std::result::Result<String, Error>,
     warnings: Vec<String>,
+}
+
+impl Finding {
+    /// A finding without warnings.
+    pub(super) fn of(what: &str, outcome: Result<String>) -> Finding {
+        Finding {
+            what: what.to_string(),
+            outcome,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The same with something to be known.
+    pub(super) fn warned(mut self, warning: String) -> Finding {
+        self.warnings.push(warning);
+        self
+    }
 }
 
 /// Tries everything the configuration names; the exit code is the lowest of the findings'.
@@ -29,13 +47,7 @@ struct Finding {
 /// External when the result cannot be printed.
 pub async fn doctor(config: &Config, output: &Output) -> Result<u8> {
     let mut findings = Vec::new();
-    let mut note = |what: &str, outcome: Result<String>| {
-        findings.push(Finding {
-            what: what.to_string(),
-            outcome,
-            warnings: Vec::new(),
-        });
-    };
+    let mut note = |what: &str, outcome: Result<String>| findings.push(Finding::of(what, outcome));
     let file = config
         .file
         .as_ref()
@@ -43,6 +55,7 @@ pub async fn doctor(config: &Config, output: &Output) -> Result<u8> {
     note("configuration", Ok(file));
     let warehouse = warehouse(config).await;
     let is_empty = matches!(warehouse, Ok((_, 0)));
+    let has_tables = matches!(warehouse, Ok((_, 1..)));
     note("warehouse", warehouse.map(|(seen, _)| seen));
     note("ledger", ledger(config).await);
     note("factor set", factor_set(config).await);
@@ -56,6 +69,9 @@ pub async fn doctor(config: &Config, output: &Output) -> Result<u8> {
                 Err(Error::usage("the tenant has no source").hint("add a [[tenant.source]]")),
             );
         }
+    }
+    if has_tables {
+        findings.extend(table_findings(config).await);
     }
     for tenant in config.selected_tenants() {
         for source in &tenant.sources {
@@ -198,11 +214,7 @@ async fn factor_set(config: &Config) -> Result<String> {
 
 /// One line for what a source holds, one for each delivery that cannot be landed.
 async fn source_findings(config: &Config, what: &str, source: &Source) -> Vec<Finding> {
-    let finding = |outcome| Finding {
-        what: what.to_string(),
-        outcome,
-        warnings: Vec::new(),
-    };
+    let finding = |outcome| Finding::of(what, outcome);
     let found = match Origin::open(config, source).await {
         Ok(Origin::Store(location)) => discover(&location, source.kind).await,
         Ok(Origin::Api(connector)) => {

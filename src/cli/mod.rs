@@ -8,6 +8,7 @@ mod config;
 mod db;
 mod diff;
 mod doctor;
+mod doctor_tables;
 mod explain;
 mod factors;
 mod forget;
@@ -68,7 +69,7 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
 }
 
 /// A library that stops at the bytes of a delivered file is named as that file's failure, by the thread that waits for it:
-/// what else it says belongs into the log. The main thread reads no such bytes.
+/// what else it says, and where in which code, belongs into the log. The main thread reads no such bytes.
 fn say_little_of_panics() {
     let said = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| match std::thread::current().name() {
@@ -92,6 +93,7 @@ fn telemetry(arguments: &Arguments) {
     };
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(output::takes_colours())
         .with_writer(|| output::LogLines)
         .try_init();
 }
@@ -149,19 +151,17 @@ async fn dispatch(arguments: &Arguments, output: &Output) -> Result<u8> {
             quarantine::quarantine(&mut workspace, output, verb).await
         }
         Verb::Factors(verb) => factors::factors(&open_to_read(arguments).await?, output, verb).await,
-        Verb::Maintain(options) if !options.forget.is_empty() => {
-            forget::forget(
-                &mut open(arguments).await?,
-                output,
-                &options.forget,
-                options.dry_run,
-            )
-            .await
+        Verb::Maintain(options) => {
+            let mut workspace = match options.writes() {
+                true => open(arguments).await?,
+                false => open_to_read(arguments).await?,
+            };
+            match (options.forget.as_slice(), options.keep.as_slice()) {
+                ([], []) => maintain::maintain(&mut workspace, output, options).await,
+                ([], kept) => forget::keep(&workspace, output, kept).await,
+                (gone, _) => forget::forget(&mut workspace, output, gone, options.dry_run).await,
+            }
         }
-        Verb::Maintain(options) if !options.keep.is_empty() => {
-            forget::keep(&open(arguments).await?, output, &options.keep).await
-        }
-        Verb::Maintain(options) => maintain::maintain(&mut open(arguments).await?, output, options).await,
         Verb::Config(verb) => config::config(&load_config(arguments)?, output, verb),
         Verb::Db(verb) => db::db(&load_config(arguments)?, output, verb).await,
         #[cfg(feature = "cluster")]

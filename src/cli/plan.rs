@@ -18,6 +18,8 @@ pub async fn plan(workspace: &Workspace, output: &Output, request: &Request) -> 
     }
     if plan.steps.is_empty() && request.upkeep_only {
         output.line("Nothing to do: no small files, nothing to delete, short logs.");
+    } else if plan.steps.is_empty() && plan.current == 0 {
+        output.line("Nothing to do: what is chosen has no delivery to land and no landed row to build from.");
     } else if plan.steps.is_empty() {
         output.line(format!(
             "Nothing to do: {} slices and partitions are up to date.",

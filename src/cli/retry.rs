@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::arguments::{BackfillOptions, period};
+use super::arguments::{BackfillOptions, hold_range, period};
 use super::output::Output;
 use super::run::run;
 use crate::error::{Error, Result};
 use crate::ledger::{RunStatus, SliceAction, SliceKey};
 use crate::run::arrivals::plan_landing;
+use crate::run::tenant_report::OneTenant;
 use crate::run::{Request, Workspace};
 
 /// Tenant, source, export and period of a slice, as a request names it.
@@ -30,9 +31,11 @@ pub fn slice_name(key: &SliceKey) -> SliceName {
 pub async fn retry(workspace: &mut Workspace, output: &Output, run_id: &str) -> Result<u8> {
     let recorded = workspace.ledger.run(run_id).await?;
     let slices = workspace.ledger.slices(Some(&recorded.run_id)).await?;
+    let only = OneTenant::of(&workspace.config, &workspace.ledger).await?;
+    let is_seen = |key: &SliceKey| only.as_ref().is_none_or(|tenant| tenant.is(&key.tenant));
     let failed: BTreeSet<SliceName> = slices
         .iter()
-        .filter(|s| s.action == SliceAction::Failed)
+        .filter(|s| s.action == SliceAction::Failed && is_seen(&s.key))
         .map(|s| slice_name(&s.key))
         .collect();
     output.note(format!(
@@ -44,7 +47,14 @@ pub async fn retry(workspace: &mut Workspace, output: &Output, run_id: &str) -> 
     if recorded.status == RunStatus::Interrupted {
         output.note("  it was interrupted: `offgridflow run` lands what it did not come to.");
     }
-    for error in beyond_slices(recorded.summary_json.as_deref()) {
+    let summary = match &only {
+        Some(tenant) => recorded
+            .summary_json
+            .as_deref()
+            .and_then(|whole| tenant.report(whole)),
+        None => recorded.summary_json.clone(),
+    };
+    for error in beyond_slices(summary.as_deref()) {
         output.note(format!(
             "  not tied to a slice, `offgridflow run` looks at it again: {error}"
         ));
@@ -76,15 +86,7 @@ fn beyond_slices(summary_json: Option<&str>) -> Vec<String> {
 pub async fn backfill(workspace: &mut Workspace, output: &Output, options: &BackfillOptions) -> Result<u8> {
     let from = period("--from", Some(&options.from))?;
     let to = period("--to", Some(&options.to))?;
-    if from >= to {
-        return Err(Error::usage(format!(
-            "the range from {} to {} is empty",
-            options.from, options.to
-        ))
-        .hint(
-            "--to is the first period that is no longer landed: one month is --from 2024-01 --to 2024-02",
-        ));
-    }
+    hold_range(from, to)?;
     let mut request = Request {
         pipeline: "daily".into(),
         select: options.select.clone(),

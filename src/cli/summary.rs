@@ -78,9 +78,10 @@ fn rebuilt(output: &Output, report: &RunReport) {
         return;
     }
     if built.is_empty() {
-        output.line(match report.errors.is_empty() {
-            true => format!("Rebuilt    nothing: all {current} partitions are up to date"),
-            false => format!("Rebuilt    nothing; up to date are {current} partitions"),
+        output.line(match (report.errors.is_empty(), current) {
+            (true, 0) => "Rebuilt    nothing: no landed row calls for it".to_string(),
+            (true, _) => format!("Rebuilt    nothing: all {current} partitions are up to date"),
+            (false, _) => format!("Rebuilt    nothing; up to date are {current} partitions"),
         });
     } else {
         let mut table = new_table(["table", "partitions", "current", "rows", "which"].into_iter());

@@ -16,6 +16,24 @@ pub enum Kind {
     Incremental,
 }
 
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 3] = [Kind::View, Kind::Full, Kind::Incremental];
+
+    /// The name in front matter, listings and `--select kind:`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::View => "view",
+            Kind::Full => "full",
+            Kind::Incremental => "incremental",
+        }
+    }
+}
+
+/// Columns by which results are partitioned: those of the raw tables, and the charge month. Which values there are of another
+/// column no input says before it is read, so that nothing would ever be built.
+const PARTITIONS: [&str; 5] = ["tenant", "source", "export", "period", "month"];
+
 /// `name(arguments)` of the front matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditCall {
@@ -97,6 +115,8 @@ impl Model {
             .iter()
             .map(|call| audit_call(call).ok_or_else(|| fail("an audit is `name(arguments)`")));
         let audits = audits.collect::<Result<Vec<_>>>()?;
+        hold_partition(front.kind, &front.partition)
+            .map_err(|error| error.at(format!("model file {path}")))?;
         let mut partition = front.partition;
         if front.kind == Kind::Full && partition.is_empty() {
             partition.push("tenant".to_string());
@@ -121,6 +141,31 @@ impl Model {
     pub fn schema(&self) -> &str {
         self.name.split('.').next().unwrap_or_default()
     }
+}
+
+/// Refuses a partition by which nothing could be built: of unknown or repeated columns, and without the tenant.
+fn hold_partition(kind: Kind, partition: &[String]) -> Result<()> {
+    let what = match kind {
+        Kind::View if !partition.is_empty() => "a view is not kept, so it has no `partition`".to_string(),
+        Kind::Full if partition.iter().any(|column| column != "tenant") => {
+            "a model of kind `full` is rebuilt by tenant and by nothing else".to_string()
+        }
+        Kind::Incremental if !partition.iter().any(|column| column == "tenant") => {
+            "the `partition` of an incremental model has no `tenant`".to_string()
+        }
+        _ => match partition
+            .iter()
+            .find(|column| !PARTITIONS.contains(&column.as_str()))
+        {
+            Some(unknown) => format!("no table is partitioned by `{unknown}`"),
+            None => match (1..partition.len()).find(|at| partition[..*at].contains(&partition[*at])) {
+                Some(at) => format!("`partition` names `{}` twice", partition[at]),
+                None => return Ok(()),
+            },
+        },
+    };
+    let hint = "partition = [\"tenant\", \"month\"] goes with kind = \"incremental\"; its columns are tenant and any of source, export, period and month";
+    Err(Error::usage(what).at("key partition").hint(hint))
 }
 
 fn audit_call(text: &str) -> Option<AuditCall> {
@@ -151,6 +196,35 @@ mod tests {
                 arguments: "a, b".into()
             }]
         );
+    }
+
+    #[test]
+    fn a_partition_by_which_nothing_can_be_built_is_refused() {
+        let parsed = |kind: &str, partition: &str| {
+            let text = format!("/* model\ngrain='r'\nkind='{kind}'\npartition={partition}\n*/ SELECT 1");
+            Model::parse("sql/publish/x.sql", &text).map(|model| model.partition)
+        };
+        assert_eq!(parsed("full", "[]").unwrap(), ["tenant"]);
+        assert_eq!(parsed("full", "['tenant']").unwrap(), ["tenant"]);
+        assert_eq!(
+            parsed("incremental", "['month', 'tenant']").unwrap(),
+            ["month", "tenant"]
+        );
+        for (kind, partition, said) in [
+            ("view", "['tenant']", "a view is not kept"),
+            ("full", "['period']", "kind `full`"),
+            ("incremental", "[]", "has no `tenant`"),
+            ("incremental", "['period']", "has no `tenant`"),
+            ("incremental", "['tenant', 'service_name']", "by `service_name`"),
+            ("incremental", "['tenant', '']", "by ``"),
+            ("incremental", "['tenant', 'month', 'month']", "`month` twice"),
+        ] {
+            let error = parsed(kind, partition).unwrap_err().to_string();
+            assert!(
+                error.contains(said) && error.contains("sql/publish/x.sql"),
+                "{kind} {partition}: {error}"
+            );
+        }
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use datafusion::sql::parser::DFParser;
+use datafusion::sql::parser::{DFParser, Statement as Parsed};
 use datafusion::sql::resolve::resolve_table_references;
+use datafusion::sql::sqlparser::ast::Statement;
 
 use super::embedded::{AUDITS, MODELS};
 use super::front_matter::{Kind, Model};
@@ -143,7 +144,13 @@ fn project_files(folder: &Path) -> Result<Vec<(String, String)>> {
                     .file_name()
                     .map(|n| n.to_string_lossy().into_owned())
                     .unwrap_or_default();
-                files.push((format!("sql/{schema}/{name}"), std::fs::read_to_string(&path)?));
+                let text = std::fs::read_to_string(&path).map_err(|error| {
+                    Error::usage("a model file cannot be read")
+                        .at(path.display().to_string())
+                        .because(error)
+                        .hint("a model is a file of UTF-8 text that this user may read")
+                })?;
+                files.push((format!("sql/{schema}/{name}"), text));
             }
         }
     }
@@ -156,13 +163,20 @@ fn reads(model: &Model, placeholders: &Placeholders) -> Result<Vec<String>> {
             .at(format!("model file {}", model.file))
             .because(error)
     };
-    let sql = placeholders.render(&model.sql)?;
+    let sql = placeholders
+        .render(&model.sql)
+        .map_err(|e| e.at(format!("model file {}", model.file)))?;
     let mut statements = DFParser::parse_sql(&sql).map_err(|e| fail(&e))?;
     let statement = statements
         .pop_front()
         .ok_or_else(|| fail(&"there is no statement"))?;
     if !statements.is_empty() {
         return Err(fail(&"there is more than one statement"));
+    }
+    // What a model does beside reading would be done again with every build.
+    let is_query = matches!(&statement, Parsed::Statement(inner) if matches!(**inner, Statement::Query(_)));
+    if !is_query {
+        return Err(fail(&"it is no SELECT").hint("a model is one SELECT; `WITH` before it is part of it"));
     }
     let (tables, _) = resolve_table_references(&statement, true).map_err(|e| fail(&e))?;
     let mut names: Vec<String> = tables.iter().map(|t| t.to_string().replace('"', "")).collect();
@@ -190,4 +204,44 @@ fn order(models: &BTreeMap<String, Model>) -> Result<Vec<String>> {
         }
     }
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Why the models of a project with this file in `sql/publish` cannot be loaded.
+    fn refused(file: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let publish = folder.path().join("sql/publish");
+        std::fs::create_dir_all(&publish).unwrap();
+        std::fs::write(publish.join("own.sql"), file).unwrap();
+        let error = Graph::load(Some(folder.path()), &Placeholders::default()).unwrap_err();
+        assert_eq!(error.blame(), crate::error::Blame::Usage, "{error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn a_model_that_cannot_be_read_is_named_with_its_file() {
+        let own = |sql: &str| refused(format!("/* model\ngrain = 'r'\nkind = 'full'\n*/\n{sql}").as_bytes());
+        for (error, said) in [
+            (
+                refused(b"/* model\ngrain = '\xff'\nkind = 'full'\n*/ SELECT 1"),
+                "UTF-8",
+            ),
+            (own("SELECT 1 /*{colour}*/"), "colour"),
+            (own("SELECT 1 /*{tag_columns"), "has no end"),
+            (own("INSERT INTO raw.focus SELECT * FROM raw.focus"), "no SELECT"),
+            (own("COPY (SELECT * FROM raw.focus) TO 'out.csv'"), "no SELECT"),
+            (own("DROP TABLE raw.focus"), "no SELECT"),
+            (own("EXPLAIN SELECT 1"), "no SELECT"),
+            (own("SELECT 1; SELECT 2"), "more than one statement"),
+            (own(""), "there is no statement"),
+        ] {
+            assert!(
+                error.contains("sql/publish/own.sql") && error.contains(said),
+                "{error}"
+            );
+        }
+    }
 }

@@ -36,7 +36,8 @@ impl Placeholders {
         while let Some(start) = rest.find("/*{") {
             let (before, tail) = rest.split_at(start);
             let Some(end) = tail.find("}*/") else {
-                return Err(Error::usage("a placeholder has no end").because(&tail[..tail.len().min(40)]));
+                let begin: String = tail.chars().take(40).collect();
+                return Err(Error::usage("a placeholder has no end").because(begin));
             };
             output.push_str(before);
             output.push_str(&self.value(&tail[3..end])?);
@@ -157,5 +158,7 @@ mod tests {
                 .contains("tag_value(tags, 'team') END AS tag_team")
         );
         assert!(placeholders.render("/*{colour}*/").is_err());
+        let endless = format!("SELECT 1 /*{{{}", "é".repeat(40));
+        assert!(placeholders.render(&endless).is_err());
     }
 }

@@ -119,17 +119,19 @@ impl Known {
 /// # Errors
 /// Usage: a name is not known; the nearest known ones are in the hint.
 pub async fn find(workspace: &Workspace, names: &[String]) -> Result<Vec<ExportSlices>> {
-    let known = Known::of(workspace).await?;
-    let found: BTreeSet<ExportSlices> = names.iter().map(|name| known.find(name)).collect::<Result<_>>()?;
-    if let Some(tenant) = &workspace.config.selected_tenant
-        && let Some(other) = found.iter().find(|slice| &slice.tenant != tenant)
-    {
-        return Err(Error::usage(format!(
-            "{}/{}/{} is not of the tenant `{tenant}`",
-            other.tenant, other.source, other.export
-        ))
-        .hint("name exports of that tenant, or leave --tenant out"));
+    let mut known = Known::of(workspace).await?;
+    if let Some(tenant) = &workspace.config.selected_tenant {
+        let of_tenant = |name: &&String| name.split('/').next() == Some(tenant.as_str());
+        if let Some(other) = names.iter().find(|name| !of_tenant(name)) {
+            return Err(
+                Error::usage(format!("`{other}` names no export of the tenant `{tenant}`"))
+                    .hint("name exports of that tenant, or leave --tenant out"),
+            );
+        }
+        // An unknown name is answered with the nearest: with none of another tenant.
+        known.0.retain(|(owner, ..), _| owner == tenant);
     }
+    let found: BTreeSet<ExportSlices> = names.iter().map(|name| known.find(name)).collect::<Result<_>>()?;
     Ok(found.into_iter().collect())
 }
 

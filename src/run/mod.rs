@@ -29,6 +29,7 @@ mod raw_slices;
 pub mod report;
 pub mod staleness;
 pub mod system;
+pub mod tenant_report;
 pub mod unbuilt;
 mod unfinished;
 pub mod untagged;
@@ -152,7 +153,7 @@ async fn build(
     crate::factors::archive::keep(&workspace.warehouse, &workspace.tables.factors).await?;
     building::build_all(workspace, request, &selected, &held, run_id, observer, report).await?;
     untagged::warn(workspace, observer, report).await?;
-    publish::publish_all(workspace, run_id, observer).await?;
+    publish::publish_all(workspace, run_id, observer, report).await?;
     let estimates = |model: &report::ModelReport| model.name == "estimate.activity_emissions";
     let is_estimated_anew = report
         .models

@@ -4,19 +4,28 @@ use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type};
 use futures::StreamExt;
+use futures::future::try_join_all;
 
 use super::observer::Observer;
 use super::query::{rows, texts};
-use super::report::{Coverage, CurrencyCoverage};
+use super::report::{Coverage, CurrencyCoverage, RunReport};
+use super::unbuilt::some_of;
 use super::workspace::Workspace;
 use crate::error::Result;
-use crate::warehouse::{Location, StagedFile, Stager, Table, splice};
+use crate::warehouse::{Location, PublishedFiles, StagedFile, Stager, Table, splice};
 
-/// Writes a plain snapshot of every published table whose newest rows have none.
+/// Writes a plain snapshot of every published table whose newest rows have none, and of every one whose files are not as they
+/// were published; what no publish put beside them goes, because whoever reads the folder counts it.
 ///
 /// # Errors
 /// External when the store refuses; the snapshot before stays the current one.
-pub async fn publish_all(workspace: &Workspace, run_id: &str, observer: &dyn Observer) -> Result<()> {
+pub async fn publish_all(
+    workspace: &Workspace,
+    run_id: &str,
+    observer: &dyn Observer,
+    report: &mut RunReport,
+) -> Result<()> {
+    let warehouse = &workspace.warehouse;
     let published: Vec<_> = workspace
         .tables
         .snapshots
@@ -24,18 +33,55 @@ pub async fn publish_all(workspace: &Workspace, run_id: &str, observer: &dyn Obs
         .filter(|t| t.name.starts_with("publish."))
         .cloned()
         .collect();
-    for mut table in published {
-        let short = table.name.trim_start_matches("publish.").to_string();
+    let looks = published
+        .iter()
+        .map(|table| warehouse.published_files(short(&table.name)));
+    let found = try_join_all(looks).await?;
+    for (mut table, found) in published.into_iter().zip(found) {
+        let name = short(&table.name).to_string();
         // Upkeep makes versions with the same rows: they are not published again.
-        while workspace.warehouse.published_contents(&short).await? != Some(table.identity().to_string()) {
+        let is_newest = found.contents == Some(table.identity().to_string());
+        if is_newest && !found.is_whole() {
+            warehouse.remove_foreign(&name, &found).await?;
+            for warning in told(&warehouse.published_place(&name), &found) {
+                observer.warn(&warning);
+                report.warnings.push(warning);
+            }
+        }
+        let mut is_due = !is_newest || !found.amiss.is_empty();
+        while is_due {
             // A run on another machine may have committed since: what is published last is what is newest.
-            match workspace.warehouse.open(&table.name, None).await? {
+            match warehouse.open(&table.name, None).await? {
                 Some(newest) if newest.identity() != table.identity() => table = newest,
                 _ => publish(workspace, &table, run_id, observer).await?,
             }
+            is_due = warehouse.published_contents(&name).await? != Some(table.identity().to_string());
         }
     }
     Ok(())
+}
+
+/// The name below `publish`.
+fn short(name: &str) -> &str {
+    name.trim_start_matches("publish.")
+}
+
+/// What is to be said of a folder whose files are not those that were published.
+fn told(place: &str, found: &PublishedFiles) -> Vec<String> {
+    let mut told = Vec::new();
+    if !found.foreign.is_empty() {
+        told.push(format!(
+            "{place} held what no run put there, and whoever reads the folder counted it too: {} removed",
+            some_of(&found.foreign)
+        ));
+    }
+    if !found.amiss.is_empty() {
+        told.push(format!(
+            "{place} does not hold what was published, which is published again: {}",
+            some_of(&found.amiss)
+        ));
+    }
+    told
 }
 
 async fn publish(workspace: &Workspace, table: &Table, run_id: &str, observer: &dyn Observer) -> Result<()> {

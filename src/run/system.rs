@@ -7,17 +7,22 @@ use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, T
 use datafusion::arrow::datatypes::{Field, Schema};
 use sha2::{Digest, Sha256};
 
+use super::tenant_report::OneTenant;
 use crate::domain::timestamp::parse_timestamp;
 use crate::error::Result;
 use crate::ledger::{Ledger, QuarantineFilter, QuarantineRow, SliceKey};
 
-/// `system.<name>` → rows.
+/// `system.<name>` → rows. Of a run those who may see one tenant alone are told what concerns it; rows that belong to one
+/// tenant are chosen where the tables are registered.
 ///
 /// # Errors
 /// External when the ledger cannot be read.
-pub async fn system_tables(ledger: &Ledger) -> Result<BTreeMap<String, RecordBatch>> {
+pub async fn system_tables(
+    ledger: &Ledger,
+    only: Option<&OneTenant>,
+) -> Result<BTreeMap<String, RecordBatch>> {
     Ok(BTreeMap::from([
-        ("system.runs".to_string(), runs(ledger).await?),
+        ("system.runs".to_string(), runs(ledger, only).await?),
         ("system.slices".to_string(), slices(ledger).await?),
         ("system.fingerprints".to_string(), fingerprints(ledger).await?),
         ("system.quarantine".to_string(), quarantine(ledger).await?),
@@ -38,8 +43,13 @@ pub fn quarantine_id(row: &QuarantineRow) -> String {
         .collect()
 }
 
-async fn runs(ledger: &Ledger) -> Result<RecordBatch> {
-    let runs = ledger.runs(u32::MAX).await?;
+async fn runs(ledger: &Ledger, only: Option<&OneTenant>) -> Result<RecordBatch> {
+    let mut runs = ledger.runs(u32::MAX).await?;
+    if let Some(tenant) = only {
+        for run in &mut runs {
+            run.summary_json = run.summary_json.as_deref().and_then(|whole| tenant.report(whole));
+        }
+    }
     batch(vec![
         ("run_id", text(runs.iter().map(|r| Some(&r.run_id)))),
         ("verb", text(runs.iter().map(|r| Some(&r.verb)))),
@@ -183,7 +193,7 @@ mod tests {
             })
             .await
             .unwrap();
-        let tables = system_tables(&ledger).await.unwrap();
+        let tables = system_tables(&ledger, None).await.unwrap();
         let runs = &tables["system.runs"];
         assert_eq!(runs.num_rows(), 1);
         assert_eq!(runs.column_by_name("started_at").unwrap().null_count(), 0);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, Source, Tenant};
 use crate::domain::timestamp::parse_timestamp;
-use crate::error::{Blame, Error, Result};
+use crate::error::{Error, Result};
 use crate::factors::{FactorSet, archive};
 use crate::ledger::{Ledger, NewRun, Run, RunStatus};
 use crate::model::render::Placeholders;
@@ -18,6 +18,7 @@ use crate::warehouse::{Location, Warehouse};
 use super::mirror::Mirror;
 use super::report::RunReport;
 use super::system::system_tables;
+use super::tenant_report::OneTenant;
 
 fn open_location(config: &Config, url: &str, profile: Option<&str>) -> Result<Location> {
     Location::open(url, &config.base, &config.profile(profile))
@@ -78,18 +79,7 @@ impl Workspace {
     pub async fn open_to_read(config: Config) -> Result<Workspace> {
         let profile = config.warehouse.profile.as_deref();
         let warehouse = Warehouse::new(open_location(&config, &config.warehouse.url, profile)?);
-        let (url, base) = (&config.database.url, &config.base);
-        let ledger = match Ledger::open_current(url, base).await {
-            Err(error) if error.blame() == Blame::External => {
-                match Ledger::open_read_only(url, base).await {
-                    Ok(Some(ledger)) => ledger,
-                    // There is none yet, and none can be made.
-                    Ok(None) => Ledger::open_current("sqlite::memory:", base).await?,
-                    Err(_) => return Err(error),
-                }
-            }
-            opened => opened?,
-        };
+        let ledger = Ledger::open_to_read(&config.database.url, &config.base).await?;
         let data_folder = config.local_folder();
         let mut workspace = Workspace::with(config, warehouse, ledger, data_folder).await?;
         workspace.read_tables().await?;
@@ -111,6 +101,7 @@ impl Workspace {
             tags: tag_columns(&config),
             ..Placeholders::default()
         };
+        let only = OneTenant::of(&config, &ledger).await?;
         let project = config.file.as_ref().map(|_| config.base.clone());
         let graph = Graph::load(project.as_deref(), &placeholders)?;
         let tables = Tables {
@@ -118,7 +109,7 @@ impl Workspace {
             placeholders,
             settings: settings_tables(&config, factors.version())?,
             factors: Arc::new(factors),
-            system: system_tables(&ledger).await?,
+            system: system_tables(&ledger, only.as_ref()).await?,
             snapshots: Default::default(),
             damaged: Default::default(),
             small_views: Default::default(),
@@ -221,7 +212,7 @@ impl Workspace {
             None => {
                 let micros = parse_timestamp(as_of, None).ok_or_else(|| {
                     Error::usage(format!("--as-of `{as_of}` is neither a run nor an instant")).hint(
-                        "`offgridflow sql \"select run_id, finished_at from system.runs\"` lists the runs",
+                        "`offgridflow sql \"select run_id, finished_at from system.runs\"` lists the runs; an instant is written 2026-01-31, 2026-01-31T06:00:00Z or 2026-01-31T06:00:00+02:00",
                     )
                 })?;
                 let before = |finished: &Option<String>| {

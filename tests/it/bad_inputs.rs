@@ -263,6 +263,51 @@ fn an_unknown_key_is_refused_with_file_line_and_a_suggestion_before_anything_run
 }
 
 #[test]
+fn own_models_that_no_table_can_hold_are_named_and_the_others_are_built() {
+    let project = Project::with_source("focus");
+    project.write("bills/good.csv", csv("1.25"));
+    let model = |name: &str, front: &str, columns: &str| {
+        project.write(
+            &format!("sql/publish/{name}.sql"),
+            format!("/* model\ngrain = \"one row per line\"\n{front}\n*/\nSELECT {columns} FROM raw.focus"),
+        );
+    };
+    let full = "kind = \"full\"";
+    let by_period = "kind = \"incremental\"\npartition = [\"tenant\", \"period\"]";
+    model("own_good", full, "tenant, \"BilledCost\" AS cost");
+    model("own_narrow", full, "tenant");
+    model(
+        "own_typed",
+        full,
+        "tenant, arrow_cast(1, 'Duration(Second)') AS span",
+    );
+    model("own_cased", full, "tenant, 1 AS cost, 2 AS \"Cost\"");
+    model(
+        "own_undated",
+        "kind = \"full\"\nday = \"charge_date\"",
+        "tenant, 1 AS cost",
+    );
+    model("own_apart", by_period, "tenant, 1 AS cost");
+    project
+        .call(&["run", "--select", "raw.*", "--select", "publish.own_*"])
+        .expect(2)
+        .says("no column besides those that it is partitioned by, model publish.own_narrow")
+        .says("no table can have these columns, model publish.own_typed")
+        .says("no table can have these columns, model publish.own_cased")
+        .says("no column `charge_date`, which its front matter names, model publish.own_undated")
+        .says("no column `period`, which its front matter names, model publish.own_apart");
+    assert_eq!(project.value("select count(*) from publish.own_good"), "1");
+
+    // Files of another partition than the table's would leave a table that nobody can read.
+    model("own_good", by_period, "tenant, period, \"BilledCost\" AS cost");
+    project
+        .call(&["run", "--select", "publish.own_good"])
+        .expect(2)
+        .says("the table is partitioned by [tenant], what is built for it by [period, tenant]");
+    assert_eq!(project.value("select count(*) from publish.own_good"), "1");
+}
+
+#[test]
 fn a_second_run_at_the_same_time_names_the_first_and_leaves() {
     let project = Project::with_source("focus");
     project.write("bills/good.csv", csv("1.25"));

@@ -1,6 +1,7 @@
 //! Set-ups that are broken in one way each: `doctor` names the fault, says what to grant or do, and ends with the exit code
 //! of whose move it is.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,6 +14,7 @@ use crate::support::bigquery::{BigQuery, DATASET, PROJECT};
 use crate::support::bigquery_stub::{BigQueryStub, Fault};
 use crate::support::bills::{Line, cur2_csv};
 use crate::support::moto::{Keys, Moto};
+use crate::support::project::listing;
 
 const ROLE_ACTIONS: [&str; 2] = ["s3:ListBucket", "s3:GetObject"];
 
@@ -351,4 +353,75 @@ fn keys_that_contradict_each_other() {
     let no_secret = "[profile.cloud]\nclient_secret = \"env:TEST_SECRET\"\nclient_id = \"app\"\n";
     let project = project(no_secret, "kind = \"azure_cost_query\"").env("TEST_SECRET", "a-secret-of-an-app");
     is_refused(&project, &["tenant_id"]);
+}
+
+#[test]
+fn files_that_are_gone_from_the_warehouse() {
+    let project = Project::sample_after_a_run();
+    let look = |code: i32| -> Vec<Value> {
+        let outcome = project.call(&["doctor", "--output", "json"]);
+        outcome.expect(code);
+        serde_json::from_str(&outcome.stdout).unwrap()
+    };
+    let data_file = |table: &str| {
+        let files = listing(&project.path(&format!("data/{table}"))).into_iter();
+        let mut paths = files.map(|(path, ..)| path);
+        let is_data = |path: &PathBuf| {
+            path.extension().is_some_and(|e| e == "parquet") && !path.to_string_lossy().contains("_delta_log")
+        };
+        paths.find(is_data).unwrap()
+    };
+    let raw = data_file("raw/aws_cur2");
+    std::fs::remove_file(&raw).unwrap();
+    std::fs::write(data_file("rollup/usage_daily"), b"cut").unwrap();
+    let current = |file: &str| project.path(&format!("data/published/{file}"));
+    std::fs::remove_file(current("coverage/current/part-00000.parquet")).unwrap();
+    std::fs::write(current("cost_and_carbon/current/x.parquet"), b"a copy").unwrap();
+
+    let findings = look(4);
+    let says = |what: &str, state: &str, words: &[&str]| {
+        let mut of_it = findings.iter().filter(|finding| finding["what"] == what);
+        let finding = of_it.next().unwrap_or_else(|| panic!("{what}: {findings:?}"));
+        assert_eq!(finding["state"], state, "{finding}");
+        for word in words {
+            let text = format!("{} {}", finding["finding"], finding["hint"]);
+            assert!(text.contains(word), "`{word}` is not in {text}");
+        }
+    };
+    says("tables", "ok", &["all there as their logs say"]);
+    let gone = format!("{} (gone)", raw.file_name().unwrap().to_string_lossy());
+    let land = "`offgridflow run --full-refresh --select raw.aws_cur2` lands its deliveries anew";
+    says("table raw.aws_cur2", "failed", &["1 of ", &gone, land]);
+    let build = "`offgridflow run --full-refresh --select rollup.usage_daily` builds it anew";
+    says(
+        "table rollup.usage_daily",
+        "failed",
+        &["(3 bytes instead of ", build],
+    );
+    says(
+        "published coverage",
+        "failed",
+        &["part-00000.parquet (gone)", "publishes the table again"],
+    );
+    says(
+        "published cost_and_carbon",
+        "warning",
+        &["x.parquet was put there by no run"],
+    );
+
+    // What the hints say mends it.
+    let mend = [
+        "run",
+        "--full-refresh",
+        "--select",
+        "raw.aws_cur2",
+        "--select",
+        "rollup.usage_daily",
+    ];
+    project.call(&mend).expect(0).says("x.parquet removed");
+    let findings = look(0);
+    assert!(
+        findings.iter().all(|finding| finding["state"] == "ok"),
+        "{findings:?}"
+    );
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::Project;
-use crate::support::bench::{Bench, OWN_MODELS};
+use crate::support::bench::{Bench, OWN_MODELS, Ran};
 use crate::support::bills::{Line, cur2_csv, deliver_cur2};
 use crate::support::contents::{Contents, assert_same};
 use crate::support::in_process::InProcess;
@@ -297,6 +297,29 @@ fn runs_are_of_now_and_leave_nothing_of_killed_ones() {
         contents["published/bill: folders"],
         ["3"],
         "`current`, the newest snapshot and the one before"
+    );
+
+    // By hand beside what is published, and in its place, while nothing new is delivered.
+    let current = |file: &str| project.path(&format!("data/published/bill/current/{file}"));
+    let says = |ran: &Ran, phrase: &str| {
+        let of_folder = |warning: &&String| warning.contains("published/bill/current");
+        let told: Vec<&String> = ran.warnings.iter().filter(of_folder).collect();
+        assert_eq!(told.len(), 1, "{:?}", ran.warnings);
+        assert!(told[0].contains(phrase), "{}", told[0]);
+    };
+    std::fs::copy(current("part-00000.parquet"), current("copy.parquet")).unwrap();
+    let ran = bench.run();
+    says(&ran, "copy.parquet removed");
+    assert!(!current("copy.parquet").exists());
+    assert_same(&ran.contents, &contents, "the copy is counted nowhere");
+    std::fs::remove_file(current("part-00000.parquet")).unwrap();
+    let ran = bench.run();
+    says(&ran, "published again: part-00000.parquet (gone)");
+    assert_same(&rows(ran.contents), &rows(contents), "it is published again");
+    let again = bench.run().warnings;
+    assert!(
+        !again.iter().any(|warning| warning.contains("published/bill")),
+        "it is said once: {again:?}"
     );
 }
 
