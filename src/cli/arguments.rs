@@ -285,6 +285,14 @@ pub struct MaintainOptions {
     pub keep_days: u32,
 }
 
+impl MaintainOptions {
+    /// Whether tables or ledger are changed, and not only looked at.
+    pub fn writes(&self) -> bool {
+        let acts = self.compact || self.vacuum || !self.forget.is_empty();
+        !self.keep.is_empty() || (acts && !self.dry_run)
+    }
+}
+
 /// `config`
 #[derive(Debug, Subcommand)]
 pub enum ConfigVerb {
@@ -390,6 +398,11 @@ impl RunOptions {
     pub fn request(&self, config: &Config) -> Result<Request> {
         let pipeline = pipeline(config, &self.pipeline)?;
         let upkeep_only = pipeline.select.is_empty();
+        let (from, to) = (
+            period("--from", self.from.as_deref())?,
+            period("--to", self.to.as_deref())?,
+        );
+        hold_range(from, to)?;
         Ok(Request {
             pipeline: self.pipeline.clone(),
             select: match self.select.is_empty() {
@@ -402,12 +415,26 @@ impl RunOptions {
                 vacuum: maintain.vacuum,
                 keep_days: upkeep::KEEP_DAYS,
             }),
-            from: period("--from", self.from.as_deref())?,
-            to: period("--to", self.to.as_deref())?,
+            from,
+            to,
             full_refresh: self.full_refresh,
             land_again: false,
             only_slices: None,
         })
+    }
+}
+
+/// Refuses a range of periods that holds none.
+///
+/// # Errors
+/// Usage: it ends where it begins, or before.
+pub fn hold_range(from: Option<Period>, to: Option<Period>) -> Result<()> {
+    match (from, to) {
+        (Some(from), Some(to)) if from >= to => Err(Error::usage(format!(
+            "the range from {from} to {to} is empty"
+        ))
+        .hint("--to is the first period that is no longer landed: one month is --from 2024-01 --to 2024-02")),
+        _ => Ok(()),
     }
 }
 

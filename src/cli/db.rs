@@ -12,7 +12,16 @@ use crate::ledger::{Ledger, RunLock};
 /// # Errors
 /// External when the database cannot be opened or changed, or a run is at work.
 pub async fn db(config: &Config, output: &Output, verb: &DbVerb) -> Result<u8> {
-    let ledger = Ledger::open(&config.database.url, &config.base).await?;
+    let (url, base) = (&config.database.url, &config.base);
+    let there = match verb {
+        // Looking needs no write access.
+        DbVerb::Status => Ledger::open_read_only(url, base).await?,
+        _ => None,
+    };
+    let ledger = match there {
+        Some(ledger) => ledger,
+        None => Ledger::open(url, base).await?,
+    };
     let place = ledger
         .path()
         .map_or("in memory".to_string(), |p| p.display().to_string());

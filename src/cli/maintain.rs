@@ -17,7 +17,7 @@ use crate::run::{Request, Upkeep, Workspace};
 /// # Errors
 /// External when the store refuses or a run is at work; what fails with one table leaves the others looked after.
 pub async fn maintain(workspace: &mut Workspace, output: &Output, options: &MaintainOptions) -> Result<u8> {
-    let acts = (options.compact || options.vacuum) && !options.dry_run;
+    let acts = options.writes();
     let request = Request::default();
     let upkeep = Upkeep {
         // Without a choice, what each of them would do is shown.

@@ -1,6 +1,7 @@
 //! Everything that is printed goes through here.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // The one place that prints.
 
+use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableComponent, presets};
@@ -24,9 +25,9 @@ pub struct Output {
 }
 
 impl Output {
-    /// As the flags say; progress bars only on a terminal.
+    /// As the flags say; progress bars only on a terminal that can draw them.
     pub fn new(arguments: &Arguments) -> Self {
-        let progress = !arguments.no_progress && !arguments.quiet && std::io::stderr().is_terminal();
+        let progress = !arguments.no_progress && !arguments.quiet && takes_codes();
         Output {
             format: arguments.output,
             quiet: arguments.quiet,
@@ -168,6 +169,28 @@ impl Output {
     }
 }
 
+/// Whether what reads standard error obeys control codes: a terminal that is not a dumb one.
+fn takes_codes() -> bool {
+    obeys(
+        std::io::stderr().is_terminal(),
+        std::env::var_os("TERM").as_deref(),
+    )
+}
+
+/// Whether the log is written in colours: where control codes are obeyed and nobody has set `NO_COLOR`.
+pub fn takes_colours() -> bool {
+    takes_codes() && !declines(std::env::var_os("NO_COLOR").as_deref())
+}
+
+fn obeys(is_terminal: bool, term: Option<&OsStr>) -> bool {
+    // Windows sets no TERM.
+    is_terminal && term.map_or(cfg!(windows), |term| !term.is_empty() && term != "dumb")
+}
+
+fn declines(no_color: Option<&OsStr>) -> bool {
+    no_color.is_some_and(|value| !value.is_empty())
+}
+
 /// Standard error for log lines: each comes whole, and the URLs of other libraries are masked like those of errors.
 pub struct LogLines;
 
@@ -234,4 +257,24 @@ fn for_each_row(batch: &RecordBatch, null: &str, mut each: impl FnMut(&[String])
         each(&cells);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_codes_go_to_a_terminal_that_takes_them() {
+        let term = |name: &'static str| Some(OsStr::new(name));
+        assert!(obeys(true, term("xterm-256color")));
+        for (is_terminal, name) in [
+            (false, term("xterm-256color")),
+            (true, term("dumb")),
+            (true, term("")),
+            (false, None),
+        ] {
+            assert!(!obeys(is_terminal, name), "{is_terminal} {name:?}");
+        }
+        assert!(declines(term("1")) && !declines(term("")) && !declines(None));
+    }
 }

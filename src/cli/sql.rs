@@ -72,7 +72,11 @@ fn known(workspace: &Workspace, query: &str) -> Result<Vec<String>> {
     let mut tables = Vec::new();
     let read = match described(query) {
         Some(table) => vec![table.to_string()],
-        None => tables_of(query)?,
+        None => {
+            let tables = tables_of(query)?;
+            read_only::hold_reading(query)?;
+            tables
+        }
     };
     for table in read {
         if table.starts_with("information_schema.") {

@@ -158,6 +158,33 @@ fn secrets_of_profiles_are_printed_and_kept_nowhere() {
 }
 
 #[test]
+fn a_variable_of_two_lines_is_refused_by_its_name() {
+    let clouds = [
+        ("s3", "AWS_SESSION_TOKEN"),
+        ("az", "AZURE_STORAGE_ACCOUNT_KEY"),
+        ("gs", "GOOGLE_SERVICE_ACCOUNT_PATH"),
+    ];
+    let of_cloud = |scheme: &str| {
+        format!("[[tenant.source]]\nid = \"{scheme}\"\nkind = \"focus\"\nurl = \"{scheme}://box/x\"\n")
+    };
+    let sources: String = clouds.iter().map(|(scheme, _)| of_cloud(scheme)).collect();
+    let mut project = Project::acme(&sources)
+        .env("AWS_ACCESS_KEY_ID", "AKIA")
+        .env("AWS_SECRET_ACCESS_KEY", "none")
+        .env("AZURE_STORAGE_ACCOUNT_NAME", "acme");
+    for (_, variable) in clouds {
+        project = project.env(variable, &format!("{PLANTED}\n{PLANTED}"));
+    }
+    let planned = prints_none(&project, &["plan"]);
+    planned.expect(2);
+    for (scheme, variable) in clouds {
+        planned
+            .says(&format!("the environment variable {variable} holds a line break"))
+            .says(&format!("acme/{scheme}"));
+    }
+}
+
+#[test]
 fn secrets_in_urls_are_refused_and_not_printed() {
     let secret = format!("{PLANTED}/and+more");
     let of_source = |url: &str| {
@@ -248,14 +275,15 @@ fn secrets_in_urls_are_refused_and_not_printed() {
 
 #[test]
 fn a_bill_cannot_steer_a_terminal() {
-    let project = Project::with_source("focus");
+    // The log is no terminal here either.
+    let project = Project::with_source("focus").env("OFFGRIDFLOW_LOG", "info");
     let steering = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{202e}";
     let good = focus_row("2026-01", "2026-01-10", "a", "", "24", "1.5").replace("us-central1", steering);
     let rejected = focus_row("2026-01", "2026-01-10", "a", "", "24", &format!("1{steering}"));
     project.write("bills/bill.csv", focus_csv(&[good, rejected]));
     let obeyed = |text: &str| text.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}');
     let run = project.land();
-    run.expect(3).says("\\x1b[2J");
+    run.expect(3).says("\\x1b[2J").says(" INFO ");
     assert!(!obeyed(&run.stderr) && !obeyed(&run.stdout), "{run:?}");
     let id = project.value("select id from system.quarantine");
     let configured = std::fs::read_to_string(project.config()).unwrap();
@@ -299,8 +327,14 @@ fn queries_and_settings_out_of_bounds_are_refused() {
     project
         .call(&["sql", &copy])
         .expect(2)
-        .says("a query only reads: it holds COPY");
+        .says("a query only reads: it holds COPY")
+        .says("--output parquet");
     assert!(!file.exists());
+    project
+        .call(&["sql", "create table x as select 1"])
+        .expect(2)
+        .says("a query only reads: it holds CREATE TABLE")
+        .says("sql/publish/NAME.sql");
     project
         .call(&["maintain", "--keep-days", "100000000"])
         .expect(2)

@@ -89,11 +89,13 @@ fn every_run_left_what_it_left_whatever_came_after() {
     }
     let before_all = project.call(&["sql", "--as-of", "2020-01-01", TABLES[0]]);
     before_all.expect(2).says("no run had finished at 2020-01-01");
-    let unknown = project.call(&["sql", "--as-of", "yesterday", TABLES[0]]);
-    unknown
-        .expect(2)
-        .says("neither a run nor an instant")
-        .says("system.runs");
+    for when in ["yesterday", "2026-01-01T00:00:00+99:99"] {
+        project
+            .call(&["sql", "--as-of", when, TABLES[0]])
+            .expect(2)
+            .says(&format!("--as-of `{when}` is neither a run nor an instant"))
+            .says("system.runs");
+    }
 }
 
 #[test]

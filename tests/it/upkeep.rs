@@ -1,7 +1,8 @@
 //! Upkeep: small files merged, old ones deleted, checkpoints written, and nobody who reads or runs notices.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
@@ -15,10 +16,10 @@ use offgridflow::run::Workspace;
 use offgridflow::warehouse::{Commit, DataFile, Replaced, Stager, Table};
 use serde_json::Value;
 
-use crate::support::Project;
 use crate::support::bills::{Line, cur2_csv, deliver_cur2};
 use crate::support::in_process::InProcess;
 use crate::support::project::{listing, source};
+use crate::support::{Outcome, Project};
 
 const RAW: &str = "raw.aws_cur2";
 const ROLLUP: &str = "rollup.usage_daily";
@@ -563,4 +564,64 @@ fn the_log_bounds_keys_and_dates_and_queries_pass_over_files_by_them() {
         2,
         "decimals have no bounds in the log"
     );
+}
+
+/// The command, held to the modes of files even where root starts it.
+#[cfg(target_os = "linux")]
+fn held_to_modes(command: &Command, unwritable: &Path) -> Command {
+    let probe = unwritable.join("probe");
+    let mut held = match std::fs::write(&probe, "") {
+        Ok(()) => {
+            std::fs::remove_file(probe).unwrap();
+            let mut held = Command::new("setpriv");
+            held.arg("--bounding-set=-dac_override")
+                .arg(command.get_program());
+            held
+        }
+        Err(_) => Command::new(command.get_program()),
+    };
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => held.env(name, value),
+            None => held.env_remove(name),
+        };
+    }
+    held.args(command.get_args());
+    held
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_state_of_the_tables_and_of_the_ledger_is_shown_where_nothing_can_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let project = project();
+    let data = project.path("data");
+    let set = |mode: &str| {
+        let changed = Command::new("chmod").args(["-R", mode]).arg(&data).status();
+        assert!(changed.unwrap().success());
+    };
+    set("a-w");
+    assert_eq!(data.metadata().unwrap().permissions().mode() & 0o222, 0);
+    let before = listing(&data);
+    let call = |arguments: &[&str]| Outcome::of(held_to_modes(&project.command(arguments), &data));
+    let outcomes = [
+        ["maintain"].as_slice(),
+        &["maintain", "--compact", "--dry-run"],
+        &["maintain", "--forget", "acme/bills/none", "--dry-run"],
+        &["db", "status"],
+        &["maintain", "--vacuum"],
+    ]
+    .map(call);
+    let after = listing(&data);
+    set("u+w");
+    let [shown, dry, forget, status, vacuum] = outcomes;
+    for listed in [&shown, &dry] {
+        listed.expect(0);
+        assert!(listed.stdout.contains(ROLLUP), "{listed:?}");
+    }
+    forget.expect(2).says("names no export that was landed");
+    status.expect(0);
+    vacuum.expect(4).says("write access");
+    assert_eq!(after, before);
 }
