@@ -353,7 +353,16 @@ fn find_files(
                 .hint("files end in .csv, .csv.gz, .csv.zst, .csv.zip, .jsonl or .parquet")
         })
     });
-    Ok((files.collect::<Result<_>>()?, Vec::new()))
+    let files: Vec<SourceFile> = files.collect::<Result<_>>()?;
+    let warnings = match files.is_empty() {
+        // Its list is there and empty: the provider says that the month has no row.
+        true => vec![format!(
+            "{} lists no file: its period is empty, whatever lies beside it",
+            location.uri(&object.path)
+        )],
+        false => Vec::new(),
+    };
+    Ok((files, warnings))
 }
 
 /// The files of a Data Export whose manifest lists none: what its data folder holds.

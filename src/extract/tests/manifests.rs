@@ -174,6 +174,18 @@ async fn a_manifest_without_a_list_means_its_data_folder() {
         ["exp 2026-01: exp/data/BILLING_PERIOD=2026-01/a.csv.gz exp/data/BILLING_PERIOD=2026-01/b.csv.gz"]
     );
     assert!(found.deliveries[0].warnings[0].contains("lists no files"));
+    // One whose list is empty says that the month is.
+    let bucket = bucket.put(
+        "exp/metadata/BILLING_PERIOD=2026-01/exp-Manifest.json",
+        r#"{"executionId":"e2","dataFiles":[]}"#,
+    );
+    let found = bucket.discover("").await;
+    assert!(found.deliveries[0].files.is_empty());
+    assert!(
+        found.deliveries[0].warnings[0].contains("its period is empty"),
+        "{:?}",
+        shown(&found)
+    );
 }
 
 #[tokio::test]
