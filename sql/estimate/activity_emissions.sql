@@ -222,10 +222,16 @@ SELECT
     END AS uncovered_reason,
     t.method_version,
     t.factor_set_version
-FROM estimate.activity_quantity AS a
-LEFT JOIN graded AS g ON g.activity_key = a.activity_key
-LEFT JOIN estimate.activity_match AS m ON m.activity_key = a.activity_key AND g.co2e_kg IS NULL
-LEFT JOIN (
-    SELECT quality, max(relative_uncertainty) AS relative_uncertainty FROM reference.uncertainty GROUP BY quality
-) AS n ON n.quality = g.grade
-LEFT JOIN settings.tenant AS t ON t.tenant = a.tenant
+FROM settings.tenant AS t
+RIGHT JOIN (
+    (
+        SELECT quality, max(relative_uncertainty) AS relative_uncertainty FROM reference.uncertainty GROUP BY quality
+    ) AS n
+    RIGHT JOIN (
+        estimate.activity_match AS m
+        RIGHT JOIN (
+            graded AS g
+            RIGHT JOIN estimate.activity_quantity AS a ON g.activity_key = a.activity_key
+        ) ON m.activity_key = a.activity_key AND g.co2e_kg IS NULL
+    ) ON n.quality = g.grade
+) ON t.tenant = a.tenant

@@ -18,7 +18,7 @@ WITH RECURSIVE needs AS (
         row_number() OVER (
             PARTITION BY tenant ORDER BY period_start, period_end, site, source, source_file, source_row_number
         ) AS place_in_line
-    FROM estimate.activity_quantity
+    FROM estimate.activity_in_units
     WHERE is_electricity AND energy_kwh > 0
 ),
 instruments AS (

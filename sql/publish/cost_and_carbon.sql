@@ -2,7 +2,7 @@
 grain     = "one row per key of rollup.usage_daily, under FOCUS 1.2 names"
 kind      = "incremental"
 partition = ["tenant", "month"]
-day       = "ChargePeriodStart"
+split_by  = "ChargePeriodStart"
 audits    = ["sum_preserved_as(rollup.usage_daily.billed_cost, BilledCost, BillingCurrency)"]
 */
 -- Cost and carbon side by side for tools that read FOCUS. Carbon columns are extensions (x_); a row without an estimate

@@ -3,7 +3,7 @@ description = "Usage and cost per day and key: the one wide scan, before any fac
 grain = "one row per tenant, source, export, billing period, charge day and every column an estimate or a table needs"
 kind = "incremental"
 partition = ["tenant", "source", "export", "period"]
-day = "charge_date"
+split_by = "charge_date"
 audits = ["landed_preserved(normalize.landed_cost)", "decimal_overflow(billed_cost)"]
 */
 WITH lines AS (

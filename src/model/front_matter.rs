@@ -54,7 +54,7 @@ struct FrontMatter {
     audits: Vec<String>,
     #[serde(default)]
     description: String,
-    day: Option<String>,
+    split_by: Option<String>,
     #[serde(default)]
     few_rows: bool,
     #[serde(default)]
@@ -74,8 +74,10 @@ pub struct Model {
     pub kind: Kind,
     /// Partition columns of a kept result.
     pub partition: Vec<String>,
-    /// The date column of the grain, by whose days a large build is cut into queries of bounded memory.
-    pub day: Option<String>,
+    /// The column by which a build that exceeds the memory limit is cut into parts: a date of the grain (by its day), or a
+    /// whole number. Of a view: what reads it is computed for some of its rows at a time, so each row of what reads it
+    /// comes from one row of the view.
+    pub split_by: Option<String>,
     /// Of a view: it has few rows whatever the bill's size, so it is computed once where it is read.
     pub few_rows: bool,
     /// Of a kept result: a partition that comes out as it was keeps its files, so that what reads it stays as it is.
@@ -127,7 +129,7 @@ impl Model {
             description: front.description,
             kind: front.kind,
             partition,
-            day: front.day,
+            split_by: front.split_by,
             few_rows: front.few_rows,
             keeps_equal: front.keeps_equal,
             audits,

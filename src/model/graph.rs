@@ -121,6 +121,24 @@ impl Graph {
         texts.into_values().collect()
     }
 
+    /// Whether a model reads a view whose rows can be read in parts (`split_by`), through views.
+    pub fn reads_in_parts(&self, name: &str) -> bool {
+        let mut stack = vec![name];
+        let mut seen = BTreeSet::new();
+        while let Some(model) = stack.pop().and_then(|table| self.models.get(table)) {
+            if seen.insert(&model.name) {
+                let views = model.reads.iter().filter_map(|table| self.models.get(table));
+                for view in views.filter(|view| view.kind == Kind::View) {
+                    if view.split_by.is_some() {
+                        return true;
+                    }
+                    stack.push(&view.name);
+                }
+            }
+        }
+        false
+    }
+
     /// The models that read a table directly.
     pub fn readers(&self, table: &str) -> Vec<&str> {
         self.ordered()

@@ -137,7 +137,7 @@ impl Surroundings<'_> {
             ..BuiltModel::default()
         };
         self.note_again(model, &staleness.unnoted).await?;
-        let rows = match model.day {
+        let rows = match model.split_by {
             Some(_) => WIDE_ROWS_PER_BATCH,
             None => ROWS_PER_BATCH,
         };

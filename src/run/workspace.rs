@@ -12,7 +12,7 @@ use crate::ledger::{Ledger, NewRun, Run, RunStatus};
 use crate::model::render::Placeholders;
 use crate::model::{Graph, Kind, select};
 use crate::transform::settings::{METHOD_VERSION, settings_tables, tag_columns};
-use crate::transform::{Engine, Tables};
+use crate::transform::{Engine, Part, Tables};
 use crate::warehouse::{Location, Warehouse};
 
 use super::mirror::Mirror;
@@ -113,6 +113,7 @@ impl Workspace {
             snapshots: Default::default(),
             damaged: Default::default(),
             small_views: Default::default(),
+            part: Part::WHOLE,
         };
         Ok(Workspace {
             config,

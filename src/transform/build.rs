@@ -9,13 +9,14 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, TableReference};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 use futures::StreamExt;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::audits::{AuditResult, run_audits};
 use super::digits::refuse_too_many_digits;
 use super::grouping::is_exhausted;
+use super::part::Part;
 use super::partitions::{Expected, OutputKey, contributes, key_text};
 use super::session::Engine;
 use super::small_views::{self, SharedFilter};
@@ -202,7 +203,10 @@ impl Batch {
         let filter = self.filter();
         let begun = Instant::now();
         let sql = tables.rendered(&model.name)?;
-        let context = self.context(&filter, Memory::Limited).await.map_err(place)?;
+        let context = self
+            .context(tables, &filter, Memory::Limited)
+            .await
+            .map_err(place)?;
         tracing::debug!(model = model.name, took = ?begun.elapsed(), "inputs registered");
         let frame = context.sql(&sql).await.map_err(|e| place(e.into()))?;
         let (schema, written_schema) = (
@@ -250,15 +254,20 @@ impl Batch {
     }
 
     /// A session that knows what the model reads.
-    async fn context(&self, filter: &SharedFilter, memory: Memory) -> Result<SessionContext> {
+    async fn context(
+        &self,
+        tables: &Tables,
+        filter: &SharedFilter,
+        memory: Memory,
+    ) -> Result<SessionContext> {
         let model = &self.model;
-        let context = match (model.schema(), &model.day, memory) {
+        let context = match (model.schema(), &model.split_by, memory) {
             ("estimate", ..) => self.engine.session_in_written_order(),
             (_, Some(_), Memory::Limited) => self.engine.session_within_memory(),
             (_, None, _) | (.., Memory::AndSpill) => self.engine.pipeline_session(),
         };
         small_views::register(&self.engine, &self.tables, &context, &model.reads, filter).await?;
-        self.tables
+        tables
             .register(&context, &model.reads, Some(filter.as_ref()))
             .await?;
         Ok(context)
@@ -327,20 +336,28 @@ struct Query<'a> {
     schema: &'a SchemaRef,
     location: &'a Location,
     run_id: &'a str,
-    /// Told the rows of each batch.
+    /// Receives the number of rows of each batch.
     written: UnboundedSender<u64>,
 }
 
 /// A month has no more days than this to be cut by.
-const MOST_PARTS: u32 = 31;
+const MOST_PARTS_BY_DAY: u32 = 31;
+/// Of a build that takes the rows of a view in parts.
+const MOST_PARTS_BY_ROW: u32 = 256;
 
 impl Query<'_> {
     /// Stages the model's rows: their number, the files, and how it ended.
     ///
-    /// Where the groups exceed the engine's memory and the model names a day, it is computed again in several queries that
-    /// each take some days of the month: groups never span days, so the parts add up to the whole. Groups of one day that
-    /// still exceed it are spilled.
+    /// Where its joins and groups exceed the engine's memory and the model, or a view that it reads, names a column to cut
+    /// by (`split_by`), it is computed again in several queries: groups never span days, and each row comes from one row
+    /// of such a view, so the parts add up to the whole. Groups of one day that still exceed the memory are spilled.
     async fn staged(&self) -> Result<(u64, Vec<StagedFile>, Result<()>)> {
+        let by_row = self.batch.tables.graph.reads_in_parts(&self.model.name);
+        let most_parts = match &self.model.split_by {
+            Some(_) => MOST_PARTS_BY_DAY,
+            None if by_row => MOST_PARTS_BY_ROW,
+            None => 1,
+        };
         let mut parts = 1;
         let mut spilling = None;
         loop {
@@ -354,19 +371,20 @@ impl Query<'_> {
             let outcome = self.write(context, parts, &mut stager).await;
             let rows = stager.rows();
             let staged = stager.finish().await?;
-            match (&self.model.day, outcome) {
-                (Some(_), Err(Stopped::OutOfMemory(_))) if parts < MOST_PARTS => {
+            match outcome {
+                Err(Stopped::OutOfMemory(_)) if parts < most_parts => {
                     Stager::discard(self.location, &staged).await;
-                    parts = (parts * 4).min(MOST_PARTS);
+                    parts = (parts * 4).min(most_parts);
                 }
-                (Some(_), Err(Stopped::OutOfMemory(_))) if spilling.is_none() => {
+                Err(Stopped::OutOfMemory(_)) if self.model.split_by.is_some() && spilling.is_none() => {
                     Stager::discard(self.location, &staged).await;
-                    spilling = Some(self.batch.context(self.filter, Memory::AndSpill).await?);
+                    let tables = &self.batch.tables;
+                    spilling = Some(self.batch.context(tables, self.filter, Memory::AndSpill).await?);
                 }
-                (_, Err(Stopped::OutOfMemory(error) | Stopped::Failed(error))) => {
+                Err(Stopped::OutOfMemory(error) | Stopped::Failed(error)) => {
                     return Ok((rows, staged, Err(error)));
                 }
-                (_, Ok(())) => return Ok((rows, staged, Ok(()))),
+                Ok(()) => return Ok((rows, staged, Ok(()))),
             }
         }
     }
@@ -377,17 +395,26 @@ impl Query<'_> {
         parts: u32,
         stager: &mut Stager,
     ) -> std::result::Result<(), Stopped> {
-        for part in 0..parts {
-            let query = match &self.model.day {
-                Some(day) if parts > 1 => format!(
-                    "SELECT * FROM ({}) AS whole WHERE CAST(extract(DAY FROM \"{day}\") AS BIGINT) % {parts} = {part}",
-                    self.sql
-                ),
-                _ => self.sql.to_string(),
-            };
+        for number in 0..parts {
+            let part = Part { number, of: parts };
             let begun = Instant::now();
-            let mut stream = context.sql(&query).await?.execute_stream().await?;
-            tracing::debug!(model = self.model.name, took = ?begun.elapsed(), "planned");
+            let frame = match &self.model.split_by {
+                Some(column) => {
+                    let (state, whole) = context.sql(self.sql).await?.into_parts();
+                    DataFrame::new(state, part.rows(whole, column)?)
+                }
+                None if parts == 1 => context.sql(self.sql).await?,
+                None => {
+                    let tables = Tables {
+                        part,
+                        ..self.batch.tables.as_ref().clone()
+                    };
+                    let context = self.batch.context(&tables, self.filter, Memory::Limited).await?;
+                    context.sql(self.sql).await?
+                }
+            };
+            let mut stream = frame.execute_stream().await?;
+            tracing::debug!(model = self.model.name, part = number, of = parts, took = ?begun.elapsed(), "planned");
             while let Some(rows) = stream.next().await {
                 let rows = rows?;
                 // Nobody listens any more only when the whole batch is given up.
@@ -432,12 +459,12 @@ fn partition_values(model: &Model, key: &OutputKey) -> PartitionValues {
 /// Refuses a result that no table can hold: without a column that its front matter names, with none besides the partition's, of
 /// types that Delta has not.
 fn hold_columns(model: &Model, schema: &Schema) -> Result<()> {
-    let mut named = model.partition.iter().chain(&model.day);
+    let mut named = model.partition.iter().chain(&model.split_by);
     if let Some(column) = named.find(|column| schema.index_of(column).is_err()) {
         return Err(Error::usage(format!(
             "the model has no column `{column}`, which its front matter names"
         ))
-        .hint("select a column of this name, or take it out of `partition` or `day`"));
+        .hint("select a column of this name, or take it out of `partition` or `split_by`"));
     }
     if schema.fields().len() == model.partition.len() {
         return Err(

@@ -8,6 +8,7 @@ pub mod digits;
 pub mod functions;
 pub mod grouping;
 mod own_bytes;
+mod part;
 pub mod partitions;
 mod raw_types;
 pub mod read_only;
@@ -18,6 +19,7 @@ pub mod tables;
 mod unchanged;
 
 pub use build::{Batch, Built};
+pub use part::Part;
 pub use partitions::{ModelPlan, OutputKey};
 pub use session::Engine;
 pub use tables::Tables;

@@ -138,13 +138,14 @@ impl Engine {
     /// multiply to more than the rollup has, and the engine would put the rollup into a hash table instead of them.
     pub fn session_in_written_order(&self) -> SessionContext {
         let context = self.pipeline_session();
-        context
-            .state_ref()
-            .write()
-            .config_mut()
-            .options_mut()
-            .optimizer
-            .join_reordering = false;
+        {
+            let state = context.state_ref();
+            let mut state = state.write();
+            let options = state.config_mut().options_mut();
+            options.optimizer.join_reordering = false;
+            // Each sort sets this much aside before its first row, and an estimate has dozens of small ones.
+            options.execution.sort_spill_reservation_bytes = 1 << 20;
+        }
         context
     }
 

@@ -15,6 +15,7 @@ use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::SessionContext;
 
 use super::own_bytes::own_bytes;
+use super::part::Part;
 use super::partitions::tenant_of;
 use super::raw_types::{is_beside_another, one_type_per_column};
 use super::small_views::SmallViews;
@@ -49,6 +50,8 @@ pub struct Tables {
     pub damaged: BTreeMap<String, Error>,
     /// What has been computed of small views.
     pub small_views: SmallViews,
+    /// The part of the rows that views with `split_by` give.
+    pub part: Part,
 }
 
 impl Tables {
@@ -202,7 +205,13 @@ impl Tables {
         Box::pin(self.register(context, &model.reads, filter)).await?;
         let sql = self.rendered(&model.name)?;
         let plan = context.state().create_logical_plan(&sql).await;
-        let plan = plan.map_err(|e| Error::from(e).at(format!("model {}", model.name)))?;
+        let mut plan = plan.map_err(|e| Error::from(e).at(format!("model {}", model.name)))?;
+        if let (Kind::View, Some(column)) = (model.kind, &model.split_by) {
+            plan = self
+                .part
+                .rows(plan, column)
+                .map_err(|e| e.at(format!("model {}", model.name)))?;
+        }
         Ok((sql, plan))
     }
 

@@ -3,6 +3,7 @@
 use offgridflow::model::Kind;
 use offgridflow::run::observer::Silent;
 use offgridflow::run::query;
+use offgridflow::transform::Part;
 
 use crate::support::Project;
 use crate::support::in_process::InProcess;
@@ -137,4 +138,91 @@ fn groups_beyond_the_memory_limit_are_left_to_operators_that_spill_and_models_ar
     assert_eq!(sorted(&small, rollup), rows);
     let wide = "select line_item_usage_type, count(*) from raw.aws_cur2 group by 1";
     assert_eq!(sorted(&small, wide), sorted(&large, wide));
+}
+
+/// A company's meters and one contract whose kilowatt-hours are used up before the year's end.
+fn meters(rows: usize, memory: &str) -> Project {
+    let source = crate::support::project::source;
+    let project = Project::new(&format!(
+        "[engine]\nmemory_limit = \"{memory}\"\nthreads = 2\n[[tenant]]\nid = \"acme\"\nname = \"ACME Corp\"\n{}{}",
+        source("meters", "activity", "meters"),
+        source("contracts", "instruments", "contracts"),
+    ));
+    let mut text = String::from("activity,quantity,unit,period_start,period_end,country,site\n");
+    for row in 0..rows {
+        let (activity, unit) = [
+            ("Natural gas", "kWh"),
+            ("Diesel (average biofuel blend)", "litres"),
+            ("electricity", "kWh"),
+            ("Straw", "kg"),
+        ][row % 4];
+        let (month, site) = (row % 12 + 1, row % 70);
+        text += &format!("{activity},{row}.5,{unit},2025-{month:02}-01,2025-{month:02}-28,GB,site {site}\n");
+    }
+    project.write("meters/meters.csv", text);
+    let kwh = rows * rows / 40;
+    project.write(
+        "contracts/contracts.csv",
+        format!(
+            "kind,market,energy_kwh,factor_kgco2e_per_kwh,vintage,valid_from,valid_to,site,evidence\n\
+             contract,GB,{kwh},0,2025,2025-01-01,2026-01-01,,contract 1\n"
+        ),
+    );
+    project
+}
+
+const FIGURES: &str = "estimate.activity_emissions";
+
+#[test]
+fn activity_rows_in_parts_add_up_to_the_whole() {
+    let project = meters(240, "512MiB");
+    let mut opened = InProcess::open(&project);
+    let report = opened.run(&["+estimate.activity_emissions"], &Silent);
+    assert_eq!(report.exit_code(), 0, "{:?}", report.errors);
+    let sql = opened.workspace.tables.rendered(FIGURES).unwrap();
+    let whole = sorted(&opened, &sql, true);
+    assert_eq!(
+        opened.rows(&format!("select * from {FIGURES}")).len(),
+        whole.len()
+    );
+    let is_covered = |row: &&Vec<String>| row.iter().any(|cell| cell.starts_with("instrument:"));
+    let covered = whole.iter().filter(is_covered).count();
+    assert!((1..60).contains(&covered), "{covered} of 60 are covered");
+    let mut parts = Vec::new();
+    for number in 0..4 {
+        opened.workspace.tables.part = Part { number, of: 4 };
+        let part = sorted(&opened, &sql, true);
+        assert!(
+            (1..whole.len()).contains(&part.len()),
+            "part {number} has {} rows",
+            part.len()
+        );
+        parts.extend(part);
+    }
+    parts.sort();
+    assert_eq!(parts, whole);
+}
+
+/// Long: how many parts it takes depends on which of its operators asks for memory first.
+#[test]
+fn activity_rows_beyond_the_memory_limit_are_computed_in_parts() {
+    if std::env::var("OFFGRIDFLOW_TEST_LONG").is_err() {
+        return;
+    }
+    let figures =
+        format!("select method, scope, count(*), sum(co2e_kg), sum(energy_kwh) from {FIGURES} group by 1, 2");
+    let (small, large) = (meters(24_000, "128MiB"), meters(24_000, "1GiB"));
+    let small = small.env("OFFGRIDFLOW_LOG", "offgridflow=debug");
+    let select = ["run", "--select", "+estimate.activity_emissions"];
+    small
+        .call(&select)
+        .expect(0)
+        .says("estimate.activity_emissions\" part=1 of=");
+    large.call(&select).expect(0);
+    let sorted = |project: &Project| {
+        let mut rows = project.rows(&figures);
+        rows.sort();
+        rows
+    };
+    assert_eq!(sorted(&small), sorted(&large));
 }
