@@ -153,6 +153,7 @@ pub fn looks_secret(key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::redaction::redact;
     use super::*;
 
     #[test]
@@ -182,6 +183,8 @@ mod tests {
             );
         }
         assert!(profile("access_key_id", "AKIA1234\n").expose().is_ok());
+        let repeated = "the store does not know the key AKIA1234";
+        assert_eq!(redact(repeated), "the store does not know the key ***");
         let login = profile("endpoint", "http://me:hunter2@127.0.0.1:9000")
             .expose()
             .unwrap_err();

@@ -149,8 +149,8 @@ impl RowGroupRows {
     }
 }
 
-/// Texts are gathered as codes.
-fn is_text(field: &Field) -> bool {
+/// Whether the values of a column are texts, which are gathered as codes.
+pub(super) fn is_text(field: &Field) -> bool {
     matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{cast, max, min, take_record_batch};
-use datafusion::arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use object_store::ObjectStoreExt;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::encoding::{EncodedFiles, Kind};
 use super::identity::Identity;
+use super::row_group_rows::is_text;
 use super::staged_sink::{StagedNames, StagedSinks};
 use super::statistics::Bounds;
 use super::store::Location;
@@ -332,8 +333,8 @@ impl Stager {
 
     /// How the next file's columns are packed, beside those of the open ones.
     fn compression(&self) -> Compression {
-        let is_text = |field: &&Arc<Field>| matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View);
-        let texts = self.file_schema.fields().iter().filter(is_text).count();
+        let fields = self.file_schema.fields().iter();
+        let texts = fields.filter(|field| is_text(field)).count();
         let columns = self.file_schema.fields().len() - texts;
         match (self.open.len() + 1) * columns > MOST_ZSTD_COLUMNS {
             true => Compression::SNAPPY,
@@ -393,4 +394,50 @@ pub fn file_properties() -> WriterPropertiesBuilder {
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::StringArray;
+    use datafusion::arrow::datatypes::Field;
+    use datafusion::parquet::file::metadata::ParquetMetaDataReader;
+
+    use super::*;
+    use crate::config::Profile;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn files_that_are_open_hold_no_more_rows_together_than_their_bound() {
+        let profile = Profile {
+            name: "default".into(),
+            values: Default::default(),
+        };
+        let location = Location::open("memory:///lake", std::path::Path::new("/"), &profile).unwrap();
+        let fields = ["tenant", "text"].map(|name| Field::new(name, DataType::Utf8, true));
+        let schema = Arc::new(Schema::new(fields.to_vec()));
+        let mut stager =
+            Stager::new(location.clone(), "run", schema.clone(), &["tenant".to_string()]).unwrap();
+        // 50 files of 5 MiB each: none is large by itself, all are twice the bound.
+        let text = "x".repeat(1 << 20);
+        for _ in 0..5 {
+            for tenant in 0..50 {
+                let columns = [format!("t{tenant}"), text.clone()]
+                    .map(|value| Arc::new(StringArray::from(vec![value])) as ArrayRef);
+                let rows = RecordBatch::try_new(schema.clone(), columns.to_vec()).unwrap();
+                stager.write(&rows).await.unwrap();
+            }
+        }
+        let files = stager.finish().await.unwrap();
+        assert_eq!(files.len(), 50);
+        let mut row_groups = 0;
+        for file in &files {
+            assert_eq!(file.rows, 5);
+            let path = Path::from(format!("{}/{}", location.prefix, file.path));
+            let bytes = location.store.get(&path).await.unwrap().bytes().await.unwrap();
+            row_groups += ParquetMetaDataReader::new()
+                .parse_and_finish(&bytes)
+                .unwrap()
+                .num_row_groups();
+        }
+        assert!(row_groups > 50, "no file had to write its rows before its end");
+    }
 }

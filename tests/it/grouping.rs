@@ -140,6 +140,33 @@ fn groups_beyond_the_memory_limit_are_left_to_operators_that_spill_and_models_ar
     assert_eq!(sorted(&small, wide), sorted(&large, wide));
 }
 
+#[test]
+fn seventy_small_files_are_opened_one_after_the_other_and_group_alike() {
+    let project = Project::with_source("focus");
+    for file in 0..70 {
+        project.write(
+            &format!("bills/{file}.csv"),
+            format!(
+                "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,\
+                 ChargePeriodStart,ChargePeriodEnd,EffectiveCost,ProviderName,ServiceName\n\
+                 {file}.25,{file},USD,2026-09-01,2026-10-01,Usage,2026-09-03,2026-09-04,1,AWS,Amazon EC2\n\
+                 0.5,{file},USD,2026-09-01,2026-10-01,Usage,2026-09-04,2026-09-05,1,AWS,Amazon S3\n"
+            ),
+        );
+    }
+    project.land().expect(0);
+    let opened = InProcess::open(&project);
+    let sql = "select service_name, cast(charge_period_start as date), sum(billed_cost), count(*) from normalize.usage \
+               group by 1, 2";
+    assert!(plan_of(&opened, sql).contains("GroupByCodesExec"));
+    let rows = sorted(&opened, sql, true);
+    assert_eq!(
+        rows.iter().map(|row| row[3].as_str()).collect::<Vec<_>>(),
+        ["70", "70"]
+    );
+    assert_eq!(rows, sorted(&opened, sql, false));
+}
+
 /// A company's meters and one contract whose kilowatt-hours are used up before the year's end.
 fn meters(rows: usize, memory: &str) -> Project {
     let source = crate::support::project::source;

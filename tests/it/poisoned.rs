@@ -124,6 +124,21 @@ fn a_sum_that_overflows_stops_its_own_partition() {
 }
 
 #[test]
+fn a_test_of_models_sees_the_chosen_tenants_rows_alone() {
+    let project = two_tenants(&[ROW, Row { cost: "2", ..ROW }]);
+    project.write(
+        "sql/publish/one_line.sql",
+        "/* model\ngrain = \"one row per tenant\"\nkind = \"view\"\naudits = [\"unique(tenant)\"]\n*/\n\
+         SELECT tenant, billed_cost FROM normalize.usage\n",
+    );
+    project.land().expect(0);
+    let test = |tenant: &[&str]| project.call(&[tenant, &["models", "test", "publish.one_line"]].concat());
+    test(&[]).expect(3);
+    test(&["--tenant", "bad"]).expect(3);
+    test(&["--tenant", "good"]).expect(0).says("1 passed, 0 failed");
+}
+
+#[test]
 fn rows_that_would_count_twice_stop_their_own_tenant() {
     let project = two_tenants(&[ROW]);
     project.run().expect(0);
