@@ -66,8 +66,8 @@ impl Output {
     }
 
     /// An error line and its hint.
-    pub fn error(&self, what: &str, hint: Option<&str>) {
-        let _ = writeln!(std::io::stderr(), "error: {}", visible(what));
+    pub fn error(&self, what: impl std::fmt::Display, hint: Option<&str>) {
+        let _ = writeln!(std::io::stderr(), "error: {}", visible(&what.to_string()));
         if let Some(hint) = hint {
             let _ = writeln!(std::io::stderr(), "  hint: {}", visible(hint));
         }

@@ -46,8 +46,8 @@ pub async fn plan(workspace: &Workspace, output: &Output, request: &Request) -> 
     for warning in &plan.warnings {
         output.note(format!("warning: {warning}"));
     }
-    for (failure, hint) in plan.failures.iter().zip(&plan.hints) {
-        output.error(failure, hint.as_deref());
+    for failure in &plan.failures {
+        output.error(failure, failure.hint.as_deref());
     }
     Ok(plan.exit_code)
 }

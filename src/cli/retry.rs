@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::arguments::{BackfillOptions, hold_range, period};
 use super::output::Output;
 use super::run::run;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Failure, PlaceKey, Result};
 use crate::ledger::{RunStatus, SliceAction, SliceKey};
 use crate::run::arrivals::plan_landing;
 use crate::run::tenant_report::OneTenant;
@@ -54,9 +54,9 @@ pub async fn retry(workspace: &mut Workspace, output: &Output, run_id: &str) -> 
             .and_then(|whole| tenant.report(whole)),
         None => recorded.summary_json.clone(),
     };
-    for error in beyond_slices(summary.as_deref()) {
+    for failure in beyond_slices(summary.as_deref()) {
         output.note(format!(
-            "  not tied to a slice, `offgridflow run` looks at it again: {error}"
+            "  not tied to a slice, `offgridflow run` looks at it again: {failure}"
         ));
     }
     let request = Request {
@@ -67,16 +67,21 @@ pub async fn retry(workspace: &mut Workspace, output: &Output, run_id: &str) -> 
     run(workspace, output, "retry", &request).await
 }
 
-/// Errors of a run that no slice and no model stands for: a delivery that could not even be listed.
-fn beyond_slices(summary_json: Option<&str>) -> Vec<String> {
+/// Failures of a run that no slice and no model stands for: a delivery that could not even be listed.
+fn beyond_slices(summary_json: Option<&str>) -> Vec<Failure> {
     let summary: serde_json::Value = summary_json
         .and_then(|s| serde_json::from_str(s).ok())
         .unwrap_or_default();
-    let errors = summary["errors"].as_array().cloned().unwrap_or_default();
-    let texts = errors.iter().filter_map(|e| e.as_str().map(str::to_string));
-    texts
-        .filter(|e| !e.contains(", slice ") && !e.starts_with("audit ") && !e.contains(", model "))
-        .collect()
+    let failures = serde_json::from_value(summary["failures"].clone());
+    let failures: Vec<Failure> = failures.unwrap_or_default();
+    let is_beyond = |failure: &Failure| {
+        failure.kind != ErrorKind::FailedAudit
+            && !failure
+                .places
+                .iter()
+                .any(|place| matches!(place.key, PlaceKey::Slice | PlaceKey::Model))
+    };
+    failures.into_iter().filter(is_beyond).collect()
 }
 
 /// Lands what lies in a range of periods again; partitions that this touches rebuild.
@@ -143,9 +148,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_without_a_slice_are_named() {
-        let summary = r#"{"errors": ["a row is bad, slice a/b/c/2025-01", "a manifest names `x`, which is not there, file:///m"]}"#;
-        assert_eq!(beyond_slices(Some(summary)).len(), 1);
+    fn failures_without_a_slice_are_named() {
+        let failures = [
+            Error::data("a row is bad").at_key(PlaceKey::Slice, "a/b/c/2025-01"),
+            Error::data("a file cannot be read")
+                .at("file:///m")
+                .because("of, slice a/b/c"),
+        ];
+        let failures: Vec<Failure> = failures.iter().map(Failure::from).collect();
+        let summary = serde_json::json!({ "failures": failures }).to_string();
+        let beyond = beyond_slices(Some(&summary));
+        assert_eq!(beyond, failures[1..]);
         assert!(beyond_slices(None).is_empty());
         assert_eq!(counted(1, "row", "rows"), "1 row");
     }

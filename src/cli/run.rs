@@ -18,8 +18,8 @@ pub async fn run(workspace: &mut Workspace, output: &Output, verb: &str, request
         Format::Json => output.json(&report.to_json()),
         _ => summary::print(workspace, output, &report, request.upkeep_only).await?,
     }
-    for (error, hint) in report.errors.iter().zip(&report.hints) {
-        output.error(error, hint.as_deref());
+    for failure in &report.failures {
+        output.error(failure, failure.hint.as_deref());
     }
     Ok(report.exit_code())
 }

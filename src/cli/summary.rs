@@ -71,14 +71,14 @@ fn rebuilt(output: &Output, report: &RunReport) {
     let current: u64 = report.models.iter().map(|m| m.partitions_current).sum();
     // Where only landing was asked for there is nothing to say.
     if report.models.is_empty() {
-        if !report.errors.is_empty() {
+        if !report.failures.is_empty() {
             output.line("Rebuilt    nothing");
             output.line("");
         }
         return;
     }
     if built.is_empty() {
-        output.line(match (report.errors.is_empty(), current) {
+        output.line(match (report.failures.is_empty(), current) {
             (true, 0) => "Rebuilt    nothing: no landed row calls for it".to_string(),
             (true, _) => format!("Rebuilt    nothing: all {current} partitions are up to date"),
             (false, _) => format!("Rebuilt    nothing; up to date are {current} partitions"),

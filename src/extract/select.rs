@@ -13,7 +13,7 @@ use super::{Discovery, SourceFile};
 use crate::config::Kind;
 use crate::domain::days::DaySpan;
 use crate::domain::period::Period;
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 use crate::warehouse::store::{Location, Object};
 
 /// Manifests list file names: a larger one is broken or hostile.
@@ -349,7 +349,7 @@ fn find_files(
         SourceFile::of(location, file).ok_or_else(|| {
             Error::data("a manifest names a file of a format that is not read")
                 .at(location.uri(&file.path))
-                .at(format!("manifest {}", location.uri(&object.path)))
+                .at_key(PlaceKey::Manifest, location.uri(&object.path))
                 .hint("files end in .csv, .csv.gz, .csv.zst, .csv.zip, .jsonl or .parquet")
         })
     });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 
 /// Columns that stay text although their cells may look like numbers.
 const TEXT_COLUMNS: &[&str] = &[
@@ -82,8 +82,8 @@ impl CsvTable {
             for ((cell, column), data_type) in row.iter().zip(&other.header).zip(&types) {
                 hold_number(cell, data_type).map_err(|error| {
                     error
-                        .at(format!("column {column}"))
-                        .at(format!("row {}", index + 1))
+                        .at_key(PlaceKey::Column, &column)
+                        .at_key(PlaceKey::Row, index + 1)
                         .at(file.to_string())
                 })?;
             }

@@ -17,7 +17,7 @@ use super::quarantine::{Quarantine, Rejection, row_text};
 use crate::config::Limits;
 use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 use crate::extract::decode::{ReadAhead, open_text, read_error};
 use crate::extract::{Compression, SourceFile};
 
@@ -142,7 +142,7 @@ impl CsvFile<'_> {
                 name.map(str::to_string).ok_or_else(|| {
                     Error::data("a column name is not UTF-8 text")
                         .at(self.source.uri.clone())
-                        .at(format!("column {}", index + 1))
+                        .at_key(PlaceKey::Column, index + 1)
                 })
             })
             .collect()

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::foreign_bytes::hold_columns;
 use super::parquet_footer::{Shape, shape};
 use crate::config::Limits;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes of a Parquet file's footer that are read.
 const FOOTER_BYTES: u64 = 64 << 20;
@@ -64,6 +64,7 @@ pub(super) fn hold_parquet_footer(limits: &Limits, path: &Path) -> Result<()> {
             "the file's columns are nested {depth} levels deep, more than the {} that one may be",
             limits.nesting
         ))
+        .of_kind(ErrorKind::ExceededLimit)
         .hint("export the columns flat, or nested less; `[landing] max_nesting` sets the limit"));
     }
     hold_columns(
@@ -76,7 +77,7 @@ pub(super) fn hold_parquet_footer(limits: &Limits, path: &Path) -> Result<()> {
             "the file's footer tells of {chunks} column chunks, which take {taken} bytes, more than the {} that they may",
             limits.pages
         ))
-        .hint("export the file with fewer and larger row groups; `[landing] max_pages` sets the limit"));
+        .of_kind(ErrorKind::ExceededLimit).hint("export the file with fewer and larger row groups; `[landing] max_pages` sets the limit"));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use crate::config::Limits;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, PlaceKey, Result};
 
 /// A reader that did not come to its end by itself: a library met bytes that it did not think of.
 pub(super) fn stopped(panic: &(dyn Any + Send)) -> Error {
@@ -26,6 +26,7 @@ pub(super) fn hold_columns(limits: &Limits, columns: usize) -> Result<()> {
         "the file has {columns} columns, more than the {} that one may have",
         limits.columns
     ))
+    .of_kind(ErrorKind::ExceededLimit)
     .hint("look at its header: is it a bill? `[landing] max_columns` sets the limit"))
 }
 
@@ -40,7 +41,7 @@ pub(super) fn hold_names(mut bytes: impl Iterator<Item = usize>) -> Result<()> {
     Err(Error::data(format!(
         "a column's name has {long} bytes, more than the {NAME_BYTES} that one may have"
     ))
-    .at(format!("column {}", index + 1))
+    .at_key(PlaceKey::Column, index + 1)
     .hint("look at the file's header: is it a bill?"))
 }
 
@@ -53,7 +54,7 @@ pub(super) fn hold_table_columns(limits: &Limits, columns: usize) -> Result<()> 
         "with this file its raw table would have {columns} columns, more than the {} that one may have",
         limits.table_columns
     ))
-    .hint("a source that brings new columns with each file fills the table for all: `[landing] max_table_columns` sets the limit"))
+    .of_kind(ErrorKind::ExceededLimit).hint("a source that brings new columns with each file fills the table for all: `[landing] max_table_columns` sets the limit"))
 }
 
 /// Refuses a file whose rows belong to more periods than one may bring: each has a file of its own that is open.
@@ -65,5 +66,5 @@ pub(super) fn hold_periods(limits: &Limits, periods: usize) -> Result<()> {
         "the file's rows belong to {periods} or more billing periods, more than the {} that one file may bring",
         limits.periods
     ))
-    .hint("deliver it in parts, by period; `[landing] max_periods` sets the limit"))
+    .of_kind(ErrorKind::ExceededLimit).hint("deliver it in parts, by period; `[landing] max_periods` sets the limit"))
 }

@@ -23,7 +23,7 @@ use super::slice_key::SliceKey;
 use crate::domain::days::DaySpan;
 use crate::domain::period::Period;
 use crate::domain::timestamp::{DateOrder, parse_timestamp};
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 use crate::extract::{Delivery, Format, PresentDays, SourceFile, Standing, is_of_other_format, place_of_run};
 use crate::transform::functions::is_null_text;
 use crate::warehouse::{DataFile, Stager, Table, Warehouse};
@@ -428,8 +428,9 @@ fn numbered(next: &mut i64, rows: usize) -> Vec<i64> {
 
 fn cell_column(batch: &RecordBatch, name: &str) -> Result<ArrayRef> {
     let column = batch.column_by_name(name).cloned();
-    column
-        .ok_or_else(|| Error::internal("a raw table lacks a column of landing").at(format!("column {name}")))
+    column.ok_or_else(|| {
+        Error::internal("a raw table lacks a column of landing").at_key(PlaceKey::Column, &name)
+    })
 }
 
 /// The rows in the columns of a table that may have got more of them.

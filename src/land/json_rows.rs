@@ -21,7 +21,7 @@ use crate::config::Limits;
 use crate::domain::decimal::{DecimalError, MONEY_SCALE, double_money, money, parse_written};
 use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, PlaceKey, Result};
 use crate::extract::SourceFile;
 use crate::extract::decode::{open_text, read_error};
 
@@ -61,7 +61,7 @@ impl JsonFile<'_> {
                 return Err(Error::data(format!("a line has more than the {most} bytes that one may have"))
                     .at(self.source.uri.clone())
                     .at(format!("after row {row}"))
-                    .hint("JSON files hold one object a line, not one list; `[landing] max_row` sets the limit"));
+                    .of_kind(ErrorKind::ExceededLimit).hint("JSON files hold one object a line, not one list; `[landing] max_row` sets the limit"));
             }
             if !line.trim_ascii().is_empty() {
                 *row += 1;
@@ -93,7 +93,7 @@ impl JsonFile<'_> {
                 if !known.contains_key(name.as_ref()) {
                     hold_columns(&self.limits, headers.len() + 1)
                         .and_then(|()| hold_names(std::iter::once(name.len())))
-                        .map_err(|e| e.at(self.source.uri.clone()).at(format!("row {row}")))?;
+                        .map_err(|e| e.at(self.source.uri.clone()).at_key(PlaceKey::Row, &row))?;
                     known.insert(name.to_string(), ());
                     headers.push(name.to_string());
                 }
@@ -102,7 +102,7 @@ impl JsonFile<'_> {
         match first_fault.filter(|_| objects == 0) {
             Some((row, fault)) => Err(Error::data("no line of the file is a JSON object")
                 .at(self.source.uri.clone())
-                .at(format!("line {row}"))
+                .at_key(PlaceKey::Line, &row)
                 .because(fault)
                 .hint("JSON files hold one object a line, not one list or an object over several lines; deliver the file again")),
             None => Ok(headers),

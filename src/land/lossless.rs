@@ -10,14 +10,14 @@ use datafusion::arrow::datatypes::{
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::nested_cells::{as_json, is_nested};
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 
 /// The column in the table's type, refused when a value would change.
 ///
 /// # Errors
 /// Data: a value that the type cannot hold.
 pub(super) fn lossless(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
-    converted(column, field.data_type()).map_err(|e| e.at(format!("column {}", field.name())))
+    converted(column, field.data_type()).map_err(|e| e.at_key(PlaceKey::Column, field.name()))
 }
 
 fn converted(column: &ArrayRef, kept: &DataType) -> Result<ArrayRef> {

@@ -19,7 +19,7 @@ use super::staging::stage_files;
 use super::unreadable_tags::UnreadableTags;
 use crate::config::{Limits, Source};
 use crate::domain::period::Period;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, PlaceKey, Result};
 use crate::extract::{DeliveredManifest, Delivery, Format, Origin, SourceFile};
 use crate::warehouse::store::Fetched;
 use crate::warehouse::{Commit, Replaced, StagedFile, Stager, Table, Warehouse};
@@ -208,11 +208,12 @@ pub async fn land_slice(
         let mut error = Error::data(format!(
             "{count} {} the contract",
             if count == 1 { "row breaks" } else { "rows break" }
-        ));
+        ))
+        .of_kind(ErrorKind::RejectedRows);
         if let Some(first) = first {
             error = error.at(format!("first in {} row {}", first.source_uri, first.row_number));
             if !first.column.is_empty() {
-                error = error.at(format!("column {}", first.column));
+                error = error.at_key(PlaceKey::Column, &first.column);
             }
             error = error.because(&first.reason);
         }

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The lock's file in the warehouse's local folder.
 const FILE_NAME: &str = "run.lock";
@@ -70,7 +70,7 @@ impl Drop for RunLock {
 
 fn held(path: &Path, holder: &str) -> Error {
     let named: Vec<&str> = holder.lines().collect();
-    let error = Error::external("another run holds the warehouse");
+    let error = Error::external("another run holds the warehouse").of_kind(ErrorKind::WarehouseInUse);
     let error = if named.is_empty() {
         error
     } else {

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::Statement;
 use super::embedded::{AUDITS, MODELS};
 use super::front_matter::{Kind, Model};
 use super::render::Placeholders;
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 
 /// All models, parsed and ordered.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl Graph {
             for call in &model.audits {
                 if !audits.contains_key(&call.name) {
                     return Err(Error::usage(format!("the audit `{}` does not exist", call.name))
-                        .at(format!("model file {}", model.file))
+                        .at_key(PlaceKey::ModelFile, &model.file)
                         .hint("audits are the files in sql/audits"));
                 }
             }
@@ -178,12 +178,12 @@ fn project_files(folder: &Path) -> Result<Vec<(String, String)>> {
 fn reads(model: &Model, placeholders: &Placeholders) -> Result<Vec<String>> {
     let fail = |error: &dyn std::fmt::Display| {
         Error::usage("the model's SQL cannot be read")
-            .at(format!("model file {}", model.file))
+            .at_key(PlaceKey::ModelFile, &model.file)
             .because(error)
     };
     let sql = placeholders
         .render(&model.sql)
-        .map_err(|e| e.at(format!("model file {}", model.file)))?;
+        .map_err(|e| e.at_key(PlaceKey::ModelFile, &model.file))?;
     let mut statements = DFParser::parse_sql(&sql).map_err(|e| fail(&e))?;
     let statement = statements
         .pop_front()

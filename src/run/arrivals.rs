@@ -7,7 +7,7 @@ use super::gone_parts;
 use super::looks::{known, source_key};
 use super::workspace::Workspace;
 use crate::config::{Source, Tenant};
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 use crate::extract::{Delivery, Discovery, Format, Origin};
 use crate::land::SliceKey;
 use crate::ledger::SourceListing;
@@ -132,7 +132,7 @@ pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Ve
                     }
                 }
             }
-            Err(error) => plan.failures.push(error.at(format!("source {}", plan.id))),
+            Err(error) => plan.failures.push(error.at_key(PlaceKey::Source, &plan.id)),
         }
         plans.push(plan);
     }

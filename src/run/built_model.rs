@@ -13,7 +13,7 @@ use super::report::{AuditReport, ModelReport, RunReport};
 use super::staleness::Staleness;
 use super::unbuilt::{Unbuilt, some_of};
 use super::workspace::Workspace;
-use crate::error::{Blame, Error, Result, Retry};
+use crate::error::{Blame, Error, PlaceKey, Result, Retry};
 use crate::ledger::Fingerprint;
 use crate::model::Model;
 use crate::transform::audits::AuditResult;
@@ -272,7 +272,7 @@ impl Surroundings<'_> {
             let names: Vec<String> = keys.iter().map(|key| key_text(&model.partition, key)).collect();
             let error = match names.is_empty() {
                 true => error,
-                false => error.at(some_of(&names)),
+                false => error.at_key(PlaceKey::Partition, some_of(&names)),
             };
             let is_of_rows = error.blame() == Blame::Data && error.hint_text().is_none();
             let largest = match keys.first() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::arrivals::{PlannedSlice, ledger_key};
 use super::query::{rows, texts};
 use super::workspace::Workspace;
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 use crate::extract::{Format, Origin};
 
 /// Names of gone files that a message lists.
@@ -51,7 +51,7 @@ pub async fn refusal(workspace: &Workspace, slice: &PlannedSlice) -> Result<Opti
     let key = &slice.key;
     Ok((!gone.is_empty()).then(|| {
         Error::external("files of a folder without a manifest are gone, and others of it are as they were landed")
-            .at(format!("slice {key}"))
+            .at_key(PlaceKey::Slice, &key)
             .because(format!(
                 "{} with {count} landed {}",
                 names.join(", "),

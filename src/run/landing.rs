@@ -14,7 +14,7 @@ use super::mirror::{self, contents};
 use super::observer::Observer;
 use super::report::RunReport;
 use super::workspace::Workspace;
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 use crate::extract::{Format, Origin};
 use crate::land::cost_basis::CostBasis;
 use crate::land::{AgreedColumns, HeldBefore, Landed, Room, SliceKey, SliceRequest, land_slice};
@@ -229,7 +229,7 @@ async fn record(
             let quarantine = landed.quarantine.clone();
             (Some(landed), quarantine, None)
         }
-        Err((error, quarantine)) => (None, quarantine, Some(error.at(format!("slice {}", slice.key)))),
+        Err((error, quarantine)) => (None, quarantine, Some(error.at_key(PlaceKey::Slice, &slice.key))),
     };
     let action = match (&error, slice.action) {
         (Some(_), _) => SliceAction::Failed,

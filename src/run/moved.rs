@@ -8,7 +8,7 @@ use super::one_bill::arrives;
 use super::overlaps::Overlaps;
 use super::workspace::Workspace;
 use crate::config::Role;
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 use crate::ledger::{Bill, Content, Listed, SliceKey};
 
 /// Looks for files of one source with the same content, and for bills that an export holds whose place another one took,
@@ -130,8 +130,8 @@ fn content_twice(first: &Content, second: &Content, more: usize, listings: &List
         ),
     };
     let mut error = Error::usage(what)
-        .at(format!("tenant {}", goes.key.tenant))
-        .at(format!("source {}", goes.key.source));
+        .at_key(PlaceKey::Tenant, &goes.key.tenant)
+        .at_key(PlaceKey::Source, &goes.key.source);
     error = match stays.source_uri == goes.source_uri {
         true => error.at(goes.source_uri.clone()),
         false => error.at(format!("{} and {}", goes.source_uri, stays.source_uri)),
@@ -185,7 +185,7 @@ fn same_bill(bills: &[Bill], listings: &Listings, overlaps: &mut Overlaps) {
             overlaps.note(&BTreeSet::from([*old, *new]), || {
                 let error = came_in_its_place(old, new).at(format!("{provider} account {account}"));
                 match twice.len() - 1 {
-                    0 => error.at(format!("period {period}")),
+                    0 => error.at_key(PlaceKey::Period, &period),
                     others => error.at(format!("period {period} and {others} more")),
                 }
             });
@@ -201,8 +201,8 @@ fn came_in_its_place(old: &SliceKey, new: &SliceKey) -> Error {
         shown(old, new),
         shown(new, old)
     ))
-    .at(format!("tenant {}", old.tenant))
-    .at(format!("source {}", old.source))
+    .at_key(PlaceKey::Tenant, &old.tenant)
+    .at_key(PlaceKey::Source, &old.source)
     .hint(format!(
         "one bill counts once: if it was renamed or moved, `{forget}` removes the rows under the old name, then run again; if both count, `offgridflow maintain --keep {name}` says so"
     ))

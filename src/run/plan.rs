@@ -10,7 +10,7 @@ use super::staleness::staleness;
 use super::unbuilt::{Unbuilt, leave_out};
 use super::upkeep::TableUpkeep;
 use super::workspace::Workspace;
-use crate::error::{Error, Result};
+use crate::error::{Error, Failure, Result};
 use crate::model::Kind;
 use crate::transform::OutputKey;
 use crate::transform::partitions::{calls_for, contributes, key_of, key_text};
@@ -41,10 +41,7 @@ pub struct Plan {
     /// What a run would leave as it is, and why.
     pub warnings: Vec<String>,
     /// What would fail already now.
-    pub failures: Vec<String>,
-    /// Hints that belong to the failures.
-    #[serde(skip)]
-    pub hints: Vec<Option<String>>,
+    pub failures: Vec<Failure>,
     /// The exit code of a run that fails so; 0 without failures.
     pub exit_code: u8,
 }
@@ -56,8 +53,7 @@ impl Plan {
             0 => code,
             known => known.min(code),
         };
-        self.failures.push(error.to_string());
-        self.hints.push(error.hint_text().map(str::to_string));
+        self.failures.push(error.into());
     }
 }
 

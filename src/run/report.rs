@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::upkeep::TableUpkeep;
-use crate::error::{Blame, Error};
+use crate::error::{Error, Failure};
 
 /// One source's part.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -92,15 +92,10 @@ pub struct RunReport {
     pub coverage: Coverage,
     /// Wall time.
     pub seconds: f64,
-    /// Everything that failed, in the words a person sees.
-    pub errors: Vec<String>,
+    /// Everything that failed.
+    pub failures: Vec<Failure>,
     /// Everything worth knowing.
     pub warnings: Vec<String>,
-    /// Hints that belong to the errors.
-    #[serde(skip)]
-    pub hints: Vec<Option<String>>,
-    #[serde(skip)]
-    blames: Vec<Blame>,
 }
 
 impl RunReport {
@@ -115,24 +110,24 @@ impl RunReport {
             maintenance: Vec::new(),
             coverage: Coverage::default(),
             seconds: 0.0,
-            errors: Vec::new(),
+            failures: Vec::new(),
             warnings: Vec::new(),
-            hints: Vec::new(),
-            blames: Vec::new(),
         }
     }
 
     /// Takes a failure down.
     pub fn fail(&mut self, error: &Error) {
         self.status = "failed".into();
-        self.errors.push(error.to_string());
-        self.hints.push(error.hint_text().map(str::to_string));
-        self.blames.push(error.blame());
+        self.failures.push(error.into());
     }
 
     /// With several kinds of failure, the lowest exit code of them.
     pub fn exit_code(&self) -> u8 {
-        self.blames.iter().map(|b| b.exit_code()).min().unwrap_or(0)
+        self.failures
+            .iter()
+            .map(|failure| failure.blame.exit_code())
+            .min()
+            .unwrap_or(0)
     }
 
     /// The part of a source, made when it is first named.

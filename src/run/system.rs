@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(runs.column_by_name("started_at").unwrap().null_count(), 0);
         assert_eq!(tables["system.quarantine"].num_rows(), 0);
         assert_eq!(runs.column_by_name("warnings").unwrap().null_count(), 1);
-        let summary = r#"{"warnings": ["acme/aws: a", "acme/gcp: b"], "errors": []}"#;
+        let summary = r#"{"warnings": ["acme/aws: a", "acme/gcp: b"], "failures": []}"#;
         assert_eq!(
             warnings(Some(summary)).as_deref(),
             Some("acme/aws: a\nacme/gcp: b")

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::ledger::Ledger;
 use crate::transform::partitions::tenant_of;
 
@@ -51,6 +52,10 @@ impl OneTenant {
             let texts = list(name).filter_map(Value::as_str);
             texts.filter(|text| self.is_told_by(text)).collect()
         };
+        let is_own_failure = |failure: &&Value| {
+            let failure = Failure::deserialize(*failure);
+            failure.is_ok_and(|failure| self.is_told_by(&failure.to_string()))
+        };
         let report = json!({
             "run_id": whole["run_id"],
             "status": whole["status"],
@@ -62,7 +67,7 @@ impl OneTenant {
             "coverage": null,
             "row_share": null,
             "activity_rows_without_factor": null,
-            "errors": messages("errors"),
+            "failures": list("failures").filter(is_own_failure).collect::<Vec<_>>(),
             "warnings": messages("warnings"),
         });
         Some(report.to_string())
@@ -129,6 +134,7 @@ fn audit(whole: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Error, PlaceKey};
 
     fn acme() -> OneTenant {
         OneTenant {
@@ -139,6 +145,8 @@ mod tests {
 
     #[test]
     fn a_report_is_parted_by_tenant() {
+        let of_slice =
+            |slice: &str| Failure::from(&Error::data("it is no CSV").at_key(PlaceKey::Slice, slice));
         let whole = json!({
             "run_id": "01A", "status": "failed", "seconds": 2.5,
             "sources": [
@@ -160,7 +168,7 @@ mod tests {
             ],
             "maintenance": [{"table": "raw.focus", "rows": 99}],
             "coverage": [{"currency": "USD", "cost_share": 0.5}], "row_share": 0.5, "activity_rows_without_factor": 3,
-            "errors": ["it is no CSV, slice acme/aws/e/2026-09", "it is no CSV, slice globex/aws/e/2026-09"],
+            "failures": [of_slice("acme/aws/e/2026-09"), of_slice("globex/aws/e/2026-09")],
             "warnings": ["acme/aws: 1 row lies in quarantine", "globex/aws: 2 rows lie in quarantine"],
         });
         let part: Value = serde_json::from_str(&acme().report(&whole.to_string()).unwrap()).unwrap();
@@ -182,7 +190,7 @@ mod tests {
                     {"name": "not_null, rollup.usage_daily", "passed": null, "failures": null},
                 ],
                 "maintenance": null, "coverage": null, "row_share": null, "activity_rows_without_factor": null,
-                "errors": ["it is no CSV, slice acme/aws/e/2026-09"],
+                "failures": [of_slice("acme/aws/e/2026-09")],
                 "warnings": ["acme/aws: 1 row lies in quarantine"],
             })
         );

@@ -8,7 +8,7 @@ use super::Request;
 use super::mirror::state_of;
 use super::observer::Observer;
 use super::workspace::Workspace;
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 use crate::warehouse::{Merge, Table};
 
 /// Versions that runs of so many days left stay readable, where nobody says otherwise.
@@ -73,7 +73,7 @@ pub async fn maintain(
         match maintain_table(workspace, &name, upkeep, &kept, run_id).await {
             Ok(Some(table)) => done.push(table),
             Ok(None) => {}
-            Err(error) => failed.push(error.at(format!("table {name}"))),
+            Err(error) => failed.push(error.at_key(PlaceKey::Table, &name)),
         }
         observer.advance(0, 1);
     }
@@ -144,7 +144,7 @@ pub async fn plan(workspace: &Workspace, request: &Request, upkeep: &Upkeep) -> 
         }
         if upkeep.vacuum {
             let found = removable(table, upkeep, &versions).await;
-            told.files_deleted = found.map_err(|e| e.at(format!("table {name}")))?;
+            told.files_deleted = found.map_err(|e| e.at_key(PlaceKey::Table, &name))?;
         }
         told.checkpoint = table.wants_checkpoint().await?;
         planned.push(told);

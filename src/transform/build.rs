@@ -22,7 +22,7 @@ use super::session::Engine;
 use super::small_views::{self, SharedFilter};
 use super::tables::{FileFilter, Tables};
 use super::unchanged::unchanged;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, PlaceKey, Result};
 use crate::land::transaction_version;
 use crate::model::Model;
 use crate::warehouse::commit::kernel_schema;
@@ -199,7 +199,7 @@ impl Batch {
     /// Runs the model's query, stages the rows and audits them; what fails leaves nothing behind.
     async fn compute(&self, written: UnboundedSender<u64>) -> std::result::Result<Computed, Failed> {
         let (tables, model) = (self.tables.as_ref(), &self.model);
-        let place = |error: Error| error.at(format!("model {}", model.name));
+        let place = |error: Error| error.at_key(PlaceKey::Model, &model.name);
         let filter = self.filter();
         let begun = Instant::now();
         let sql = tables.rendered(&model.name)?;
@@ -298,7 +298,8 @@ impl Batch {
         match audits.iter().find(|a| a.failures > 0) {
             None => Ok(audits),
             Some(first) => {
-                let error = Error::data(format!("{} failed with {} offending rows", first.name, first.failures)).hint(format!(
+                let what = format!("{} failed with {} offending rows", first.name, first.failures);
+                let error = Error::data(what).of_kind(ErrorKind::FailedAudit).hint(format!(
                     "the last published data stands untouched; `offgridflow sql \"select * from audit.{}\"` shows the rows",
                     first.audit
                 ));

@@ -20,7 +20,7 @@ use super::partitions::tenant_of;
 use super::raw_types::{is_beside_another, one_type_per_column};
 use super::small_views::SmallViews;
 use crate::config::Kind as SourceKind;
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 use crate::factors::FactorSet;
 use crate::land::Contract;
 use crate::land::raw_columns::{DELIVERED_NAME, partition_columns, provenance_fields};
@@ -95,7 +95,7 @@ impl Tables {
             Some(model) => self
                 .placeholders
                 .render(&model.sql)
-                .map_err(|e| e.at(format!("model {name}"))),
+                .map_err(|e| e.at_key(PlaceKey::Model, &name)),
             None => Err(Error::usage(format!("there is no model `{name}`"))),
         }
     }
@@ -205,12 +205,12 @@ impl Tables {
         Box::pin(self.register(context, &model.reads, filter)).await?;
         let sql = self.rendered(&model.name)?;
         let plan = context.state().create_logical_plan(&sql).await;
-        let mut plan = plan.map_err(|e| Error::from(e).at(format!("model {}", model.name)))?;
+        let mut plan = plan.map_err(|e| Error::from(e).at_key(PlaceKey::Model, &model.name))?;
         if let (Kind::View, Some(column)) = (model.kind, &model.split_by) {
             plan = self
                 .part
                 .rows(plan, column)
-                .map_err(|e| e.at(format!("model {}", model.name)))?;
+                .map_err(|e| e.at_key(PlaceKey::Model, &model.name))?;
         }
         Ok((sql, plan))
     }
@@ -233,7 +233,7 @@ impl Tables {
         let (_, plan) = self.planned(context, model, filter).await?;
         let announced = plan.schema().as_arrow().clone();
         let rows = context.execute_logical_plan(plan).await?.collect().await;
-        let rows = rows.map_err(|e| Error::from(e).at(format!("model {name}")))?;
+        let rows = rows.map_err(|e| Error::from(e).at_key(PlaceKey::Model, &name))?;
         let rows = rows.iter().map(own_bytes).collect::<Result<Vec<_>>>()?;
         // What the engine returns may be a view of the text that its plan announced.
         let schema = rows.first().map_or_else(|| Arc::new(announced), |b| b.schema());

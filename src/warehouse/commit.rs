@@ -19,7 +19,7 @@ use super::identity::Identity;
 use super::stage::StagedFile;
 use super::statistics::in_log;
 use super::table::{DataFile, PartitionValues, Table, log_store_of};
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 
 /// Which files a commit takes out.
 #[derive(Debug, Clone)]
@@ -249,7 +249,7 @@ fn grown(table: &Schema, wanted: &Schema) -> Result<Option<StructType>> {
         match table.field_with_name(field.name()) {
             Ok(existing) if existing.data_type() != field.data_type() => {
                 return Err(Error::data("a column changed its type")
-                    .at(format!("column {}", field.name()))
+                    .at_key(PlaceKey::Column, field.name())
                     .because(format!(
                         "the table has {}, the new rows have {}",
                         existing.data_type(),

@@ -16,7 +16,7 @@ use super::reading::whole_rows;
 use super::stage::{StagedFile, Stager, TARGET_FILE_BYTES};
 use super::table::{DataFile, PartitionValues, Table};
 use crate::domain::period::Period;
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 
 /// Files below this are merged.
 const SMALL_FILE_BYTES: u64 = 64 << 20;
@@ -87,7 +87,7 @@ impl Warehouse {
                 Ok(files) => staged.extend(files),
                 Err(error) => {
                     Stager::discard(&table.location, &staged).await;
-                    return Err(error.at(format!("table {}", table.name)));
+                    return Err(error.at_key(PlaceKey::Table, &table.name));
                 }
             }
         }
@@ -96,7 +96,7 @@ impl Warehouse {
         let _in_line = self.commits.lock().await;
         self.replace_files(&table.name, &gone, &staged, run_id)
             .await
-            .map_err(|error| error.at(format!("table {}", table.name)))
+            .map_err(|error| error.at_key(PlaceKey::Table, &table.name))
     }
 
     /// Delta's own conflict check lets two compactions of the same files pass, so this one looks for itself: it

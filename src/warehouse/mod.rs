@@ -45,7 +45,7 @@ pub use table::{DataFile, PartitionValues, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The file of a log that names its newest checkpoint.
 const LAST_CHECKPOINT: &str = "_last_checkpoint";
@@ -126,6 +126,7 @@ impl Warehouse {
 
 fn damaged(name: &str, location: &Location, error: &Error) -> Error {
     let table = Error::external(format!("the table {name} cannot be read"))
+        .of_kind(ErrorKind::DamagedTable)
         .at(location.uri(&location.prefix))
         .because(error);
     let way_out = match name.starts_with("raw.") {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
+use object_store::client::{HttpError, HttpErrorKind};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -222,7 +223,7 @@ impl Location {
             match self.listed().await {
                 Ok(metas) => break metas,
                 // The client makes failed requests again, but not one whose answer breaks off in the middle.
-                Err(error) if tries < LIST_TRIES && error.to_string().contains("response body") => {
+                Err(error) if tries < LIST_TRIES && has_broken_off(&error) => {
                     tracing::warn!(%error, tries, "a listing broke and is begun again");
                     tokio::time::sleep(Duration::from_millis(50 << tries)).await;
                     tries += 1;
@@ -509,4 +510,16 @@ fn is_same(object: &Object, now: &ObjectMeta) -> bool {
 
 fn bare_etag(etag: &str) -> &str {
     etag.trim_start_matches("W/").trim_matches('"')
+}
+
+/// Whether the answer to a request ended in the middle, or could not be read to its end.
+fn has_broken_off(error: &object_store::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if let Some(http) = error.downcast_ref::<HttpError>() {
+            return matches!(http.kind(), HttpErrorKind::Interrupted | HttpErrorKind::Decode);
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -14,7 +14,7 @@ use object_store::prefix::PrefixStore;
 use super::identity::Identity;
 use super::store::Location;
 use crate::domain::period::Period;
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 
 /// Partition column → value (`None` is null), in the order of the names.
 pub type PartitionValues = BTreeMap<String, Option<String>>;
@@ -82,12 +82,12 @@ impl Table {
         match loaded {
             Ok(()) => Ok(Some(Self::from_delta(name, location, log_store, inner)?)),
             Err(DeltaTableError::NotATable(_)) => Ok(None),
-            Err(error) if version.is_some() => Err(Error::from(error).at(format!("table {name}"))),
+            Err(error) if version.is_some() => Err(Error::from(error).at_key(PlaceKey::Table, &name)),
             Err(_) if !log_exists(&location).await? => Ok(None),
             // Another slice may have created the table since the first look.
             Err(_) => match inner.load().await {
                 Ok(()) => Ok(Some(Self::from_delta(name, location, log_store, inner)?)),
-                Err(error) => Err(Error::from(error).at(format!("table {name}"))),
+                Err(error) => Err(Error::from(error).at_key(PlaceKey::Table, &name)),
             },
         }
     }

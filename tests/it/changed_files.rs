@@ -78,14 +78,15 @@ fn land(project: &Project, moment: Moment, change: &(dyn Fn() + Sync)) -> RunRep
 
 #[track_caller]
 fn assert_changed(report: &RunReport, file: &str, context: &str) {
-    assert_eq!(report.exit_code(), 4, "{context}: {:?}", report.errors);
-    assert_eq!(report.errors.len(), 1, "{context}: {:?}", report.errors);
-    let error = &report.errors[0];
+    assert_eq!(report.exit_code(), 4, "{context}: {:?}", report.failures);
+    assert_eq!(report.failures.len(), 1, "{context}: {:?}", report.failures);
+    let failure = &report.failures[0];
+    let error = failure.to_string();
     assert!(
         error.contains("a file changed while it was read") && error.contains(file),
         "{context}: {error}"
     );
-    let hint = report.hints[0].as_deref().unwrap_or_default();
+    let hint = failure.hint.as_deref().unwrap_or_default();
     assert!(hint.contains("run again"), "{context}: {hint}");
 }
 

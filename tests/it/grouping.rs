@@ -55,7 +55,7 @@ fn every_model_and_query_gives_what_the_engines_own_aggregation_gives() {
     let project = Project::sample_after_a_run();
     let mut opened = InProcess::open(&project);
     let report = opened.run(&["*"], &Silent);
-    assert_eq!(report.exit_code(), 0, "{:?}", report.errors);
+    assert_eq!(report.exit_code(), 0, "{:?}", report.failures);
     let models: Vec<(String, String)> = opened
         .workspace
         .tables
@@ -205,7 +205,7 @@ fn activity_rows_in_parts_add_up_to_the_whole() {
     let project = meters(240, "512MiB");
     let mut opened = InProcess::open(&project);
     let report = opened.run(&["+estimate.activity_emissions"], &Silent);
-    assert_eq!(report.exit_code(), 0, "{:?}", report.errors);
+    assert_eq!(report.exit_code(), 0, "{:?}", report.failures);
     let sql = opened.workspace.tables.rendered(FIGURES).unwrap();
     let whole = sorted(&opened, &sql, true);
     assert_eq!(

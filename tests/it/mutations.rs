@@ -218,7 +218,7 @@ fn what_chooses_tables_periods_and_times() {
     project.write("bills/bill.csv", bill);
     let mut opened = InProcess::open(&project);
     let ran = opened.run(&["raw.*"], &offgridflow::run::observer::Silent);
-    assert_eq!(ran.exit_code(), 0, "{:?}", ran.errors);
+    assert_eq!(ran.exit_code(), 0, "{:?}", ran.failures);
     let config = opened.workspace.config.clone();
     let periods: [&[u8]; 3] = [b"2026-08", b"1900-02", b"9999-11"];
     attack(2_000, "", &periods, |bytes| {

@@ -158,7 +158,7 @@ fn tables_in_memory_hold_what_tables_in_folders_hold() {
     {
         deliver("2025-02", february);
         let report = in_memory.run(&[], &Silent);
-        assert_eq!(report.exit_code(), 0, "{:?}", report.errors);
+        assert_eq!(report.exit_code(), 0, "{:?}", report.failures);
         let source = &report.sources[0];
         assert_eq!(
             (source.slices_replaced, source.slices_current),

@@ -12,7 +12,7 @@ use super::management::{Call, Management};
 use super::seen::{Seen, named};
 use crate::config::{Profile, Source};
 use crate::domain::period::Period;
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 use crate::extract::connector::{Answer, Connector, Known, RowWriter};
 use crate::extract::{Delivery, Discovery};
 
@@ -51,7 +51,7 @@ impl CostQuery {
             .map(|scope| scope.trim_matches('/').to_string());
         if scope.is_some() && !source.ask.subscriptions.is_empty() {
             return Err(Error::usage("the source names both a scope and subscriptions")
-                .at(format!("source {}", source.id))
+                .at_key(PlaceKey::Source, &source.id)
                 .hint("keep one of them: a scope holds the subscriptions below it"));
         }
         Ok(CostQuery {

@@ -14,7 +14,7 @@ use super::login::Login;
 use super::refusal;
 use super::table::{TableInfo, TableName};
 use crate::config::Profile;
-use crate::error::{Error, Result};
+use crate::error::{Error, PlaceKey, Result};
 use crate::extract::retry::{Patience, retrying};
 
 /// Google's own endpoint.
@@ -52,7 +52,7 @@ impl BigQuery {
         let allowed = values.get("allow_http").is_some_and(|value| value == "true");
         if !root.starts_with("https://") && !matches!(login, Login::None) && !allowed {
             return Err(Error::usage("the BigQuery endpoint is not https")
-                .at(format!("profile {}", profile.name))
+                .at_key(PlaceKey::Profile, &profile.name)
                 .because("a login's token would go over the network in the clear")
                 .hint("write https://…, or allow_http = true where the network is your own"));
         }

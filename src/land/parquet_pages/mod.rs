@@ -19,7 +19,7 @@ use datafusion::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, 
 use datafusion::parquet::file::serialized_reader::SerializedPageReader;
 
 use crate::config::Limits;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, PlaceKey, Result};
 use cells::Cells;
 use header::{DICTIONARY, INDEX, PageHeader, header_at};
 use packed::holds_what_it_says;
@@ -87,7 +87,7 @@ pub(super) fn demand(
     };
     let mut chunk_bytes = 0u64;
     for (number, group) in metadata.row_groups().iter().enumerate() {
-        let in_group = |error: Error| error.at(format!("row group {}", number + 1));
+        let in_group = |error: Error| error.at_key(PlaceKey::RowGroup, number + 1);
         for chunk in group.columns() {
             let (start, end) = place(chunk, bytes).map_err(in_group)?;
             chunk_bytes += end - start;
@@ -105,7 +105,7 @@ pub(super) fn demand(
                 false => limits.cell,
             };
             let width = width(limits, &mut file, group, chunk, bytes, exact_from)
-                .map_err(|error| in_group(error.at(format!("column {}", chunk.column_path()))))?;
+                .map_err(|error| in_group(error.at_key(PlaceKey::Column, chunk.column_path())))?;
             if let Some(sum) = widths.get_mut(schema.get_column_root_idx(leaf)) {
                 *sum = sum.saturating_add(width);
             }
@@ -123,6 +123,7 @@ pub(super) fn demand(
             "a row may take {row} bytes, more than the {} that one may",
             limits.row
         ))
+        .of_kind(ErrorKind::ExceededLimit)
         .hint(
             "look at the file's longest texts and lists: is it a bill? `[landing] max_row` sets the limit",
         ));
@@ -134,7 +135,7 @@ pub(super) fn demand(
             "the names in a row may take {key} bytes, more than the {} that they may",
             limits.key
         ))
-        .hint("look at the longest texts of account, service, region, SKU and unit: is it a bill? `[landing] max_names` sets the limit"));
+        .of_kind(ErrorKind::ExceededLimit).hint("look at the longest texts of account, service, region, SKU and unit: is it a bill? `[landing] max_names` sets the limit"));
     }
     Ok(demand)
 }
@@ -158,6 +159,7 @@ fn hold_rows(limits: &Limits, metadata: &ParquetMetaData, bytes: u64) -> Result<
         true => Err(Error::data(format!(
             "{bytes} bytes stand for {rows} rows: a decompression bomb"
         ))
+        .of_kind(ErrorKind::ExceededLimit)
         .hint(
             "look at the file: is it a bill? `[landing] max_ratio` sets how many rows a byte may stand for",
         )),
@@ -173,7 +175,7 @@ fn place(chunk: &ColumnChunkMetaData, bytes: u64) -> Result<(u64, u64)> {
     end.and_then(|(start, length)| Some((start, start.checked_add(length)?)))
         .filter(|(_, end)| *end <= bytes)
         .ok_or_else(|| {
-            damaged("a column chunk does not lie in the file").at(format!("column {}", chunk.column_path()))
+            damaged("a column chunk does not lie in the file").at_key(PlaceKey::Column, chunk.column_path())
         })
 }
 
@@ -221,7 +223,7 @@ fn hold_pages(limits: &Limits, file: &mut File, group: &RowGroupMetaData, bytes:
             }
             Ok(())
         })
-        .map_err(|error| error.at(format!("column {}", chunk.column_path())))?;
+        .map_err(|error| error.at_key(PlaceKey::Column, chunk.column_path()))?;
         let own = dictionary.saturating_add(data);
         held = held.saturating_add(own);
         if own > largest.0 {
@@ -235,6 +237,7 @@ fn hold_pages(limits: &Limits, file: &mut File, group: &RowGroupMetaData, bytes:
             limits.pages
         ))
         .at(format!("column {} takes the most", largest.1))
+        .of_kind(ErrorKind::ExceededLimit)
         .hint("export the file with smaller pages or row groups; `[landing] max_pages` sets the limit"));
     }
     Ok(held)
@@ -282,6 +285,7 @@ fn width(
             cells.largest.max(cells.longest),
             limits.cell
         ))
+        .of_kind(ErrorKind::ExceededLimit)
         .hint(
             "look at the column's longest texts and lists: is it a bill? `[landing] max_cell` sets the limit",
         ));

@@ -16,7 +16,7 @@ use datafusion_proto::protobuf::LogicalPlanNode;
 use super::memory_table;
 use super::parcel::{Parcel, packed, unpacked};
 use super::part_table::PartTable;
-use crate::error::Error;
+use crate::error::{Error, PlaceKey};
 use crate::warehouse::SnapshotTable;
 
 /// Files of the warehouse.
@@ -90,7 +90,7 @@ impl LogicalExtensionCodec for ClusterCodec {
         schema: SchemaRef,
         ctx: &TaskContext,
     ) -> Result<Arc<dyn TableProvider>> {
-        let place = |error: Error| DataFusionError::from(error.at(format!("table {table}")));
+        let place = |error: Error| DataFusionError::from(error.at_key(PlaceKey::Table, &table));
         match buf.split_first() {
             Some((&SNAPSHOT, rest)) => Ok(Arc::new(
                 SnapshotTable::from_bytes(rest, &self.warehouse).map_err(place)?,

@@ -3,7 +3,7 @@
 
 use datafusion::error::DataFusionError;
 
-use crate::error::{Error, Retry};
+use crate::error::{Error, ErrorKind, Failure};
 
 /// Words of a connection that broke or never came about, between any two processes.
 const BROKEN_CONNECTION: [&str; 8] = [
@@ -26,9 +26,6 @@ const LOST_WORK: [&str; 4] = [
 /// Words of a store that did not give a file.
 const STORE: [&str; 3] = ["ObjectStore(", "IoError(", "ParquetError("];
 
-/// The first words of an error after which another attempt helps.
-const LOST: &str = "the cluster lost a part of the work";
-
 /// The failure in our words, with what to do next.
 pub fn explain(error: DataFusionError, scheduler: &str) -> Error {
     if let DataFusionError::External(inner) = error.find_root()
@@ -48,12 +45,13 @@ fn of_text(text: &str, scheduler: &str) -> Error {
     // The status of a job names it; a connection to the scheduler that broke names none.
     let of_job = text.contains("Job ");
     if says(&LOST_WORK) || (of_job && says(&BROKEN_CONNECTION)) {
-        return Error::external(format!("{LOST}, scheduler {scheduler}"))
-            .because(text)
-            .hint(
-                "an executor died or cannot be reached; look at its log, then run again: what is built stays",
-            )
-            .retryable();
+        return Error::external(format!(
+            "the cluster lost a part of the work, scheduler {scheduler}"
+        ))
+        .of_kind(ErrorKind::LostWork)
+        .because(text)
+        .hint("an executor died or cannot be reached; look at its log, then run again: what is built stays")
+        .retryable();
     }
     if says(&BROKEN_CONNECTION) {
         return Error::external(format!("the scheduler of the cluster at {scheduler} cannot be reached"))
@@ -70,6 +68,7 @@ fn of_text(text: &str, scheduler: &str) -> Error {
     }
     if says(&["Resources exhausted", "ResourcesExhausted"]) {
         return Error::external("a task of the cluster ran out of its memory or spill space")
+            .of_kind(ErrorKind::OutOfMemory)
             .because(text)
             .hint("start the executors with more --memory or fewer --concurrent-tasks");
     }
@@ -81,30 +80,23 @@ fn of_text(text: &str, scheduler: &str) -> Error {
     Error::data("a value cannot be computed").because(text)
 }
 
-/// An error of this program that an executor wrote down as Rust shows it.
+/// An error of this program that an executor wrote down.
 fn own(text: &str) -> Option<Error> {
-    let (_, rest) = text.split_once("Error(Inner { blame: ")?;
-    let (blame, rest) = rest.split_once(", ")?;
-    let (_, rest) = rest.split_once("what: \"")?;
-    let (what, _) = rest.split_once("\", place: [")?;
-    let what = what.replace("\\\"", "\"").replace("\\\\", "\\");
-    Some(match blame {
-        "Data" => Error::data(what),
-        "Usage" => Error::usage(what),
-        "External" => Error::external(what),
-        _ => Error::internal(what),
-    })
+    let (_, json) = text.split_once("Error({")?;
+    let json = format!("{{{json}");
+    let mut failures = serde_json::Deserializer::from_str(&json).into_iter::<Failure>();
+    failures.next()?.ok().map(Error::from)
 }
 
 /// Whether the failed work is worth beginning again on the executors that are left.
 pub fn is_lost_work(error: &Error) -> bool {
-    error.retry() == Retry::Backoff && error.to_string().starts_with(LOST)
+    error.kind() == ErrorKind::LostWork
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Blame;
+    use crate::error::{Blame, PlaceKey};
 
     #[test]
     fn each_failure_is_somebodys_move() {
@@ -142,15 +134,16 @@ mod tests {
 
     #[test]
     fn an_error_of_ours_comes_back_from_an_executor() {
-        let sent = Error::data("`1\"2` is no amount").at("row 3");
+        let sent = Error::data("`1\"2` is no amount")
+            .of_kind(ErrorKind::RejectedRows)
+            .at_key(PlaceKey::Row, 3)
+            .hint("look at {it}");
         let text = format!(
             "Job x failed: Task failed due to runtime execution error: {:?}",
-            DataFusionError::from(sent)
+            DataFusionError::from(sent.clone())
         );
         let back = of_text(&text, "here:1");
-        assert_eq!(
-            (back.blame(), back.to_string()),
-            (Blame::Data, "`1\"2` is no amount".to_string())
-        );
+        assert_eq!(Failure::from(&back), Failure::from(&sent));
+        assert_eq!(back.to_string(), "`1\"2` is no amount, row 3");
     }
 }

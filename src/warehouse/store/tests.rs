@@ -403,3 +403,35 @@ async fn a_name_that_no_store_knows_is_passed_over_and_told() {
     let bytes = location.read_small(&listing.objects[0].path, 10).await.unwrap();
     assert_eq!(bytes, b"a");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_breaks_off_is_begun_again() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let body = "<ListBucketResult><Contents><Key>bill.csv</Key><LastModified>2026-09-01T00:00:00.000Z</LastModified>\
+                    <Size>1</Size><ETag>e</ETag></Contents></ListBucketResult>";
+        for kept in [20, body.len()] {
+            let (mut connection, _) = listener.accept().unwrap();
+            let _ = connection.read(&mut [0; 8192]).unwrap();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            connection.write_all(head.as_bytes()).unwrap();
+            connection.write_all(&body.as_bytes()[..kept]).unwrap();
+        }
+    });
+    let values = [
+        ("endpoint", endpoint.as_str()),
+        ("allow_http", "true"),
+        ("region", "eu-west-1"),
+        ("access_key_id", "a"),
+        ("secret_access_key", "b"),
+    ];
+    let listing = open("s3://bucket/", &values).unwrap().list().await.unwrap();
+    assert_eq!(listing.objects.len(), 1);
+    assert_eq!(listing.objects[0].key, "bill.csv");
+    server.join().unwrap();
+}

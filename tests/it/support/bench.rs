@@ -191,7 +191,7 @@ impl Bench {
     /// The same by a process that was opened before.
     pub fn run_of(&self, mut process: InProcess) -> Ran {
         let report = process.run(self.select, &Silent);
-        assert_eq!(report.exit_code(), 0, "{:?}", report.errors);
+        assert_eq!(report.exit_code(), 0, "{:?}", report.failures);
         assert_eq!(process.steps(self.select), 0, "nothing is left to do");
         let contents = contents(&process);
         process.close();
