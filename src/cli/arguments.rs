@@ -438,17 +438,22 @@ pub fn hold_range(from: Option<Period>, to: Option<Period>) -> Result<()> {
     }
 }
 
-/// A period flag.
+/// A period flag that may be left out.
 ///
 /// # Errors
 /// Usage: not a month.
 pub fn period(flag: &str, text: Option<&str>) -> Result<Option<Period>> {
-    text.map(|t| {
-        t.parse().map_err(|e| {
-            Error::usage(format!("{flag} is not understood"))
-                .because(e)
-                .hint("write 2026-01")
-        })
+    text.map(|text| month(flag, text)).transpose()
+}
+
+/// A period flag.
+///
+/// # Errors
+/// Usage: not a month.
+pub fn month(flag: &str, text: &str) -> Result<Period> {
+    text.parse().map_err(|e| {
+        Error::usage(format!("{flag} is not understood"))
+            .because(e)
+            .hint("write 2026-01")
     })
-    .transpose()
 }

@@ -1,18 +1,17 @@
 //! `factors`
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use super::arguments::{FactorsVerb, Format};
 use super::listing::{Listing, cut};
 use super::output::Output;
 use super::retry::counted;
-use super::sql::read_only;
 use crate::error::{Error, Result};
+use crate::factors::FactorSet;
 use crate::factors::csv_table::CsvTable;
-use crate::factors::{FactorSet, archive};
 use crate::run::Workspace;
-use crate::run::gaps::{GAPS_SQL, remedy};
+use crate::run::factor_changes::{changes, set_of_version};
+use crate::run::gaps::{remedy, rows_without_factor};
 
 /// Shows the factor set, what it lacks and what two sets differ in.
 ///
@@ -26,8 +25,8 @@ pub async fn factors(workspace: &Workspace, output: &Output, verb: &FactorsVerb)
         FactorsVerb::Show { table, search } => show(set, output, table, search.as_deref()),
         FactorsVerb::Gaps { limit } => gaps(workspace, output, *limit).await,
         FactorsVerb::Diff { before, after } => {
-            let before = version(workspace, before).await?;
-            let after = version(workspace, after).await?;
+            let before = set_of_version(workspace, before).await?;
+            let after = set_of_version(workspace, after).await?;
             diff(&before, &after, output)
         }
     }
@@ -136,16 +135,8 @@ fn table_of_factor(set: &FactorSet, id: &str) -> Result<CsvTable> {
 }
 
 async fn gaps(workspace: &Workspace, output: &Output, limit: u32) -> Result<u8> {
-    let tenants: Vec<String> = workspace
-        .config
-        .selected_tenants()
-        .map(|t| format!("'{}'", t.id))
-        .collect();
-    let sql = GAPS_SQL
-        .replace("{{tenants}}", &tenants.join(", "))
-        .replace("{{limit}}", &limit.to_string());
-    let (schema, batches) = read_only(workspace, &sql).await?;
-    let mut listing = Listing::of_batches(&schema, &batches)?;
+    let rows = rows_without_factor(workspace, limit).await?;
+    let mut listing = Listing::of_batches(&rows.schema, &rows.batches)?;
     if listing.rows().is_empty() && output.format == Format::Text {
         output.line(match (workspace.holds("estimate."), workspace.holds("raw.")) {
             (true, _) => "Every usage and activity row has a factor.",
@@ -187,37 +178,20 @@ async fn gaps(workspace: &Workspace, output: &Output, limit: u32) -> Result<u8> 
     Ok(0)
 }
 
-async fn version(workspace: &Workspace, name: &str) -> Result<FactorSet> {
-    if name == "current" || name == workspace.tables.factors.version() {
-        let (base, overlay) = workspace.tables.factors.texts();
-        return Ok(FactorSet::of(base.clone(), overlay.clone()));
-    }
-    if name == "embedded" {
-        return FactorSet::load(None::<&Path>);
-    }
-    archive::load(&workspace.warehouse, name).await
-}
-
 fn diff(before: &FactorSet, after: &FactorSet, output: &Output) -> Result<u8> {
     let mut listing = Listing::new(&["table", "change", "factor", "column", "before", "after"]);
-    let names: BTreeSet<&str> = before.tables().chain(after.tables()).collect();
-    let rows = |set: &FactorSet, name: &str| match set.tables().any(|t| t == name) {
-        true => set.rows(name).map(keyed),
-        false => Ok(BTreeMap::new()),
-    };
-    for name in names {
-        for change in changes(&rows(before, name)?, &rows(after, name)?) {
-            listing.row([
-                name.to_string(),
-                change.0.to_string(),
-                change.1,
-                change.2,
-                change.3,
-                change.4,
-            ]);
-        }
+    let changes = changes(before, after)?;
+    let count = changes.len();
+    for change in changes {
+        listing.row([
+            change.table,
+            change.what.name().to_string(),
+            change.factor,
+            change.column,
+            change.before,
+            change.after,
+        ]);
     }
-    let count = listing.rows().len();
     if output.format == Format::Text {
         listing.map_cells(|name| name != "factor", |cell| cut(cell, 50));
         match count {
@@ -234,79 +208,4 @@ fn diff(before: &FactorSet, after: &FactorSet, output: &Output) -> Result<u8> {
         counted(count, "difference", "differences")
     ));
     Ok(0)
-}
-
-/// A row's cells by column.
-type Cells = BTreeMap<String, String>;
-
-/// Rows by their factor id; a table without ids goes by its whole rows.
-fn keyed(table: CsvTable) -> BTreeMap<String, Cells> {
-    let id = table.header.iter().position(|c| c == "factor_id");
-    let mut keyed = BTreeMap::new();
-    for row in table.rows {
-        let base = match id.map(|i| row[i].clone()).filter(|id| !id.is_empty()) {
-            Some(id) => id,
-            None => row.join(" · "),
-        };
-        // Rows may share an id: they are told apart by their place among them.
-        let mut key = base.clone();
-        let mut place = 1;
-        while keyed.contains_key(&key) {
-            place += 1;
-            key = format!("{base} #{place}");
-        }
-        keyed.insert(key, table.header.iter().cloned().zip(row).collect());
-    }
-    keyed
-}
-
-type Change = (&'static str, String, String, String, String);
-
-fn changes(before: &BTreeMap<String, Cells>, after: &BTreeMap<String, Cells>) -> Vec<Change> {
-    let mut changes = Vec::new();
-    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    for key in keys {
-        match (before.get(key), after.get(key)) {
-            (Some(_), None) => changes.push((
-                "removed",
-                key.clone(),
-                String::new(),
-                String::new(),
-                String::new(),
-            )),
-            (None, Some(_)) => {
-                changes.push(("added", key.clone(), String::new(), String::new(), String::new()))
-            }
-            (Some(old), Some(new)) => {
-                let columns: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-                for column in columns {
-                    let (old, new) = (
-                        old.get(column).cloned().unwrap_or_default(),
-                        new.get(column).cloned().unwrap_or_default(),
-                    );
-                    if old != new {
-                        changes.push(("changed", key.clone(), column.clone(), old, new));
-                    }
-                }
-            }
-            (None, None) => {}
-        }
-    }
-    changes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sets_differ_by_row_and_column() {
-        let table = |text: &str| keyed(CsvTable::parse(text, "t.csv").unwrap());
-        let before = table("factor_id,value\na,1\nb,2\n");
-        let after = table("factor_id,value\na,9\nc,3\n");
-        let found = changes(&before, &after);
-        let words: Vec<(&str, &str)> = found.iter().map(|c| (c.0, c.1.as_str())).collect();
-        assert_eq!(words, [("changed", "a"), ("removed", "b"), ("added", "c")]);
-        assert_eq!((found[0].3.as_str(), found[0].4.as_str()), ("1", "9"));
-    }
 }

@@ -8,7 +8,6 @@ mod config;
 mod db;
 mod diff;
 mod doctor;
-mod doctor_tables;
 mod explain;
 mod factors;
 mod forget;

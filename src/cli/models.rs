@@ -1,7 +1,5 @@
 //! `models`
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
 
 use super::arguments::{Format, LineageFormat, ModelsVerb};
@@ -12,8 +10,7 @@ use super::retry::counted;
 use crate::error::{Error, Result};
 use crate::model::{Kind, Model};
 use crate::run::Workspace;
-use crate::transform::audits::run_audits;
-use crate::warehouse::DataFile;
+use crate::run::model_tests::{ModelTests, test_models};
 
 /// Shows or tests the SQL models.
 ///
@@ -42,16 +39,8 @@ pub async fn models(workspace: &Workspace, output: &Output, verb: &ModelsVerb) -
             Ok(0)
         }
         ModelsVerb::Test { name } => {
-            let chosen = match name {
-                Some(name) => vec![find(workspace, name)?],
-                None => workspace
-                    .tables
-                    .graph
-                    .ordered()
-                    .filter(|m| !m.audits.is_empty())
-                    .collect(),
-            };
-            test(workspace, output, &chosen).await
+            let only = name.as_deref().map(|name| find(workspace, name)).transpose()?;
+            tested(output, &test_models(workspace, only).await?)
         }
     }
 }
@@ -174,49 +163,32 @@ async fn show(workspace: &Workspace, output: &Output, model: &Model) -> Result<u
     Ok(0)
 }
 
-/// Runs audits over the tables as they stand, with `--tenant` over its rows alone; exit code 3 when one fails.
-async fn test(workspace: &Workspace, output: &Output, models: &[&Model]) -> Result<u8> {
+/// Prints what each audit found; exit code 3 when one failed.
+fn tested(output: &Output, tests: &ModelTests) -> Result<u8> {
     let mut listing = Listing::new(&["model", "audit", "result", "#offending rows"]);
-    let mut failed = BTreeSet::new();
-    let mut without = Vec::new();
-    let tenant = workspace.config.selected_tenant.as_deref();
-    for model in models {
-        if model.kind != Kind::View && !workspace.tables.snapshots.contains_key(&model.name) {
-            without.push(model.name.as_str());
-            continue;
-        }
-        let context = workspace.engine.session();
-        let filter = |_: &str, file: &DataFile| match (tenant, file.partition.get("tenant")) {
-            (Some(tenant), Some(of_file)) => of_file.as_deref() == Some(tenant),
-            _ => true,
+    for audit in &tests.audits {
+        let word = if audit.offending_rows > 0 {
+            "failed"
+        } else {
+            "passed"
         };
-        workspace
-            .tables
-            .register(&context, std::slice::from_ref(&model.name), Some(&filter))
-            .await?;
-        let results = run_audits(&context, &workspace.tables, model, &model.name, Some(&filter), 1).await?;
-        for (call, result) in model.audits.iter().zip(results) {
-            if result.failures > 0 {
-                failed.insert(result.name.clone());
-            }
-            let word = if result.failures > 0 { "failed" } else { "passed" };
-            listing.row([
-                model.name.clone(),
-                format!("{}({})", call.name, call.arguments),
-                word.to_string(),
-                result.failures.to_string(),
-            ]);
-        }
+        listing.row([
+            audit.model.clone(),
+            audit.call.clone(),
+            word.to_string(),
+            audit.offending_rows.to_string(),
+        ]);
     }
-    let count = listing.rows().len();
     listing.print(output)?;
+    let failed = tests.failed();
+    let count = tests.audits.len();
     output.note(format!(
         "{} passed, {} failed",
         count - failed.len(),
         failed.len()
     ));
-    if !without.is_empty() {
-        output.note(format!("not built yet: {}", without.join(", ")));
+    if !tests.not_built.is_empty() {
+        output.note(format!("not built yet: {}", tests.not_built.join(", ")));
     }
     match failed.first() {
         None => Ok(0),

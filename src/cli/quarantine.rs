@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::arguments::{Format, QuarantineVerb};
 use super::listing::{Listing, cut};
 use super::output::Output;
-use super::retry::{counted, slice_name};
+use super::retry::counted;
 use super::run::run;
 use crate::error::{Error, Result};
 use crate::ledger::{QuarantineFilter, QuarantineRow};
+use crate::run::again::slice_name;
 use crate::run::system::quarantine_id;
 use crate::run::{Request, Workspace};
 

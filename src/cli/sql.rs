@@ -2,9 +2,6 @@
 
 use std::path::PathBuf;
 
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::prelude::SessionContext;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::{Context, Editor, Helper, Highlighter, Hinter, Validator};
@@ -12,10 +9,7 @@ use rustyline::{Context, Editor, Helper, Highlighter, Hinter, Validator};
 use super::output::Output;
 use crate::error::{Error, Result};
 use crate::run::Workspace;
-use crate::run::query::register;
-use crate::transform::audits::tables_of;
-use crate::transform::digits::refuse_too_many_digits;
-use crate::transform::read_only;
+use crate::run::sql::read_only;
 
 /// One query, or a prompt with history and completion.
 ///
@@ -24,75 +18,12 @@ use crate::transform::read_only;
 pub async fn sql(workspace: &Workspace, output: &Output, query: Option<&str>) -> Result<u8> {
     match query {
         Some(query) => {
-            let (schema, batches) = read_only(workspace, query).await?;
-            output.rows(&schema, &batches)?;
+            let rows = read_only(workspace, query).await?;
+            output.rows(&rows.schema, &rows.batches)?;
         }
         None => prompt(workspace, output).await?,
     }
     Ok(0)
-}
-
-/// Runs a query that only reads.
-///
-/// # Errors
-/// Usage: SQL that cannot be planned or would write; what the engine says.
-pub async fn read_only(workspace: &Workspace, query: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-    let context: SessionContext = workspace.engine.pipeline_session();
-    register(workspace, &context, &known(workspace, query)?).await?;
-    // The models are planned. In the query itself a number with a point is exact, as money and quantities are: 2.3 as a
-    // double would equal no cost of 2.3.
-    context
-        .state_ref()
-        .write()
-        .config_mut()
-        .options_mut()
-        .sql_parser
-        .parse_float_as_decimal = true;
-    // The parser takes `estimate` behind `describe` for a word of another dialect, unless it is quoted.
-    let quoted = described(query).map(|table| format!("DESCRIBE \"{}\"", table.replace('.', "\".\"")));
-    let query = quoted.as_deref().unwrap_or(query);
-    let frame = read_only::plan(&context, query).await?;
-    let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
-    let batches = frame.collect().await?;
-    batches
-        .iter()
-        .try_for_each(|rows| refuse_too_many_digits(rows, true))?;
-    Ok((schema, batches))
-}
-
-/// The table that `describe x` names without reading it.
-fn described(query: &str) -> Option<&str> {
-    let (verb, table) = query.trim().split_once(char::is_whitespace)?;
-    let table = table.trim().trim_end_matches(';').trim_end();
-    verb.eq_ignore_ascii_case("describe").then_some(table)
-}
-
-fn known(workspace: &Workspace, query: &str) -> Result<Vec<String>> {
-    let names = workspace.tables.names();
-    let mut tables = Vec::new();
-    let read = match described(query) {
-        Some(table) => vec![table.to_string()],
-        None => {
-            let tables = tables_of(query)?;
-            read_only::hold_reading(query)?;
-            tables
-        }
-    };
-    for table in read {
-        if table.starts_with("information_schema.") {
-            continue;
-        }
-        if !names.contains(&table) {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let near = crate::config::nearest(&table, &names)
-                .map(|n| format!("did you mean `{n}`? "))
-                .unwrap_or_default();
-            return Err(Error::usage(format!("there is no table `{table}`"))
-                .hint(format!("{near}`offgridflow models list` names the tables")));
-        }
-        tables.push(table);
-    }
-    Ok(tables)
 }
 
 #[derive(Helper, Highlighter, Hinter, Validator)]
@@ -139,7 +70,7 @@ async fn prompt(workspace: &Workspace, output: &Output) -> Result<()> {
                 let whole = whole.trim();
                 let _ = editor.add_history_entry(whole);
                 match read_only(workspace, whole.trim_end_matches(';')).await {
-                    Ok((schema, batches)) => output.rows(&schema, &batches)?,
+                    Ok(rows) => output.rows(&rows.schema, &rows.batches)?,
                     Err(error) => {
                         output.fail(&error);
                     }

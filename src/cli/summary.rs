@@ -7,8 +7,8 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::output::{Output, new_table};
-use super::sql::read_only;
 use crate::error::Result;
+use crate::run::sql::read_only;
 use crate::run::{RunReport, Workspace};
 
 /// Prints a report for a person.
@@ -143,7 +143,7 @@ async fn emissions(workspace: &Workspace, output: &Output) -> Result<()> {
         SELECT tenant, provider_name, service_name, kwh, location, market, embodied, total, rank FROM ranked WHERE rank <= 3 AND total > 0
         ORDER BY tenant, provider_name, rank"
     );
-    let (_, batches) = read_only(workspace, &sql).await?;
+    let batches = read_only(workspace, &sql).await?.batches;
     let mut table = new_table(
         [
             "provider",
@@ -220,7 +220,7 @@ async fn coverage(workspace: &Workspace, output: &Output, report: &RunReport) ->
         HAVING SUM(effective_cost) - SUM(COALESCE(covered_cost, 0)) > 0 ORDER BY uncovered DESC, service_name LIMIT 5",
         tenant_list(workspace)
     );
-    let (_, batches) = read_only(workspace, &sql).await?;
+    let batches = read_only(workspace, &sql).await?.batches;
     for row in rows(&batches)? {
         let cost = rounded(&row[4], 1.0);
         output.line(format!(

@@ -1,7 +1,22 @@
 //! What has no factor, and what it would take.
 
-/// Usage and activity without an estimate, the costliest first.
-pub const GAPS_SQL: &str = "
+use super::query::{Rows, tenants};
+use super::sql::read_only;
+use super::workspace::Workspace;
+use crate::error::Result;
+
+/// Usage and activity of the chosen tenants without an estimate, the costliest first, at most `limit` rows.
+///
+/// # Errors
+/// What the engine says.
+pub async fn rows_without_factor(workspace: &Workspace, limit: u32) -> Result<Rows> {
+    let sql = GAPS_SQL
+        .replace("{{tenants}}", &tenants(workspace))
+        .replace("{{limit}}", &limit.to_string());
+    read_only(workspace, &sql).await
+}
+
+const GAPS_SQL: &str = "
 WITH usage_gaps AS (
     SELECT
         provider_name AS provider,

@@ -1,13 +1,19 @@
 //! One run: extract, land, normalize, roll up, estimate, publish; and the plan of one.
 
+pub mod again;
 pub mod arrivals;
 pub mod building;
 mod built_model;
 pub mod diff;
+pub mod doctor;
+pub mod doctor_findings;
+pub mod doctor_sources;
+mod doctor_tables;
 pub mod explain;
 pub mod explain_activity;
 pub mod explain_equations;
 pub mod explain_sql;
+pub mod factor_changes;
 pub mod factor_row;
 pub mod forget;
 pub mod gaps;
@@ -16,6 +22,7 @@ mod landed_columns;
 pub mod landing;
 mod looks;
 pub mod mirror;
+pub mod model_tests;
 mod moved;
 pub mod observer;
 mod offending;
@@ -27,6 +34,7 @@ pub mod publish;
 pub mod query;
 mod raw_slices;
 pub mod report;
+pub mod sql;
 pub mod staleness;
 pub mod system;
 pub mod tenant_report;
@@ -70,8 +78,8 @@ pub struct Request {
     pub full_refresh: bool,
     /// Land again what is current; models rebuild only where that changed their inputs.
     pub land_again: bool,
-    /// Only these slices (tenant, source, export, period), for `retry`.
-    pub only_slices: Option<BTreeSet<(String, String, String, String)>>,
+    /// Only these slices, for `retry`.
+    pub only_slices: Option<BTreeSet<again::SliceName>>,
 }
 
 /// Runs a pipeline: lands what is new, rebuilds what is stale, publishes what changed.

@@ -1,15 +1,15 @@
 //! What `doctor` looks at in the warehouse: whether the files are there that the tables' logs and manifests name.
 
-use super::doctor::Finding;
-use super::retry::counted;
+use super::doctor::open_warehouse;
+use super::doctor_findings::{Finding, Seen};
+use super::unbuilt::some_of;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::run::unbuilt::some_of;
-use crate::warehouse::{DataFile, Location, Table, Warehouse};
+use crate::warehouse::{DataFile, Table, Warehouse};
 
 /// One finding for the tables that are whole and for each one that is not; the same for what is published. Under `--tenant`
 /// the files of that tenant alone.
-pub async fn table_findings(config: &Config) -> Vec<Finding> {
+pub(super) async fn table_findings(config: &Config) -> Vec<Finding> {
     match look(config).await {
         Ok(findings) => findings,
         Err(error) => vec![Finding::of("tables", Err(error))],
@@ -17,8 +17,7 @@ pub async fn table_findings(config: &Config) -> Vec<Finding> {
 }
 
 async fn look(config: &Config) -> Result<Vec<Finding>> {
-    let profile = config.profile(config.warehouse.profile.as_deref());
-    let warehouse = Warehouse::new(Location::open(&config.warehouse.url, &config.base, &profile)?);
+    let warehouse = open_warehouse(config)?;
     let is_looked_at = |file: &DataFile| {
         let owner = file.partition.get("tenant").and_then(|tenant| tenant.as_deref());
         config
@@ -42,14 +41,9 @@ async fn look(config: &Config) -> Result<Vec<Finding>> {
             published.extend(published_table(&warehouse, short, table).await?);
         }
     }
-    let seen = format!(
-        "{}: {}, all there as their logs say",
-        counted(whole, "table", "tables"),
-        counted(files, "data file", "data files")
-    );
     let mut findings = Vec::new();
     if whole > 0 {
-        findings.push(Finding::of("tables", Ok(seen)));
+        findings.push(Finding::of("tables", Ok(Seen::Tables { tables: whole, files })));
     }
     findings.extend(damaged);
     findings.extend(published);
@@ -74,9 +68,9 @@ async fn whole_table(table: &Table, is_looked_at: &dyn Fn(&DataFile) -> bool) ->
         _ => format!("`offgridflow run --full-refresh --select {name}` builds it anew"),
     };
     let error = Error::external(format!(
-        "{} of {} that its log names {} not there as it says: {}",
+        "{} of {named} {} that its log names {} not there as it says: {}",
         amiss.len(),
-        counted(named, "data file", "data files"),
+        if named == 1 { "data file" } else { "data files" },
         if amiss.len() == 1 { "is" } else { "are" },
         some_of(&amiss)
     ));
@@ -111,5 +105,7 @@ async fn published_table(warehouse: &Warehouse, short: &str, table: &Table) -> R
         "{} was put there by no run, and whoever reads the folder counts it too: the next {when} removes it",
         some_of(&found.foreign)
     );
-    Ok(Some(Finding::of(&what, Ok(place)).warned(warning)))
+    Ok(Some(
+        Finding::of(&what, Ok(Seen::Published { place })).warned(warning),
+    ))
 }
