@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::output::Output;
+use crate::embedded::{PIPELINES, SAMPLE, TEMPLATES};
 use crate::error::{Error, Result};
-use crate::model::embedded::{PIPELINES, SAMPLE, TEMPLATES};
 
 /// Where the copy of the sample company lies in a project.
 const SAMPLE_FOLDER: &str = "sample";

@@ -21,7 +21,7 @@ pub const UNFINISHED: &str = "unfinished";
 
 /// A provider's API.
 ///
-/// Calls are repeated by [`super::retry::retrying`]; what a connector returns as an error is what remains after that.
+/// Calls are repeated by [`crate::retry::retrying`]; what a connector returns as an error is what remains after that.
 #[async_trait]
 pub trait Connector: Send + Sync + std::fmt::Debug {
     /// The place that messages and provenance columns name; it holds no secret.

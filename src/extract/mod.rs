@@ -21,7 +21,6 @@ mod name_stamps;
 mod origin;
 mod passed_over;
 mod present_days;
-pub mod retry;
 mod runs;
 mod select;
 #[cfg(test)]

@@ -8,8 +8,8 @@ use datafusion::datasource::{MemTable, TableProvider};
 use sha2::{Digest, Sha256};
 
 use super::csv_table::CsvTable;
+use crate::embedded::REFERENCE;
 use crate::error::{Error, Result};
-use crate::model::embedded::REFERENCE;
 
 /// A factor set: table name → CSV text, read into columns when a query first asks.
 pub struct FactorSet {

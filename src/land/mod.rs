@@ -25,8 +25,6 @@ mod lossless;
 mod nested_cells;
 mod new_files;
 mod overlap;
-mod parquet_footer;
-mod parquet_pages;
 pub mod parquet_rows;
 pub mod quarantine;
 pub mod raw_columns;
@@ -37,7 +35,6 @@ mod rows;
 pub mod slice;
 mod slice_key;
 mod staging;
-mod thrift;
 pub mod unreadable_tags;
 mod verbatim;
 

@@ -19,12 +19,12 @@ use super::foreign_bytes::hold_names;
 use super::large_cells::large_cell;
 use super::lossless::lossless;
 use super::nested_cells::is_nested;
-use super::parquet_pages::{Demand, demand};
 use super::quarantine::{Quarantine, Rejection, row_text};
 use crate::config::Limits;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
 use crate::extract::SourceFile;
+use crate::parquet::demand::{Demand, demand};
 
 /// A batch of accepted rows in the table's types.
 pub struct NativeBatch {

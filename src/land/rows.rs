@@ -11,13 +11,13 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use super::checks::Checks;
 use super::csv_rows::CsvFile;
 use super::json_rows::JsonFile;
-use super::parquet_pages::Demand;
 use super::parquet_rows::ParquetFile;
 use super::quarantine::Quarantine;
 use crate::config::Limits;
 use crate::domain::period::Period;
 use crate::error::Result;
 use crate::extract::{Format, SourceFile};
+use crate::parquet::Demand;
 
 /// A batch: the delivered columns and, behind them, which of day and month the file's dates name first.
 pub(super) struct Rows {

@@ -17,7 +17,6 @@ use super::gone_rows::GoneRows;
 use super::json_rows::JsonFile;
 use super::new_files::Provenance;
 use super::overlap::{Repeated, RowHashes};
-use super::parquet_pages::Demand;
 use super::parquet_rows::ParquetFile;
 use super::quarantine::Quarantine;
 use super::raw_columns::{partition_columns, provenance_fields, raw_names};
@@ -30,6 +29,7 @@ use super::verbatim::{Candidate, Copied, take_over};
 use crate::config::{Kind, Limits, Source};
 use crate::error::{Error, Result};
 use crate::extract::{Format, Origin, SourceFile};
+use crate::parquet::Demand;
 use crate::warehouse::store::Fetched;
 use crate::warehouse::{StagedFile, Stager};
 

@@ -8,8 +8,8 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 use super::errors::failed;
 use super::open::{Ledger, committed};
+use crate::embedded::MIGRATIONS;
 use crate::error::{Error, Result};
-use crate::model::embedded::MIGRATIONS;
 
 /// One step of the schema.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use datafusion::sql::parser::{DFParser, Statement as Parsed};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::Statement;
 
-use super::embedded::{AUDITS, MODELS};
 use super::front_matter::{Kind, Model};
 use super::render::Placeholders;
+use crate::embedded::{AUDITS, MODELS};
 use crate::error::{Error, PlaceKey, Result};
 
 /// All models, parsed and ordered.

@@ -1,6 +1,5 @@
 //! SQL models: front matter, dependencies, graph, selection, fingerprints. Nothing is executed here.
 
-pub mod embedded;
 pub mod front_matter;
 pub mod graph;
 pub mod render;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::config::{Config, Pipeline, suggestion};
+use crate::embedded::PIPELINES;
 use crate::error::{Error, Result};
-use crate::model::embedded::PIPELINES;
 
 /// Where they lie, here and in a project.
 const FOLDER: &str = "pipelines";

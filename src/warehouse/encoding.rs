@@ -16,13 +16,14 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::identity::Identity;
-use super::row_group_rows::RowGroupRows;
-use super::stage::{StagedFile, file_properties};
+use super::stage::StagedFile;
 use super::staged_sink::StagedNames;
 use super::statistics::of_footer;
 use super::store::Location;
 use super::table::PartitionValues;
 use crate::error::{Error, Result};
+use crate::parquet::file_properties::file_properties;
+use crate::parquet::row_group_rows::RowGroupRows;
 
 /// Batches that wait for the encoder: with more, rows that nobody packs yet would fill the memory.
 const WAITING_BATCHES: usize = 1;

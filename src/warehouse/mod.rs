@@ -1,14 +1,10 @@
 //! The warehouse: Delta tables in object storage. The only module that names `object_store` or `deltalake`.
 
-#[cfg(feature = "aws-api")]
-pub mod aws;
 mod checkpoint;
-pub mod closed_chunk;
-pub mod coded_columns;
-pub mod column_encoders;
 pub mod commit;
 pub mod compaction;
 mod encoding;
+mod file_reader;
 mod history;
 pub mod identity;
 pub mod maintenance;
@@ -16,8 +12,6 @@ mod pruning;
 pub mod published_files;
 pub mod publishing;
 mod reading;
-mod row_group_rows;
-pub mod row_groups;
 pub mod scan;
 mod small_files;
 mod splicing;
@@ -27,11 +21,10 @@ pub mod statistics;
 pub mod store;
 mod stored_files;
 pub mod table;
-pub mod text_chunks;
-mod window;
 
 pub use commit::{Commit, Replaced};
 pub use compaction::Merge;
+pub use file_reader::StoredFile;
 pub use history::CommitNote;
 pub use identity::Identity;
 pub use published_files::PublishedFiles;

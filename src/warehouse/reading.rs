@@ -10,7 +10,7 @@ use datafusion::parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use futures::{Stream, StreamExt};
 use object_store::path::Path;
 
-use super::row_groups::StoredFile;
+use super::file_reader::StoredFile;
 use super::table::{DataFile, PartitionValues, Table};
 use crate::error::{Error, Result};
 

@@ -19,13 +19,14 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::Handle;
 
-use super::closed_chunk::closed_chunk;
-use super::stage::{PLAIN_FILE_BYTES, StagedFile, Stager, file_properties};
+use super::stage::{PLAIN_FILE_BYTES, StagedFile, Stager};
 use super::staged_sink::{StagedSink, StagedSinks};
 use super::store::Location;
 use super::table::{PartitionValues, Table};
-use super::window::Window;
 use crate::error::{Error, Result};
+use crate::parquet::closed_chunk;
+use crate::parquet::file_properties::file_properties;
+use crate::parquet::window::Window;
 
 /// Where a column of the new files comes from.
 enum Origin {

@@ -6,30 +6,25 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Arra
 use datafusion::arrow::compute::{cast, max, min, take_record_batch};
 use datafusion::arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
 use datafusion::parquet::basic::{Compression, ZstdLevel};
-use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use std::sync::Arc;
 
 use super::encoding::{EncodedFiles, Kind};
 use super::identity::Identity;
-use super::row_group_rows::is_text;
 use super::staged_sink::{StagedNames, StagedSinks};
 use super::statistics::Bounds;
 use super::store::Location;
 use super::table::PartitionValues;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
+use crate::parquet::row_group_rows::is_text;
 
 /// Files are closed at this size, so that readers can share them out and compaction has little to do.
 pub const TARGET_FILE_BYTES: usize = 192 << 20;
 /// The same of files outside any table: one file can be replaced at once, several cannot. No store copies more than 5 GB
 /// in one request.
 pub const PLAIN_FILE_BYTES: usize = 4 << 30;
-/// Rows of a row group: small enough to bound memory, large enough for dictionaries to pay.
-pub const ROW_GROUP_ROWS: usize = 128 * 1024;
-/// A row group is closed early when it holds this much, so that wide rows stay within the memory limit.
-pub const ROW_GROUP_BYTES: usize = 24 << 20;
 
 /// Columns of all files that are open at once: each takes some 16 KiB before it holds a row. A bill of 240 months with the
 /// columns of FOCUS stays below it.
@@ -386,14 +381,6 @@ impl Stager {
             }
         }
     }
-}
-
-/// How every file of the warehouse is written.
-pub fn file_properties() -> WriterPropertiesBuilder {
-    WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ mod cloud;
 mod fetch;
 pub(super) mod local_listing;
 mod local_path;
-pub mod refusal;
 mod shared_access;
 #[cfg(test)]
 mod tests;
@@ -33,6 +32,7 @@ use writes::Writes;
 
 use crate::config::{Profile, remember_environment};
 use crate::error::{Error, Result};
+use crate::login::refusal;
 
 /// Listings that are begun before a broken connection counts as a failure.
 const LIST_TRIES: u32 = 4;

@@ -8,9 +8,10 @@ use offgridflow::config::Kind;
 use crate::support::root;
 
 /// Modules that know nothing of those behind them; within a group they may know each other.
-const ORDER: [&[&str]; 6] = [
-    &["domain", "kill_point"],
-    &["config", "error"],
+const ORDER: [&[&str]; 7] = [
+    &["domain", "embedded", "kill_point"],
+    &["config", "error", "retry"],
+    &["login", "parquet"],
     &["model", "warehouse", "ledger"],
     &["extract", "land", "transform", "factors"],
     &["run"],
@@ -130,6 +131,39 @@ fn files_hold_one_concept_each() {
         lengths[lengths.len() / 2].0 < 150,
         "half of the files are under 150 lines"
     );
+}
+
+#[test]
+fn the_page_of_the_parquet_room_names_its_files_and_tests_that_are_there() {
+    let page = std::fs::read_to_string(root().join("docs/parquet.md")).unwrap();
+    let room = root().join("src/parquet");
+    for path in rust_files(&room) {
+        let within = path.strip_prefix(&room).unwrap().to_string_lossy().into_owned();
+        let name = match path.file_name().unwrap().to_str().unwrap() {
+            "mod.rs" => within.as_str(),
+            name => name,
+        };
+        assert!(
+            ["mod.rs", "tests.rs"].contains(&name) || page.contains(&format!("`{name}`")),
+            "docs/parquet.md does not name {within}"
+        );
+    }
+    let code: String = ["src", "tests/it"]
+        .into_iter()
+        .flat_map(|folder| rust_files(&root().join(folder)))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let tests = regex::Regex::new("`([a-z]+(?:_[a-z]+){2,})`").unwrap();
+    let mut named = 0;
+    for test in tests.captures_iter(&page) {
+        assert!(
+            code.contains(&format!("fn {}(", &test[1])),
+            "docs/parquet.md names {}, which is nowhere",
+            &test[1]
+        );
+        named += 1;
+    }
+    assert!(named > 10, "docs/parquet.md names {named} tests");
 }
 
 #[test]

@@ -11,8 +11,8 @@ use aws_sdk_costexplorer::error::{ProvideErrorMetadata, SdkError};
 use super::limiter::Limiter;
 use crate::config::Profile;
 use crate::error::{Error, Result};
-use crate::extract::retry::{Patience, retrying};
-use crate::warehouse::aws::{Login, explain};
+use crate::login::aws::{Login, explain};
+use crate::retry::{Patience, retrying};
 
 /// A call that takes longer is broken; pages are answered within seconds.
 const CALL_TIMEOUT: Duration = Duration::from_secs(90);

@@ -7,13 +7,13 @@ use std::time::Duration;
 use reqwest::Client;
 use url::Url;
 
-use super::http::{self, Reply};
 use super::limiter::{Limiter, PAUSES_ONLY, Window};
-use super::login::Login;
-use super::throttle::asked_pause;
 use crate::config::Profile;
 use crate::error::{Error, Result};
-use crate::extract::retry::{Patience, retrying};
+use crate::login::azure::Login;
+use crate::login::azure::http::{self, Reply};
+use crate::login::azure::throttle::asked_pause;
+use crate::retry::{Patience, retrying};
 
 const PUBLIC_ENDPOINT: &str = "https://management.azure.com";
 /// Waiting for one's turn is part of a call: the quota of an hour may have to pass.

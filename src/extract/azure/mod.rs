@@ -2,18 +2,13 @@
 
 mod batch;
 mod carbon;
-mod certificate;
 mod cost_page;
 mod cost_query;
-mod http;
 mod limiter;
-mod login;
-mod login_transport;
 mod management;
 mod report;
 mod report_shape;
 mod seen;
-mod throttle;
 
 use std::sync::Arc;
 

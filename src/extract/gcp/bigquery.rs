@@ -10,12 +10,12 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
-use super::login::Login;
 use super::refusal;
 use super::table::{TableInfo, TableName};
 use crate::config::Profile;
 use crate::error::{Error, PlaceKey, Result};
-use crate::extract::retry::{Patience, retrying};
+use crate::login::gcp::Login;
+use crate::retry::{Patience, retrying};
 
 /// Google's own endpoint.
 const ENDPOINT: &str = "https://bigquery.googleapis.com";

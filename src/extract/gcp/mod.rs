@@ -4,8 +4,6 @@ mod answers;
 mod bigquery;
 mod billing;
 mod carbon;
-mod login;
-mod metadata;
 mod refusal;
 mod table;
 mod windows;

@@ -17,7 +17,7 @@ use row_group::RowGroup;
 use super::checks::Checks;
 use super::csv_rows::CsvFile;
 use super::foreign_bytes::stopped;
-use super::new_files::{Constant, NewFiles, Provenance};
+use super::new_files::{NewFiles, Provenance};
 use super::quarantine::Quarantine;
 use super::raw_columns::provenance_fields;
 use super::slice::SliceRequest;
@@ -27,7 +27,8 @@ use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
 use crate::extract::{Format, SourceFile};
-use crate::warehouse::text_chunks::ChunkEncoder;
+use crate::parquet::Constant;
+use crate::parquet::text_chunks::ChunkEncoder;
 use crate::warehouse::{StagedFile, StagedSinks};
 
 /// Smaller files are put together with their neighbours instead.

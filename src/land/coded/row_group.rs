@@ -4,10 +4,11 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::schema::types::ColumnDescPtr;
 
 use crate::error::Result;
-use crate::land::new_files::{Constant, FileWriter, ROW_NUMBER, append_provenance, write_row_numbers};
-use crate::warehouse::column_encoders::ColumnEncoders;
-use crate::warehouse::stage::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
-use crate::warehouse::text_chunks::{ChunkEncoder, TextColumn};
+use crate::land::new_files::{FileWriter, ROW_NUMBER, append_provenance, write_row_numbers};
+use crate::parquet::Constant;
+use crate::parquet::column_encoders::ColumnEncoders;
+use crate::parquet::file_properties::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
+use crate::parquet::text_chunks::{ChunkEncoder, TextColumn};
 
 /// The codes of a row group: files of very many columns get smaller ones.
 const MOST_CODE_BYTES: usize = 32 << 20;

@@ -1,6 +1,5 @@
 //! Parquet files that landing puts together itself, column chunk by column chunk, on their way into the warehouse.
 
-mod constant;
 mod provenance;
 
 use std::sync::Arc;
@@ -10,11 +9,11 @@ use datafusion::parquet::file::properties::WriterPropertiesPtr;
 use datafusion::parquet::file::writer::SerializedFileWriter;
 use datafusion::parquet::schema::types::{ColumnPath, TypePtr};
 
-pub(super) use constant::Constant;
 pub(super) use provenance::{Provenance, append_provenance, write_row_numbers};
 
 use crate::error::{Error, Result};
-use crate::warehouse::stage::{TARGET_FILE_BYTES, file_properties};
+use crate::parquet::file_properties::file_properties;
+use crate::warehouse::stage::TARGET_FILE_BYTES;
 use crate::warehouse::{StagedFile, StagedSink, StagedSinks};
 
 /// The one provenance column that differs from row to row.

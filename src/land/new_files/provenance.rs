@@ -7,10 +7,11 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::file::writer::SerializedRowGroupWriter;
 use datafusion::parquet::schema::types::ColumnDescPtr;
 
-use super::{Constant, ROW_NUMBER};
+use super::ROW_NUMBER;
 use crate::error::Result;
+use crate::parquet::Constant;
+use crate::parquet::column_encoders::ColumnEncoders;
 use crate::warehouse::StagedSink;
-use crate::warehouse::column_encoders::ColumnEncoders;
 
 /// The values that all rows of a delivered file have in common; the row's number is beside them.
 #[derive(Debug, Clone)]

@@ -7,22 +7,18 @@ use std::path::Path;
 use bytes::{Bytes, BytesMut};
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::parquet::file::metadata::ColumnChunkMetaData;
 use datafusion::parquet::file::statistics::Statistics;
 use datafusion::parquet::file::writer::SerializedRowGroupWriter;
 use datafusion::parquet::schema::types::ColumnDescPtr;
 
-use super::pages::look_through;
 use super::plan::{Plan, Way};
 use super::scan::{DateBounds, statistics};
 use crate::error::{Error, Result};
 use crate::land::lossless::lossless;
-use crate::land::new_files::{
-    Constant, FileWriter, NewFiles, ROW_NUMBER, append_provenance, write_row_numbers,
-};
-use crate::land::parquet_pages::Demand;
-use crate::warehouse::closed_chunk::closed_chunk;
-use crate::warehouse::column_encoders::ColumnEncoders;
+use crate::land::new_files::{FileWriter, NewFiles, ROW_NUMBER, append_provenance, write_row_numbers};
+use crate::parquet::column_encoders::ColumnEncoders;
+use crate::parquet::copied_chunk::copied_chunk;
+use crate::parquet::{Constant, Demand};
 use crate::warehouse::{StagedFile, StagedSink, StagedSinks};
 
 /// The most of them.
@@ -196,24 +192,11 @@ impl Delivered<'_> {
         let row_group = plan.metadata().row_group(group);
         let (rows, delivered) = (row_group.num_rows(), row_group.column(leaf));
         let (start, length) = delivered.byte_range();
-        let begin = start as i64;
-        let mut builder = ColumnChunkMetaData::builder(column.clone())
-            .set_compression_codec(delivered.compression_codec())
-            .set_encodings_mask(*delivered.encodings_mask())
-            .set_num_values(delivered.num_values())
-            .set_total_compressed_size(delivered.compressed_size())
-            .set_total_uncompressed_size(delivered.uncompressed_size())
-            .set_dictionary_page_offset(delivered.dictionary_page_offset().map(|offset| offset - begin))
-            .set_data_page_offset(delivered.data_page_offset() - begin);
-        if let Some(statistics) = statistics {
-            builder = builder.set_statistics(statistics);
-        }
-        let metadata = builder.build().map_err(Error::from)?;
         let held = self.read(start, length as usize).map_err(|_| Stop::Unfit)?;
         let bytes = held.slice(..length as usize);
-        let kinds = look_through(&bytes, &metadata, rows as usize).ok_or(Stop::Unfit)?;
-        let metadata = metadata.into_builder().set_page_encoding_stats(kinds);
-        let close = closed_chunk(metadata.build().map_err(Error::from)?, length, rows as u64);
+        let close =
+            copied_chunk(delivered, column, statistics, &bytes, rows as usize).map_err(Error::from)?;
+        let close = close.ok_or(Stop::Unfit)?;
         out.append_column(&bytes, close).map_err(Error::from)?;
         drop(bytes);
         self.buffer = held.try_into_mut().unwrap_or_default();

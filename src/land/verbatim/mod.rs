@@ -5,12 +5,9 @@
 //! for it goes the way of every other file, row by row, which names what is wrong.
 
 mod copy;
-pub(super) mod levels;
-mod pages;
 mod plan;
 mod scan;
 mod side_by_side;
-mod types;
 
 pub(super) use side_by_side::{Candidate, Copied, take_over};
 
@@ -27,9 +24,9 @@ use super::checks::Checks;
 use super::clean_rows::can_be_clean;
 use super::foreign_bytes::stopped;
 use super::new_files::Provenance;
-use super::parquet_pages::Demand;
 use crate::domain::period::Period;
 use crate::error::Result;
+use crate::parquet::Demand;
 use crate::warehouse::{StagedFile, StagedSinks};
 
 /// Row groups that are checked ahead of those that are copied.

@@ -8,23 +8,21 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowSchemaConverter;
 use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use datafusion::parquet::basic::{Compression, Encoding};
 use datafusion::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use datafusion::parquet::schema::types::{Type, TypePtr};
 
-use super::types::taken_over;
 use crate::error::Result;
 use crate::land::column_types::landed_type;
 use crate::land::nested_cells::is_nested;
 use crate::land::raw_columns::provenance_fields;
+use crate::parquet::copied_chunk::is_readable;
+use crate::parquet::same_bytes::taken_over;
 
 /// Smaller row groups are put together anew: many small ones cost every reader more than one copy here.
 const LEAST_ROWS: i64 = 16 * 1024;
 /// Larger row groups are cut anew, by rows and by bytes: what a reader must hold depends on them.
 const MOST_ROWS: i64 = 1 << 20;
 const MOST_BYTES: i64 = 256 << 20;
-/// A column chunk and one of its pages, unpacked, are held in memory while its pages are looked through.
-const MOST_CHUNK_BYTES: i64 = 64 << 20;
 
 /// What becomes of one delivered column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,32 +168,4 @@ fn chunks<'a>(
     let leaves = leaves.clone();
     let groups = metadata.row_groups().iter();
     groups.flat_map(move |group| group.columns().get(leaves.clone()).into_iter().flatten())
-}
-
-/// Whether every tool reads such a chunk, and it lies where its footer says.
-fn is_readable(chunk: &ColumnChunkMetaData, file_bytes: u64) -> bool {
-    let packed = matches!(
-        chunk.compression(),
-        Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_) | Compression::ZSTD(_)
-    );
-    #[allow(deprecated)] // Old writers name it for levels that take no bits.
-    let plain = chunk.encodings().all(|encoding| {
-        matches!(
-            encoding,
-            Encoding::PLAIN
-                | Encoding::PLAIN_DICTIONARY
-                | Encoding::RLE_DICTIONARY
-                | Encoding::RLE
-                | Encoding::BIT_PACKED
-        )
-    });
-    let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-    let lies_in_file = start >= 4
-        && chunk.data_page_offset() >= start
-        && (1..=MOST_CHUNK_BYTES).contains(&chunk.compressed_size())
-        && (1..=MOST_CHUNK_BYTES).contains(&chunk.uncompressed_size())
-        && start
-            .checked_add(chunk.compressed_size())
-            .is_some_and(|end| end as u64 <= file_bytes);
-    packed && plain && lies_in_file && chunk.file_path().is_none()
 }

@@ -19,7 +19,7 @@ use crate::land::checks::{Checks, Role};
 use crate::land::clean_rows::{is_clean, looked_at, note_bills};
 use crate::land::column_types::is_text;
 use crate::land::lossless::lossless;
-use crate::land::parquet_pages::Demand;
+use crate::parquet::Demand;
 
 const BATCH_ROWS: usize = 32 * 1024;
 

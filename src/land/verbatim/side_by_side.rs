@@ -11,8 +11,8 @@ use crate::domain::period::Period;
 use crate::error::Result;
 use crate::land::checks::Checks;
 use crate::land::new_files::Provenance;
-use crate::land::parquet_pages::Demand;
 use crate::land::staging::blocking;
+use crate::parquet::Demand;
 use crate::warehouse::{StagedFile, StagedSinks};
 
 /// Files of one slice that are copied side by side.

@@ -25,8 +25,8 @@ use super::feed::Rows;
 use super::groups::Groups;
 use super::scan::ScanPlan;
 use super::state::State;
-use crate::warehouse::row_groups::RowGroups;
-use crate::warehouse::{DataFile, PartitionValues};
+use crate::parquet::row_groups::RowGroups;
+use crate::warehouse::{DataFile, PartitionValues, StoredFile};
 
 /// Rows of a batch: large enough that what is done per batch is little, small enough that what is computed of them stays in
 /// the processor's cache and the allocator gives the same memory again.
@@ -56,7 +56,7 @@ const SMALL_FILE_BYTES: u64 = 8 << 20;
 /// What a thread reads next.
 enum Unit {
     RowGroup {
-        file: Arc<RowGroups>,
+        file: Arc<RowGroups<StoredFile>>,
         partition: Arc<PartitionValues>,
         row_group: usize,
     },
@@ -288,10 +288,11 @@ async fn open(
     plan: &ScanPlan,
     file: &DataFile,
     context: &TaskContext,
-) -> Result<(Arc<RowGroups>, Vec<usize>)> {
+) -> Result<(Arc<RowGroups<StoredFile>>, Vec<usize>)> {
     let location = plan.table.location_of(file);
     let runtime = context.runtime_env();
-    let opened = RowGroups::open(&runtime, plan.table.store(), &location, file.size, &plan.coded).await?;
+    let stored = StoredFile::of_engine(&runtime, plan.table.store(), &location, file.size)?;
+    let opened = RowGroups::open(stored, &location, &plan.coded).await?;
     let row_groups = opened.within(plan.table.piece(&location));
     Ok((Arc::new(opened), row_groups))
 }

@@ -12,9 +12,9 @@ use super::batch::batch_of;
 use super::codes::{Codes, NULL_CODE, is_text};
 use super::function::Answers;
 use super::scan::{RowExpression, ScanPlan, Source};
+use crate::parquet::coded_columns::{CodedColumn, Leaf, TagColumn};
 use crate::transform::functions::{clean_key, tag_values};
 use crate::warehouse::PartitionValues;
-use crate::warehouse::coded_columns::{CodedColumn, Leaf, TagColumn};
 
 /// Texts kept of inputs that only other inputs read, before they are forgotten.
 const HIDDEN_BYTES: usize = 32 << 20;

@@ -7,7 +7,7 @@ use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 
 use crate::error::Result;
-use crate::warehouse::aws::Login;
+use crate::login::aws::Login;
 
 /// Keys of a profile that tell the login and not the bucket.
 pub(super) const LOGIN_KEYS: [&str; 8] = [

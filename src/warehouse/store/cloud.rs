@@ -17,7 +17,7 @@ use super::shared_access;
 use crate::config::hold_environment;
 use crate::error::{Error, Result};
 #[cfg(feature = "aws-api")]
-use crate::warehouse::aws::Login;
+use crate::login::aws::Login;
 
 /// Keys that tell a login which this build cannot make.
 #[cfg(not(feature = "aws-api"))]

@@ -4,8 +4,8 @@ use datafusion::parquet::basic::Encoding;
 use datafusion::parquet::column::page::Page;
 use datafusion::parquet::schema::types::ColumnDescriptor;
 
-use crate::land::verbatim::levels::{longest_row, take_levels};
-use crate::warehouse::coded_columns::runs::eight;
+use crate::parquet::levels::{longest_row, take_levels};
+use crate::parquet::runs::eight;
 
 /// What was seen of a chunk's pages.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ fn deltas(bytes: &mut &[u8], most: usize, mut each: impl FnMut(u64)) -> Option<(
 }
 
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    crate::land::thrift::varint(bytes)
+    crate::parquet::thrift::varint(bytes)
 }
 
 fn zigzag(bytes: &mut &[u8]) -> Option<i64> {

@@ -10,7 +10,7 @@ use datafusion::parquet::file::serialized_reader::SerializedPageReader;
 use datafusion::parquet::schema::types::ColumnDescriptor;
 
 use super::levels::{all_below, count_levels, take_levels};
-use crate::warehouse::text_chunks::count_page;
+use super::page_kinds::count_page;
 
 /// What the pages of a chunk are, or `None` when one of them is not what its header says: levels and dictionary indices
 /// within their bounds, as many values as levels tell of, text in UTF-8, `rows` rows in all. The chunk's offsets count from

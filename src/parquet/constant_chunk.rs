@@ -9,12 +9,12 @@ use datafusion::parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats
 use datafusion::parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use datafusion::parquet::schema::types::ColumnDescPtr;
 
-use crate::warehouse::closed_chunk::closed_chunk;
-use crate::warehouse::text_chunks::run;
+use super::closed_chunk;
+use super::runs::run_header;
 
 /// What stands in every row of an optional column.
 #[derive(Debug, Clone)]
-pub(in crate::land) enum Constant {
+pub enum Constant {
     /// Nothing.
     Null,
     /// A text.
@@ -72,11 +72,11 @@ impl Constant {
             None => None,
         };
         // One run of levels: all there, or none. Then one run of indices of one bit: all the first.
-        let levels = [run(count), vec![u8::from(value.is_some())]].concat();
+        let levels = [run_header(count), vec![u8::from(value.is_some())]].concat();
         let mut page = [&(levels.len() as u32).to_le_bytes()[..], &levels].concat();
         if value.is_some() {
             page.push(1);
-            page.extend(run(count));
+            page.extend(run_header(count));
             page.push(0);
         }
         let data = write(Page::DataPage {

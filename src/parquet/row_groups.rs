@@ -4,92 +4,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
-use datafusion::datasource::object_store::ObjectStoreUrl;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use datafusion::parquet::arrow::async_reader::{
     AsyncFileReader, ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder,
 };
-use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use datafusion::parquet::file::metadata::RowGroupMetaData;
 
 use super::coded_columns::{CodedColumn, Leaf, TagColumn};
 use crate::error::{Error, Result};
 
-/// The bytes of a file in the warehouse's store.
-#[derive(Clone)]
-pub struct StoredFile {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-    size: u64,
-}
-
-impl StoredFile {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, path: Path, size: u64) -> Self {
-        StoredFile { store, path, size }
-    }
-}
-
-type Answer<'a, T> = BoxFuture<'a, std::result::Result<T, ParquetError>>;
-
-fn refused(error: object_store::Error) -> ParquetError {
-    ParquetError::External(Box::new(error))
-}
-
-impl AsyncFileReader for StoredFile {
-    fn get_bytes(&mut self, range: Range<u64>) -> Answer<'_, Bytes> {
-        async move { self.store.get_range(&self.path, range).await.map_err(refused) }.boxed()
-    }
-
-    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> Answer<'_, Vec<Bytes>> {
-        async move { self.store.get_ranges(&self.path, &ranges).await.map_err(refused) }.boxed()
-    }
-
-    fn get_metadata<'a>(
-        &'a mut self,
-        options: Option<&'a ArrowReaderOptions>,
-    ) -> Answer<'a, Arc<ParquetMetaData>> {
-        async move {
-            let size = self.size;
-            let reader = ParquetMetaDataReader::new().with_arrow_reader_options(options);
-            Ok(Arc::new(reader.load_and_finish(self, size).await?))
-        }
-        .boxed()
-    }
-}
-
 /// An opened data file.
 #[derive(Clone)]
-pub struct RowGroups {
-    reader: StoredFile,
+pub struct RowGroups<R> {
+    reader: R,
     metadata: ArrowReaderMetadata,
     location: String,
 }
 
-impl RowGroups {
-    /// Opens the file at `location` of a store that the engine knows by its URL; text (or maps of text) of the columns in
-    /// `coded` is given as dictionary arrays.
+impl<R: AsyncFileReader + Clone + Unpin + Send + 'static> RowGroups<R> {
+    /// Opens a file, which errors name by its location; text (or maps of text) of the columns in `coded` is given as
+    /// dictionary arrays.
     ///
     /// # Errors
     /// External when the file is gone or is no Parquet.
-    pub async fn open(
-        runtime: &RuntimeEnv,
-        store: &str,
-        location: &str,
-        size: u64,
-        coded: &BTreeSet<String>,
-    ) -> Result<RowGroups> {
-        let store = runtime.object_store(&ObjectStoreUrl::parse(store)?)?;
-        let path = Path::parse(location).map_err(|e| Error::internal("a path is not valid").because(e))?;
-        let mut reader = StoredFile { store, path, size };
+    pub async fn open(mut reader: R, location: &str, coded: &BTreeSet<String>) -> Result<Self> {
         let place = |e| Error::from(e).at(location.to_string());
         let plain = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new())
             .await
@@ -195,7 +135,7 @@ impl RowGroups {
         row_group: usize,
         columns: &BTreeSet<String>,
         batch_rows: usize,
-    ) -> Result<ParquetRecordBatchStream<StoredFile>> {
+    ) -> Result<ParquetRecordBatchStream<R>> {
         let schema = self.metadata.parquet_schema();
         let roots = self
             .metadata

@@ -28,6 +28,18 @@ pub fn next_run<'a>(bytes: &mut &'a [u8], width: u32) -> Option<Run<'a>> {
     Some(Run::Repeated(u32::from_le_bytes(whole), count))
 }
 
+/// The header of a run that repeats its value.
+pub fn run_header(count: u32) -> Vec<u8> {
+    let mut left = u64::from(count) << 1;
+    let mut bytes = Vec::new();
+    while left >= 0x80 {
+        bytes.push(left as u8 | 0x80);
+        left >>= 7;
+    }
+    bytes.push(left as u8);
+    bytes
+}
+
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..35).step_by(7) {

@@ -14,9 +14,9 @@ use datafusion::parquet::file::metadata::ColumnChunkMetaData;
 use datafusion::parquet::file::serialized_reader::SerializedPageReader;
 
 use super::ABSENT;
-use super::runs::Runs;
 use crate::error::{Error, Result};
-use crate::warehouse::window::Window;
+use crate::parquet::runs::Runs;
+use crate::parquet::window::Window;
 
 /// Says what values mean: appends the code of each value of an array.
 pub type Meaning<'a> = dyn FnMut(&ArrayRef, &mut Vec<u32>) -> datafusion::common::Result<()> + 'a;

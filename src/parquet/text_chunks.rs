@@ -3,9 +3,7 @@
 
 mod chunk;
 mod dictionary;
-mod page_kinds;
 mod text_column;
 
-pub use chunk::{ChunkEncoder, run};
-pub use page_kinds::count_page;
+pub use chunk::ChunkEncoder;
 pub use text_column::TextColumn;

@@ -7,7 +7,7 @@ use datafusion::parquet::arrow::arrow_writer::compute_leaves;
 use datafusion::parquet::file::writer::SerializedFileWriter;
 
 use super::column_encoders::ColumnEncoders;
-use super::stage::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
+use super::file_properties::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 use super::text_chunks::{ChunkEncoder, TextColumn};
 use crate::error::Result;
 
@@ -15,7 +15,7 @@ use crate::error::Result;
 const ENCODED_BYTES: usize = 12;
 
 /// A row group under way.
-pub(super) struct RowGroupRows {
+pub struct RowGroupRows {
     schema: SchemaRef,
     columns: Vec<Gathered>,
     encoders: ColumnEncoders,
@@ -150,7 +150,7 @@ impl RowGroupRows {
 }
 
 /// Whether the values of a column are texts, which are gathered as codes.
-pub(super) fn is_text(field: &Field) -> bool {
+pub fn is_text(field: &Field) -> bool {
     matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View)
 }
 

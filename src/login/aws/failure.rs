@@ -6,7 +6,7 @@ use aws_sdk_sts::config::http::HttpResponse;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::{Error, causes};
-use crate::warehouse::store::refusal;
+use crate::login::refusal;
 
 /// Refusals that another try mends: the service says to slow down, or is out of order itself.
 const PASSING: [&str; 12] = [

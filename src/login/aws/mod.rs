@@ -1,7 +1,7 @@
 //! Who we are to AWS: logins with chains of roles, and what a refusal of its services means.
 
-pub mod failure;
-pub mod login;
+mod failure;
+mod login;
 
-pub use failure::{Failure, explain};
+pub use failure::explain;
 pub use login::Login;

@@ -5,7 +5,6 @@
 //! caller keeps. Values outside of dictionaries are read, too. What is stored in other ways is left to the reader of arrays.
 
 mod leaf;
-pub mod runs;
 mod tag;
 
 pub use leaf::{Leaf, Meaning};

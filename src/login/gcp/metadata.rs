@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use super::login::SCOPE;
 use crate::config::hold_environment;
 use crate::error::{Error, Result};
-use crate::extract::retry::{Patience, retrying};
+use crate::retry::{Patience, retrying};
 
 /// Where the server is unless the environment says otherwise, as Google's own libraries have it.
 const HOST: &str = "metadata.google.internal";

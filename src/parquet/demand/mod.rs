@@ -37,7 +37,7 @@ const HARMLESS_ROWS: u64 = 1 << 20;
 
 /// What a file asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Demand {
+pub struct Demand {
     /// Bytes of the pages that are held at once.
     held: u64,
     /// The most bytes of a row, by column at the top.
@@ -72,7 +72,7 @@ impl Demand {
 ///
 /// # Errors
 /// Data: a page, a cell or a row is larger than one may be, or the pages make no sense.
-pub(super) fn demand(
+pub fn demand(
     limits: &Limits,
     mut file: File,
     metadata: &ParquetMetaData,

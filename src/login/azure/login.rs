@@ -18,7 +18,7 @@ use url::Url;
 
 use super::certificate::Certificate;
 use super::http;
-use super::login_transport::LoginTransport;
+use super::transport::LoginTransport;
 use crate::config::hold_environment;
 use crate::error::{Error, Result};
 

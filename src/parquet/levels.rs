@@ -2,7 +2,7 @@
 
 use datafusion::parquet::basic::Encoding;
 
-use crate::warehouse::coded_columns::runs::{Run, eight, next_run};
+use super::runs::{Run, eight, next_run};
 
 /// The runs of `count` values of `width` bits; `None` when the bytes end before or make no sense.
 fn for_each_run<'a>(
@@ -63,12 +63,7 @@ pub(super) fn count_levels(bytes: &[u8], most: i16, count: usize, wanted: i16) -
 
 /// How many values the longest row has, and how many the last one so far, when `under_way` values of the first came before:
 /// a row begins at level 0. `None` when the bytes are damaged.
-pub(in crate::land) fn longest_row(
-    bytes: &[u8],
-    most: i16,
-    count: usize,
-    under_way: usize,
-) -> Option<(usize, usize)> {
+pub(super) fn longest_row(bytes: &[u8], most: i16, count: usize, under_way: usize) -> Option<(usize, usize)> {
     let width = u32::BITS - u32::try_from(most).ok()?.leading_zeros();
     let (mut longest, mut last) = (under_way, under_way);
     for_each_run(bytes, width, count, |run| {
@@ -91,7 +86,7 @@ pub(in crate::land) fn longest_row(
 }
 
 /// The levels at the front of a page of the first version.
-pub(in crate::land) fn take_levels<'a>(rest: &mut &'a [u8], encoding: Encoding) -> Option<&'a [u8]> {
+pub(super) fn take_levels<'a>(rest: &mut &'a [u8], encoding: Encoding) -> Option<&'a [u8]> {
     if encoding != Encoding::RLE {
         return None;
     }

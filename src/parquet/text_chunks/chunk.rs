@@ -13,9 +13,10 @@ use datafusion::parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::compress_bound;
 
-use super::page_kinds::count_page;
 use super::text_column::{NULL, PAGE_ROWS, PlainPage, TextColumn};
-use crate::warehouse::closed_chunk::closed_chunk;
+use crate::parquet::closed_chunk;
+use crate::parquet::page_kinds::count_page;
+use crate::parquet::runs::run_header;
 
 /// The longest text that is written as a bound of its column.
 const MOST_BOUND_BYTES: usize = 64;
@@ -132,7 +133,7 @@ impl Pages<'_> {
         if nulls == 0 || there == 0 {
             levels(
                 page,
-                [&run(codes.len() as u32)[..], &[u8::from(there > 0)]].concat(),
+                [&run_header(codes.len() as u32)[..], &[u8::from(there > 0)]].concat(),
             );
         } else {
             let mut bits = vec![0u8; codes.len().div_ceil(8)];
@@ -157,7 +158,7 @@ impl Pages<'_> {
         if texts.texts == texts.rows || texts.texts == 0 {
             levels(
                 page,
-                [&run(texts.rows as u32)[..], &[u8::from(texts.texts > 0)]].concat(),
+                [&run_header(texts.rows as u32)[..], &[u8::from(texts.texts > 0)]].concat(),
             );
         } else {
             levels(page, [&packed_header(texts.rows)[..], &texts.present].concat());
@@ -212,18 +213,6 @@ fn statistics(texts: &TextColumn) -> Option<Statistics> {
         .then(|| Statistics::byte_array(bound(least), bound(greatest), None, Some(nulls as u64), false))
 }
 
-/// The header of a run that repeats its value.
-pub fn run(count: u32) -> Vec<u8> {
-    let mut left = u64::from(count) << 1;
-    let mut bytes = Vec::new();
-    while left >= 0x80 {
-        bytes.push(left as u8 | 0x80);
-        left >>= 7;
-    }
-    bytes.push(left as u8);
-    bytes
-}
-
 /// Levels with their length before them.
 fn levels(page: &mut Vec<u8>, runs: Vec<u8>) {
     page.extend_from_slice(&(runs.len() as u32).to_le_bytes());
@@ -233,7 +222,7 @@ fn levels(page: &mut Vec<u8>, runs: Vec<u8>) {
 /// The header of a run of values that are packed to bits, in groups of eight.
 fn packed_header(count: usize) -> Vec<u8> {
     // A run's header has its number shifted by one and a bit that tells the kinds apart.
-    let mut header = run(count.div_ceil(8) as u32);
+    let mut header = run_header(count.div_ceil(8) as u32);
     if let Some(first) = header.first_mut() {
         *first |= 1;
     }
@@ -247,7 +236,7 @@ fn indices(page: &mut Vec<u8>, codes: &[u32], count: usize, entries: usize) {
     let mut there = codes.iter().copied().filter(|code| *code != NULL);
     let first = there.clone().next().unwrap_or_default();
     if there.clone().all(|code| code == first) {
-        page.extend(run(count as u32));
+        page.extend(run_header(count as u32));
         page.extend_from_slice(&first.to_le_bytes()[..(width as usize).div_ceil(8)]);
         return;
     }

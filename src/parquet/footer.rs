@@ -1,12 +1,27 @@
 //! The shape of a Parquet file, read from its footer without following it down: how deep, how many columns and chunks.
+//! It is read before any library reads the footer: one that nests deep enough ends the process.
 //!
 //! The structures are those of <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
 use super::thrift::{Bytes, I32, LIST, STRUCTURE, STRUCTURES};
+use crate::error::{Error, Result};
+
+/// Bytes of a Parquet file's footer that are read.
+const FOOTER_BYTES: u64 = 64 << 20;
+/// The length of the footer and the magic bytes behind it.
+const TAIL_BYTES: u64 = 8;
+/// Ends every Parquet file.
+const MAGIC: &[u8] = b"PAR1";
 
 /// What is to be known before the columns are followed down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Shape {
+pub struct Shape {
+    /// Bytes of the footer.
+    pub footer_bytes: u64,
     /// Groups inside each other, the leaf included.
     pub depth: usize,
     /// Columns at the top.
@@ -26,8 +41,52 @@ const CHILDREN: i64 = 5;
 /// `RowGroup.columns`.
 const COLUMNS: i64 = 1;
 
-/// Reads the shape; `None` when the bytes are no footer.
-pub(super) fn shape(footer: &[u8]) -> Option<Shape> {
+/// Reads the shape of a file.
+///
+/// # Errors
+/// Data: the file is no Parquet, is cut off, or has a footer of more than 64 MiB.
+pub fn read_shape(path: &Path) -> Result<Shape> {
+    let damaged = || {
+        Error::data("the Parquet file cannot be read")
+            .hint("the file is truncated or no Parquet: deliver it again")
+    };
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if length < TAIL_BYTES {
+        return Err(damaged().because("it is shorter than the smallest Parquet file"));
+    }
+    file.seek(SeekFrom::End(-(TAIL_BYTES as i64)))?;
+    let mut tail = [0; TAIL_BYTES as usize];
+    file.read_exact(&mut tail)?;
+    let (length_of_footer, magic) = tail.split_at(4);
+    if magic != MAGIC {
+        return Err(damaged().because("it does not end as a Parquet file does"));
+    }
+    let footer_bytes = length_of_footer
+        .iter()
+        .rev()
+        .fold(0u64, |sum, byte| (sum << 8) | u64::from(*byte));
+    if footer_bytes > length - TAIL_BYTES {
+        return Err(damaged().because("its footer is longer than the file"));
+    }
+    if footer_bytes > FOOTER_BYTES {
+        return Err(Error::data(format!(
+            "the Parquet file's footer has {footer_bytes} bytes, more than the {FOOTER_BYTES} that one may have"
+        ))
+        .hint("export it with larger row groups or fewer columns, in several files"));
+    }
+    file.seek(SeekFrom::End(-((TAIL_BYTES + footer_bytes) as i64)))?;
+    let mut bytes = vec![0; footer_bytes as usize];
+    file.read_exact(&mut bytes)?;
+    let shape = shape(&bytes).ok_or_else(|| damaged().because("its footer does not describe its columns"))?;
+    Ok(Shape {
+        footer_bytes,
+        ..shape
+    })
+}
+
+/// The shape that a footer describes; `None` when the bytes are no footer.
+fn shape(footer: &[u8]) -> Option<Shape> {
     let mut bytes = Bytes(footer);
     let (mut id, mut shape, mut chunks) = (0, None, 0);
     while let Some((next, kind)) = bytes.field(id)? {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
-use crate::land::thrift::{Bytes, I32, STRUCTURE, STRUCTURES};
+use crate::parquet::thrift::{Bytes, I32, STRUCTURE, STRUCTURES};
 
 /// Bytes that are read for a header at first, and at most: it may hold bounds of the page's values.
 const FIRST_BYTES: u64 = 4 << 10;

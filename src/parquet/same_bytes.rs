@@ -24,7 +24,7 @@ enum Meaning {
 ///
 /// # Errors
 /// The type could not be put together.
-pub(super) fn taken_over(delivered: &Type, wanted: &Type) -> Result<Option<TypePtr>> {
+pub fn taken_over(delivered: &Type, wanted: &Type) -> Result<Option<TypePtr>> {
     same(delivered, wanted, false)
 }
 
