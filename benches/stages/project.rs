@@ -69,7 +69,7 @@ impl Project {
             .runtime
             .block_on(run(workspace, "run", &request, &Silent))
             .unwrap();
-        assert_eq!(report.exit_code(), 0, "{:?}", report.errors);
+        assert_eq!(report.exit_code(), 0, "{:?}", report.failures);
     }
 
     /// Bytes of the delivered files.

@@ -47,7 +47,6 @@ turns AS (
 ),
 dealt AS (
     SELECT
-        n.activity_key,
         n.tenant,
         n.site,
         n.country_iso2,
@@ -59,11 +58,10 @@ dealt AS (
         CAST(0 AS BIGINT) AS turn,
         n.needed_kwh AS open_kwh,
         CAST(0 AS DECIMAL(38, 12)) AS covered_kwh
-    FROM needs AS n
-    JOIN turns AS t ON t.tenant = n.tenant
+    FROM turns AS t
+    JOIN needs AS n ON n.tenant = t.tenant
     UNION ALL
     SELECT
-        activity_key,
         tenant,
         site,
         country_iso2,
@@ -89,7 +87,7 @@ dealt AS (
                 ) - asked_kwh AS DECIMAL(38, 12)) AS asked_before_kwh
             FROM (
                 SELECT
-                    d.activity_key, d.tenant, d.site, d.country_iso2, d.grid_region, d.period_start,
+                    d.tenant, d.site, d.country_iso2, d.grid_region, d.period_start,
                     d.period_end, d.place_in_line, d.last_turn, d.open_kwh,
                     CAST(d.turn + 1 AS BIGINT) AS turn,
                     COALESCE(i.supplied_kwh, CAST(0 AS DECIMAL(38, 12))) AS supplied_kwh,
@@ -103,19 +101,24 @@ dealt AS (
                           AND d.period_start >= i.valid_from
                           AND d.period_end <= i.valid_to
                          THEN d.open_kwh ELSE CAST(0 AS DECIMAL(38, 12)) END AS asked_kwh
-                FROM dealt AS d
-                LEFT JOIN instruments AS i ON i.tenant = d.tenant AND i.turn = d.turn + 1
+                FROM instruments AS i
+                RIGHT JOIN dealt AS d ON i.tenant = d.tenant AND i.turn = d.turn + 1
                 WHERE d.turn < d.last_turn AND d.open_kwh > 0
             ) AS asked
         ) AS queued
     ) AS served
 )
 SELECT
-    d.activity_key,
-    i.instrument_row,
-    i.kind,
-    i.factor_kgco2e_per_kwh,
-    d.covered_kwh
-FROM dealt AS d
-JOIN instruments AS i ON i.tenant = d.tenant AND i.turn = d.turn
-WHERE d.covered_kwh > 0
+    n.activity_key,
+    c.instrument_row,
+    c.kind,
+    c.factor_kgco2e_per_kwh,
+    c.covered_kwh
+FROM (
+    SELECT d.tenant, d.place_in_line, i.instrument_row, i.kind, i.factor_kgco2e_per_kwh, d.covered_kwh
+    FROM instruments AS i
+    JOIN dealt AS d ON i.tenant = d.tenant AND i.turn = d.turn
+    WHERE d.covered_kwh > 0
+) AS c
+-- The key is long and takes no part in dealing: each turn holds all open rows.
+JOIN needs AS n ON n.tenant = c.tenant AND n.place_in_line = c.place_in_line

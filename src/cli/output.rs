@@ -55,7 +55,7 @@ impl Output {
 
     /// An error and its hint; returns the exit code.
     pub fn fail(&self, error: &Error) -> u8 {
-        self.error(&error.to_string(), error.hint_text());
+        self.error(error.to_string(), error.hint_text());
         let code = error.blame().exit_code();
         if code == 1 {
             eprintln!(

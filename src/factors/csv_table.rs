@@ -82,7 +82,7 @@ impl CsvTable {
             for ((cell, column), data_type) in row.iter().zip(&other.header).zip(&types) {
                 hold_number(cell, data_type).map_err(|error| {
                     error
-                        .at_key(PlaceKey::Column, &column)
+                        .at_key(PlaceKey::Column, column)
                         .at_key(PlaceKey::Row, index + 1)
                         .at(file.to_string())
                 })?;

@@ -17,8 +17,16 @@ use super::unreadable_tags::{UnreadableTags, can_be_tags};
 use crate::domain::decimal::{double_money, money, parse_written};
 use crate::domain::period::Period;
 use crate::domain::timestamp::{DateOrder, is_usual_year, parse_timestamp};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::transform::functions::is_null_text;
+
+/// Bytes of the texts of a slice's bills: of one with 100,000 accounts they are a quarter of it.
+const BILL_BYTES: usize = 16 << 20;
+
+/// Bytes of a bill's texts, with as much as its entry takes at least.
+fn bytes_of(bill: &Bill) -> usize {
+    16 + bill.provider.len() + bill.account.len() + bill.sub_account.len()
+}
 
 /// A month of hours and what comes with it; more are forgotten and read again.
 const MOST_KNOWN_DATES: usize = 4096;
@@ -73,6 +81,8 @@ pub struct Checks {
     /// Value and unit columns of the contract's measures, those of them that the file has.
     measures: Vec<(usize, Option<usize>, String, &'static [&'static str])>,
     bills: BTreeSet<(Bill, Period)>,
+    /// Bytes of their texts; beyond [`BILL_BYTES`] no more are noted.
+    bill_bytes: usize,
     last_bill: Option<(Bill, Period)>,
     unknown_currencies: BTreeSet<String>,
     last_currency: String,
@@ -228,6 +238,7 @@ impl Checks {
                 })
                 .collect(),
             bills: BTreeSet::new(),
+            bill_bytes: 0,
             last_bill: None,
             unknown_currencies: BTreeSet::new(),
             last_currency: String::new(),
@@ -608,7 +619,10 @@ impl Checks {
             account: account.to_string(),
             sub_account: sub_account.to_string(),
         };
-        self.bills.insert((bill.clone(), period));
+        let bytes = bytes_of(&bill);
+        if self.bill_bytes <= BILL_BYTES && self.bills.insert((bill.clone(), period)) {
+            self.bill_bytes += bytes;
+        }
         self.last_bill = Some((bill, period));
     }
 
@@ -632,9 +646,27 @@ impl Checks {
     pub(super) fn with_bills_of(self, seen: Checks) -> Checks {
         Checks {
             bills: seen.bills,
+            bill_bytes: seen.bill_bytes,
             cost_basis: seen.cost_basis,
             ..self
         }
+    }
+
+    /// Refuses more bills than one slice may hold: its commit and the ledger list each of them.
+    ///
+    /// # Errors
+    /// Data: an exceeded limit.
+    pub fn hold_bills(&self, before: &BTreeSet<(Bill, Period)>) -> Result<()> {
+        let before: usize = before.iter().map(|(bill, _)| bytes_of(bill)).sum();
+        if self.bill_bytes + before <= BILL_BYTES {
+            return Ok(());
+        }
+        Err(Error::data(format!(
+            "the names of the accounts and months that the rows belong to have more than {} MiB together",
+            BILL_BYTES >> 20
+        ))
+        .of_kind(ErrorKind::ExceededLimit)
+        .hint("look at the columns of provider, account and sub-account: is it a bill?"))
     }
 
     /// The bills seen, in the spelling that every kind of source shares.

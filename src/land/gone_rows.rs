@@ -429,7 +429,7 @@ fn numbered(next: &mut i64, rows: usize) -> Vec<i64> {
 fn cell_column(batch: &RecordBatch, name: &str) -> Result<ArrayRef> {
     let column = batch.column_by_name(name).cloned();
     column.ok_or_else(|| {
-        Error::internal("a raw table lacks a column of landing").at_key(PlaceKey::Column, &name)
+        Error::internal("a raw table lacks a column of landing").at_key(PlaceKey::Column, name)
     })
 }
 

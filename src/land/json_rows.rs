@@ -93,7 +93,7 @@ impl JsonFile<'_> {
                 if !known.contains_key(name.as_ref()) {
                     hold_columns(&self.limits, headers.len() + 1)
                         .and_then(|()| hold_names(std::iter::once(name.len())))
-                        .map_err(|e| e.at(self.source.uri.clone()).at_key(PlaceKey::Row, &row))?;
+                        .map_err(|e| e.at(self.source.uri.clone()).at_key(PlaceKey::Row, row))?;
                     known.insert(name.to_string(), ());
                     headers.push(name.to_string());
                 }
@@ -102,7 +102,7 @@ impl JsonFile<'_> {
         match first_fault.filter(|_| objects == 0) {
             Some((row, fault)) => Err(Error::data("no line of the file is a JSON object")
                 .at(self.source.uri.clone())
-                .at_key(PlaceKey::Line, &row)
+                .at_key(PlaceKey::Line, row)
                 .because(fault)
                 .hint("JSON files hold one object a line, not one list or an object over several lines; deliver the file again")),
             None => Ok(headers),

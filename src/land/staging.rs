@@ -33,6 +33,8 @@ use crate::parquet::Demand;
 use crate::warehouse::store::Fetched;
 use crate::warehouse::{StagedFile, Stager};
 
+/// Of currencies that ISO 4217 does not know, so many of a file are named.
+const NAMED_CURRENCIES: usize = 5;
 /// Bytes that reading a file of text takes.
 const TEXT_BYTES: u64 = 192 << 20;
 
@@ -228,7 +230,9 @@ pub(super) async fn stage_files(
             Ok((checks, quarantine, filtered, rows)) => {
                 let digest = content_digest(origin, file, &local.path, &checks).await;
                 let unchanged = origin.verify_unchanged(&file.object).await;
+                let held = checks.hold_bills(&landed.bills);
                 unchanged
+                    .and(held.map_err(|e| e.at(file.uri.clone())))
                     .and(digest)
                     .map(|digest| (checks, quarantine, filtered, rows, digest))
             }
@@ -265,10 +269,18 @@ pub(super) async fn stage_files(
         if let Some(days) = &file.days {
             landed.warnings.extend(filtered.warnings(&file.uri, days));
         }
-        for code in checks.unknown_currencies() {
+        let mut codes = checks.unknown_currencies().iter();
+        for code in codes.by_ref().take(NAMED_CURRENCIES) {
             landed.warnings.push(format!(
                 "{}: the currency `{code}` is not in ISO 4217; landed as delivered",
                 file.uri
+            ));
+        }
+        if codes.len() > 0 {
+            landed.warnings.push(format!(
+                "{}: {} more currencies are not in ISO 4217; landed as delivered",
+                file.uri,
+                codes.len()
             ));
         }
         if checks.unreadable_dates() > 0 {

@@ -98,7 +98,7 @@ impl Model {
     /// # Errors
     /// Usage, naming the file: no front matter, an unknown key, SQL that does not parse.
     pub fn parse(path: &str, text: &str) -> Result<Model> {
-        let fail = |what: &str| Error::usage(what.to_string()).at_key(PlaceKey::ModelFile, &path);
+        let fail = |what: &str| Error::usage(what.to_string()).at_key(PlaceKey::ModelFile, path);
         let mut parts = path.trim_end_matches(".sql").rsplit('/');
         let (Some(table), Some(schema)) = (parts.next(), parts.next()) else {
             return Err(fail("a model lies in sql/<schema>/<table>.sql"));
@@ -118,7 +118,7 @@ impl Model {
             .map(|call| audit_call(call).ok_or_else(|| fail("an audit is `name(arguments)`")));
         let audits = audits.collect::<Result<Vec<_>>>()?;
         hold_partition(front.kind, &front.partition)
-            .map_err(|error| error.at_key(PlaceKey::ModelFile, &path))?;
+            .map_err(|error| error.at_key(PlaceKey::ModelFile, path))?;
         let mut partition = front.partition;
         if front.kind == Kind::Full && partition.is_empty() {
             partition.push("tenant".to_string());

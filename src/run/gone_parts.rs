@@ -51,7 +51,7 @@ pub async fn refusal(workspace: &Workspace, slice: &PlannedSlice) -> Result<Opti
     let key = &slice.key;
     Ok((!gone.is_empty()).then(|| {
         Error::external("files of a folder without a manifest are gone, and others of it are as they were landed")
-            .at_key(PlaceKey::Slice, &key)
+            .at_key(PlaceKey::Slice, key)
             .because(format!(
                 "{} with {count} landed {}",
                 names.join(", "),

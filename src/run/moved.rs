@@ -185,7 +185,7 @@ fn same_bill(bills: &[Bill], listings: &Listings, overlaps: &mut Overlaps) {
             overlaps.note(&BTreeSet::from([*old, *new]), || {
                 let error = came_in_its_place(old, new).at(format!("{provider} account {account}"));
                 match twice.len() - 1 {
-                    0 => error.at_key(PlaceKey::Period, &period),
+                    0 => error.at_key(PlaceKey::Period, period),
                     others => error.at(format!("period {period} and {others} more")),
                 }
             });

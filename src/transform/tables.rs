@@ -95,7 +95,7 @@ impl Tables {
             Some(model) => self
                 .placeholders
                 .render(&model.sql)
-                .map_err(|e| e.at_key(PlaceKey::Model, &name)),
+                .map_err(|e| e.at_key(PlaceKey::Model, name)),
             None => Err(Error::usage(format!("there is no model `{name}`"))),
         }
     }
@@ -233,7 +233,7 @@ impl Tables {
         let (_, plan) = self.planned(context, model, filter).await?;
         let announced = plan.schema().as_arrow().clone();
         let rows = context.execute_logical_plan(plan).await?.collect().await;
-        let rows = rows.map_err(|e| Error::from(e).at_key(PlaceKey::Model, &name))?;
+        let rows = rows.map_err(|e| Error::from(e).at_key(PlaceKey::Model, name))?;
         let rows = rows.iter().map(own_bytes).collect::<Result<Vec<_>>>()?;
         // What the engine returns may be a view of the text that its plan announced.
         let schema = rows.first().map_or_else(|| Arc::new(announced), |b| b.schema());

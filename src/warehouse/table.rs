@@ -82,12 +82,12 @@ impl Table {
         match loaded {
             Ok(()) => Ok(Some(Self::from_delta(name, location, log_store, inner)?)),
             Err(DeltaTableError::NotATable(_)) => Ok(None),
-            Err(error) if version.is_some() => Err(Error::from(error).at_key(PlaceKey::Table, &name)),
+            Err(error) if version.is_some() => Err(Error::from(error).at_key(PlaceKey::Table, name)),
             Err(_) if !log_exists(&location).await? => Ok(None),
             // Another slice may have created the table since the first look.
             Err(_) => match inner.load().await {
                 Ok(()) => Ok(Some(Self::from_delta(name, location, log_store, inner)?)),
-                Err(error) => Err(Error::from(error).at_key(PlaceKey::Table, &name)),
+                Err(error) => Err(Error::from(error).at_key(PlaceKey::Table, name)),
             },
         }
     }

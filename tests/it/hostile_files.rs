@@ -42,7 +42,7 @@ fn nested_parquet(depth: usize) -> Vec<u8> {
 
 #[test]
 fn files_that_ask_for_too_much_are_refused_by_name_and_the_others_land() {
-    let names = ["periods", "columns", "deep", "deeper", "broken"];
+    let names = ["periods", "columns", "deep", "deeper", "broken", "accounts"];
     let sources: String = names.iter().map(|name| source(name, "focus", name)).collect();
     let project = Project::acme(&(sources + &source("cur", "aws_cur2", "cur")));
 
@@ -53,6 +53,12 @@ fn files_that_ask_for_too_much_are_refused_by_name_and_the_others_land() {
         }
     }
     project.write("periods/bill.csv", periods);
+    let mut accounts = format!("{HEADER}\n");
+    for account in 0..2_900 {
+        let line = focus_line("2026-08").replacen("billing-1", &format!("{account}{}", "x".repeat(6_000)), 1);
+        accounts += &line;
+    }
+    project.write("accounts/bill.csv", accounts);
     let mut columns = HEADER.to_string();
     for number in 0..100_000 {
         write!(columns, ",x{number}").unwrap();
@@ -74,6 +80,7 @@ fn files_that_ask_for_too_much_are_refused_by_name_and_the_others_land() {
         .says("the file has 100007 columns, more than the 3000 that one may have")
         .says("nested 41 levels deep, more than the 32 that one may be")
         .says("nested 200001 levels deep")
+        .says("the rows belong to have more than 16 MiB together")
         .says("the Parquet file cannot be read");
     assert_eq!(
         project.rows("select source, count(*) from normalize.usage group by 1"),

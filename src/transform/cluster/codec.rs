@@ -90,7 +90,7 @@ impl LogicalExtensionCodec for ClusterCodec {
         schema: SchemaRef,
         ctx: &TaskContext,
     ) -> Result<Arc<dyn TableProvider>> {
-        let place = |error: Error| DataFusionError::from(error.at_key(PlaceKey::Table, &table));
+        let place = |error: Error| DataFusionError::from(error.at_key(PlaceKey::Table, table));
         match buf.split_first() {
             Some((&SNAPSHOT, rest)) => Ok(Arc::new(
                 SnapshotTable::from_bytes(rest, &self.warehouse).map_err(place)?,
