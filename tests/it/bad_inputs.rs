@@ -284,7 +284,7 @@ fn own_models_that_no_table_can_hold_are_named_and_the_others_are_built() {
     model("own_cased", full, "tenant, 1 AS cost, 2 AS \"Cost\"");
     model(
         "own_undated",
-        "kind = \"full\"\nday = \"charge_date\"",
+        "kind = \"full\"\nsplit_by = \"charge_date\"",
         "tenant, 1 AS cost",
     );
     model("own_apart", by_period, "tenant, 1 AS cost");

@@ -181,7 +181,7 @@ fn pipelines_and_models() {
         parsed.map(drop).map_err(|error| error.to_string())
     });
     // A project's own model among the others, with its SQL.
-    let own = b"/* model\ngrain = 'one row'\nkind = 'incremental'\npartition = ['tenant', 'month']\nday = 'charge_date'\n\
+    let own = b"/* model\ngrain = 'one row'\nkind = 'incremental'\npartition = ['tenant', 'month']\nsplit_by = 'charge_date'\n\
         audits = ['unique(tenant, month)', 'not_null(cost)']\n*/\nSELECT tenant, month/*{tag_columns}*/, sum(billed_cost) AS cost\n\
         FROM rollup.usage_daily GROUP BY tenant, month;";
     let folder = tempfile::tempdir().unwrap();
