@@ -8,7 +8,7 @@ use crate::error::{Error, Result, Retry};
 
 /// How long and how often a call is repeated.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// Attempts in all.
     pub tries: u32,
     /// The first pause; each further one is twice as long, and a random part of it is waited.
@@ -19,9 +19,9 @@ pub struct Patience {
     pub deadline: Duration,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
-        Patience {
+        RetryPolicy {
             tries: 8,
             first: Duration::from_millis(500),
             longest: Duration::from_secs(30),
@@ -30,32 +30,32 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl RetryPolicy {
     /// Quick pauses, for tests against servers on the same machine: `OFFGRIDFLOW_RETRY_MILLISECONDS` is the first one.
     pub fn from_environment() -> Self {
         let first = std::env::var("OFFGRIDFLOW_RETRY_MILLISECONDS")
             .ok()
             .and_then(|text| text.parse().ok());
         match first {
-            Some(milliseconds) => Patience {
+            Some(milliseconds) => RetryPolicy {
                 first: Duration::from_millis(milliseconds),
-                ..Patience::default()
+                ..RetryPolicy::default()
             },
-            None => Patience::default(),
+            None => RetryPolicy::default(),
         }
     }
 }
 
-/// Makes a call until it succeeds, fails for good, or patience ends.
+/// Makes a call until it succeeds, fails for good, or the policy allows no more attempts.
 ///
 /// # Errors
 /// The last failure, with the number of attempts in its place.
 pub async fn retrying<T, F: Future<Output = Result<T>>>(
-    patience: &Patience,
+    policy: &RetryPolicy,
     mut call: impl FnMut() -> F,
 ) -> Result<T> {
     let started = Instant::now();
-    let mut pause = patience.first;
+    let mut pause = policy.first;
     let mut attempt = 1;
     loop {
         let error = match call().await {
@@ -68,12 +68,12 @@ pub async fn retrying<T, F: Future<Output = Result<T>>>(
             Retry::Backoff => pause.mul_f64(fastrand::f64()),
             Retry::After(asked) => asked + pause.mul_f64(fastrand::f64() * 0.1),
         };
-        if attempt >= patience.tries || started.elapsed().saturating_add(wait) > patience.deadline {
+        if attempt >= policy.tries || started.elapsed().saturating_add(wait) > policy.deadline {
             let error = match error.retry() {
-                Retry::After(asked) if asked > patience.deadline => error.at(format!(
+                Retry::After(asked) if asked > policy.deadline => error.at(format!(
                     "asked to wait {} s, longer than the {} s that a call is given",
                     asked.as_secs(),
-                    patience.deadline.as_secs()
+                    policy.deadline.as_secs()
                 )),
                 _ => error,
             };
@@ -82,7 +82,7 @@ pub async fn retrying<T, F: Future<Output = Result<T>>>(
         tracing::warn!(%error, attempt, wait_ms = wait.as_millis() as u64, "a call failed and is made again");
         tokio::time::sleep(wait).await;
         attempt += 1;
-        pause = pause.saturating_mul(2).min(patience.longest);
+        pause = pause.saturating_mul(2).min(policy.longest);
     }
 }
 
@@ -98,10 +98,10 @@ mod tests {
     use super::*;
     use std::cell::Cell;
 
-    fn quick() -> Patience {
-        Patience {
+    fn quick() -> RetryPolicy {
+        RetryPolicy {
             first: Duration::from_millis(1),
-            ..Patience::default()
+            ..RetryPolicy::default()
         }
     }
 
@@ -144,11 +144,11 @@ mod tests {
 
     #[tokio::test]
     async fn no_attempt_begins_after_the_deadline() {
-        let patience = Patience {
+        let policy = RetryPolicy {
             deadline: Duration::from_secs(1),
             ..quick()
         };
-        let error = retrying(&patience, || async {
+        let error = retrying(&policy, || async {
             Err::<(), _>(Error::external("later").retryable_after(Duration::from_secs(60)))
         })
         .await

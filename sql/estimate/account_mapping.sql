@@ -1,7 +1,7 @@
 /* model
 grain = "one row per tenant, billing account, sub account and allocation tag values in use that a mapping matches"
 kind  = "view"
-few_rows = true
+small = true
 */
 -- Entity, site and cost centre of a bill's accounts and tags. Each of the three takes the first mapping of the
 -- configuration that matches and sets it. A provider's carbon figures name accounts, but no tags.

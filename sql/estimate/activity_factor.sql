@@ -1,7 +1,7 @@
 /* model
 grain = "one row per factor of reference.activity_factors that can be multiplied, in comparable form"
 kind  = "view"
-few_rows = true
+small = true
 */
 -- Emission factors per unit with the chosen GWP sets still open: masses of gases where the source gives masses (EPA),
 -- else the published CO2e total with its own GWP set (method point 15).

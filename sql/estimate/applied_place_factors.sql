@@ -3,7 +3,7 @@ description = "PUE and grid factors of every place, as a billing period was esti
 grain       = "one row per source, export, billing period, provider_name, region_id and usage year"
 kind        = "incremental"
 partition   = ["tenant", "source", "export", "period"]
-keeps_equal = true
+skip_if_unchanged = true
 audits      = ["unique(tenant, source, export, period, provider_name, region_id, usage_year)"]
 */
 -- Kept, so that a changed factor makes those periods again that use it, and no other.

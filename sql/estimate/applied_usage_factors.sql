@@ -3,7 +3,7 @@ description = "The factors of every meter, per unit of quantity, as a billing pe
 grain       = "one row per source, export, billing period, meter and component; a meter without any factor is one row without component"
 kind        = "incremental"
 partition   = ["tenant", "source", "export", "period"]
-keeps_equal = true
+skip_if_unchanged = true
 audits      = ["unique(tenant, source, export, period, meter_key, component)"]
 */
 -- Kept, so that a changed factor makes those periods again that use it, and no other.

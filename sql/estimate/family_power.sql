@@ -1,7 +1,7 @@
 /* model
 grain = "one row per provider (aws, azure, gcp) and instance family"
 kind  = "view"
-few_rows = true
+small = true
 */
 -- Watts per vCPU of an instance family, for types whose own row names no microarchitecture: the mean of the possible
 -- microarchitectures (method point 3).

@@ -1,7 +1,7 @@
 /* model
 grain = "one row per name under which the factor tables or activity rows write a gas"
 kind  = "view"
-few_rows = true
+small = true
 */
 -- R-410A, R410A, 410A, HFC-410A, "Refrigerant R410A" and "R-410A (HFC blend)" are one gas: letters and digits in lower
 -- case, digits also where they stand below the line (SF₆), without words that name no gas, and R for the family's letters

@@ -1,7 +1,7 @@
 /* model
 grain = "one row per provider (aws, azure, gcp) and instance type key with accelerators of a known model"
 kind  = "view"
-few_rows = true
+small = true
 */
 -- Accelerators of an instance type and their watts (method point 5). Model names match without regard to case and to
 -- the words "NVIDIA", "Tesla" and "AMD", which the sources use or leave out at will. No watts: no_gpu_factor.

@@ -1,7 +1,7 @@
 /* model
 grain = "one row per provider (aws, azure, gcp) and instance type key"
 kind  = "view"
-few_rows = true
+small = true
 */
 -- What one instance type is: size, watts, the physical host, accelerators (method points 3, 4, 5 and 11).
 -- Each column takes the first value that is there: ccf-app, ccf-coefficients, ccf-coefficients-2026. Platform vCPU and

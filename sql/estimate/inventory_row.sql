@@ -2,7 +2,7 @@
 description = "The rows of the inventory before the range of the month's total stands beside them"
 grain = "one row per tenant, entity, site, scope, category, activity, method, country, month and factor"
 kind = "view"
-few_rows = true
+small = true
 */
 -- The estimate's cloud rows, the providers' own where a tenant takes those, and activity data. What each means stands in
 -- publish.inventory.

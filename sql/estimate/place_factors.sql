@@ -1,7 +1,7 @@
 /* model
 grain = "one row per provider_name, region_id and usage year of rollup.usage_daily"
 kind  = "view"
-few_rows = true
+small = true
 */
 -- PUE (method point 8) and grid intensity (method point 9, location-based, Ember) of every place and year in use.
 WITH places AS (

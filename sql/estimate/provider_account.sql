@@ -2,7 +2,7 @@
 description = "The accounts of the providers' carbon figures, as the bills write them"
 grain = "one row per tenant, provider, billing account and sub account of normalize.provider_total"
 kind = "view"
-few_rows = true
+small = true
 */
 -- Azure's figures name no billing account, and its bills may write a subscription as a path. Mappings are written for bills.
 WITH billed AS (

@@ -1,7 +1,7 @@
 /* model
 grain = "one row per meter of estimate.usage_meter and component"
 kind  = "view"
-few_rows = true
+small = true
 */
 -- The estimate per unit of quantity: energy and embodied emissions are linear in the quantity, so the equations of
 -- method points 3 to 7 and 11 are evaluated once per meter and component, and each usage row only multiplies.

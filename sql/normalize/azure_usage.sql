@@ -48,7 +48,7 @@ told AS (
         cleaned.*,
         json_value(details, 'UsageType') AS usage_type,
         NULLIF(TRY_CAST(json_value(details, 'VCPUs') AS DOUBLE), 0) AS vcpus,
-        -- A machine's size is told beside its meter, else the meter is it: D4s v5, D2 v3/D2s v3.
+        -- A machine's size is stated beside its meter, else the meter is it: D4s v5, D2 v3/D2s v3.
         COALESCE(
             CASE WHEN meter_category LIKE 'Virtual Machines%' OR regexp_like(json_value(details, 'ServiceType'), '^(Standard|Basic)_')
                  THEN json_value(details, 'ServiceType') END,

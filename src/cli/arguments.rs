@@ -323,7 +323,7 @@ pub enum ClusterVerb {
 /// `cluster scheduler`
 #[derive(Debug, Args)]
 pub struct SchedulerFlags {
-    /// The address to listen on; nobody is asked who he is, so keep it to this machine or a closed network
+    /// The address to listen on; it requires no login, so keep it to this machine or a closed network
     #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
     pub bind: IpAddr,
     /// The port to listen on
@@ -343,7 +343,7 @@ pub struct ExecutorFlags {
     /// Where the scheduler is
     #[arg(long, default_value = "127.0.0.1:50050", value_name = "HOST:PORT")]
     pub scheduler: String,
-    /// The address to listen on; nobody is asked who he is, so keep it to this machine or a closed network
+    /// The address to listen on; it requires no login, so keep it to this machine or a closed network
     #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
     pub bind: IpAddr,
     /// The port on which it hands out results

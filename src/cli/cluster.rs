@@ -76,7 +76,7 @@ async fn executor(config: &Config, output: &Output, flags: &ExecutorFlags) -> Re
 fn warn_of_strangers(output: &Output, bind: IpAddr) {
     if !bind.is_loopback() {
         output.note(format!(
-            "warning: {bind} is open to the network and nobody is asked who he is: whoever reaches the port can read the \
+            "warning: {bind} is open to the network and requires no login: whoever reaches the port can read the \
              warehouse. Close it by a network policy (docs/operations.md, A cluster)"
         ));
     }

@@ -56,7 +56,7 @@ pub fn list(output: &Output, tables: &[TableUpkeep], acted: bool) -> Result<()> 
         "#size",
         "#kept versions",
         if acted { "#merged" } else { "#could merge" },
-        if acted { "#deleted" } else { "#could go" },
+        if acted { "#deleted" } else { "#can be deleted" },
     ]);
     for table in tables {
         listing.row([
@@ -103,7 +103,7 @@ fn note(output: &Output, tables: &[TableUpkeep], upkeep: &Upkeep, acted: bool) {
     }
     if deletes {
         output.note(format!(
-            "{deleted} could go with --vacuum: no version that a run of the last {days} days left names them."
+            "{deleted} can be deleted with --vacuum: no version that a run of the last {days} days left names them."
         ));
     }
     if !merges && !deletes {

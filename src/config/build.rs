@@ -83,7 +83,7 @@ pub fn check_store_url(reader: &Reader<'_>, key: &str, url: &str) {
             "take all up to the `@` out, name a `profile` beside the URL, and write its access_key_id and secret_access_key as \"env:NAME\" or \"file:PATH\""
         }
         Some(UrlSecret::Signature) => {
-            "take the `?` and all behind it out, name a `profile` beside the URL, and give that the signature: sas_token = \"env:NAME\" or \"file:PATH\""
+            "take the `?` and all after it out, name a `profile` beside the URL, and give that the signature: sas_token = \"env:NAME\" or \"file:PATH\""
         }
         None => "",
     };
@@ -117,7 +117,7 @@ pub fn check_store_url(reader: &Reader<'_>, key: &str, url: &str) {
 fn refuse_secret(reader: &Reader<'_>, key: &str, url: &str, hint: &str) -> bool {
     let what = match secret_in_url(url) {
         Some(UrlSecret::Login) => "the URL holds a login before its `@`",
-        Some(UrlSecret::Signature) => "the URL holds a signature, token or password behind its `?`",
+        Some(UrlSecret::Signature) => "the URL holds a signature, token or password after its `?`",
         None => return false,
     };
     let what = format!("{what}: a secret must not stand here, it would be printed and logged with the URL");

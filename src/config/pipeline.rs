@@ -14,7 +14,7 @@ pub struct Pipeline {
     pub description: String,
     /// Tables that are landed and built, as of `--select`; none: nothing is.
     pub select: Vec<String>,
-    /// Upkeep of the tables, behind all else.
+    /// Upkeep of the tables, after all else.
     pub maintain: Option<Maintain>,
 }
 

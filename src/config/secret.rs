@@ -88,7 +88,7 @@ impl Secret {
         Secret { reference, place }
     }
 
-    /// The value itself; a file's without the line end behind it.
+    /// The value itself; a file's without the line end after it.
     ///
     /// # Errors
     /// Usage when the variable is not set or the file cannot be read.

@@ -60,7 +60,7 @@ pub fn parse_written(text: &[u8]) -> Result<Written, DecimalError> {
                 seen_digit = true;
                 let digit = i128::from(byte - b'0');
                 if seen_point {
-                    // Zeros at the end of a fraction carry no value: they wait for a digit behind them.
+                    // Zeros at the end of a fraction carry no value: they wait for a digit after them.
                     if digit == 0 {
                         pending_zeros += 1;
                     } else {

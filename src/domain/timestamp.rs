@@ -132,7 +132,7 @@ fn micros(date: NaiveDate, time: NaiveTime, offset_seconds: i64) -> Option<i64> 
         .checked_sub(offset_seconds * 1_000_000)
 }
 
-/// `hh:mm[:ss[.fraction]]` with `AM` or `PM` behind it or not.
+/// `hh:mm[:ss[.fraction]]` with `AM` or `PM` after it or not.
 fn parse_time(text: &str) -> Option<NaiveTime> {
     let text = text.trim();
     let upper = text.to_ascii_uppercase();

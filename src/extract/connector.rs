@@ -49,21 +49,21 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
 /// What is to be remembered of an answer beside its rows.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// [`UNFINISHED`] when the provider said so, or a mark of the connector's own.
-    pub mark: Option<String>,
+    /// [`UNFINISHED`] when the provider said so, or a cursor of the connector's own.
+    pub cursor: Option<String>,
     /// What a person should know though nothing failed.
     pub warnings: Vec<String>,
 }
 
-/// An earlier look at one delivery.
+/// An earlier check of one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct ApiCheck {
     /// What was landed then.
     pub delivery_id: String,
     /// When it was asked for.
     pub at: DateTime<Utc>,
-    /// [`Answer::mark`]
-    pub mark: Option<String>,
+    /// [`Answer::cursor`]
+    pub cursor: Option<String>,
 }
 
 /// What is known of a source before it is asked.
@@ -81,10 +81,10 @@ pub struct Known {
     pub refresh: Duration,
     /// Everything is asked for again.
     pub force: bool,
-    /// Earlier looks, by export and period.
-    pub looks: BTreeMap<(String, Option<Period>), Look>,
-    /// [`Discovery::mark`] of the last look at the source as a whole.
-    pub mark: Option<String>,
+    /// Earlier checks, by export and period.
+    pub checks: BTreeMap<(String, Option<Period>), ApiCheck>,
+    /// [`Discovery::cursor`] of the last check of the source as a whole.
+    pub cursor: Option<String>,
 }
 
 impl Known {
@@ -101,13 +101,13 @@ impl Known {
 
     /// Whether a delivery must be asked for: it never was, or it may have changed and the last answer is old.
     pub fn is_due(&self, export: &str, period: Option<Period>) -> bool {
-        let Some(look) = self.looks.get(&(export.to_string(), period)) else {
+        let Some(check) = self.checks.get(&(export.to_string(), period)) else {
             return true;
         };
         let current = Period::of(self.now.date_naive());
-        let may_change = look.mark.as_deref() == Some(UNFINISHED)
+        let may_change = check.cursor.as_deref() == Some(UNFINISHED)
             || period.is_none_or(|p| p.plus(self.lookback_months) >= current);
-        let age = (self.now - look.at).to_std().unwrap_or_default();
+        let age = (self.now - check.at).to_std().unwrap_or_default();
         self.force || (may_change && age >= self.refresh)
     }
 }

@@ -34,7 +34,7 @@ pub enum Verdict {
 impl CountedDays {
     /// What becomes of a row of a day.
     ///
-    /// A row before the run's first day belongs to the month of the first day, one behind the last day to that of the last:
+    /// A row before the run's first day belongs to the month of the first day, one after the last day to that of the last:
     /// providers bill late corrections and purchases with a date of their own.
     pub fn verdict(&self, day: NaiveDate) -> Verdict {
         let belongs = day.clamp(self.run.first(), self.run.last());

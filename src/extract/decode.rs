@@ -23,7 +23,7 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const ZIP_MAGIC: &[u8] = b"PK";
 
-/// A fault of the data, as opposed to one of the disk, told through an [`io::Error`].
+/// A fault of the data, as opposed to one of the disk, passed on through an [`io::Error`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fault {
     what: String,

@@ -1,4 +1,4 @@
-//! What a file holds, told by its name.
+//! What a file holds, known by its name.
 
 /// How the rows of a file are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +127,7 @@ pub fn is_manifest(key: &str) -> bool {
     name == "manifest.json" || name.ends_with("-manifest.json")
 }
 
-/// The part behind the last slash.
+/// The part after the last slash.
 pub fn file_name(key: &str) -> &str {
     key.rsplit_once('/').map_or(key, |(_, name)| name)
 }

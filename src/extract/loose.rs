@@ -102,7 +102,7 @@ fn runs_by_name<'a>(
 }
 
 /// An export that was changed from one format to another leaves the old files beside the new ones, and each row would count
-/// twice: a part that lies there in two formats is refused, two formats of other names are told.
+/// twice: a part that lies there in two formats is refused, two formats of other names are warned of.
 fn one_format(place: &str, files: Vec<SourceFile>) -> (Result<Vec<SourceFile>>, Vec<String>) {
     let mut parts: BTreeMap<&str, &SourceFile> = BTreeMap::new();
     let mut formats: BTreeSet<bool> = BTreeSet::new();

@@ -14,7 +14,7 @@ use crate::warehouse::store::Object;
 /// What a manifest says, whichever provider wrote it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Manifest {
-    /// The assembly, execution or run; empty when not told.
+    /// The assembly, execution or run; empty when it is not stated.
     pub run: String,
     /// The report's or export's own name.
     pub name: Option<String>,

@@ -70,7 +70,7 @@ pub struct DeliveredManifest {
     /// The object as it was listed, to be verified unchanged after the files are read.
     pub object: Object,
     /// The rows that it says its files hold.
-    pub told_rows: Option<u64>,
+    pub manifest_row_count: Option<u64>,
     /// The paths of its files.
     pub files: Vec<String>,
 }
@@ -109,7 +109,7 @@ pub struct Discovery {
     /// Files that were passed over, and the like.
     pub warnings: Vec<String>,
     /// What the source as a whole shows to be unchanged, to be remembered.
-    pub mark: Option<String>,
+    pub cursor: Option<String>,
 }
 
 /// Lists a source and sorts its files into deliveries.
@@ -287,9 +287,9 @@ impl Delivery {
     pub fn answer(uri: &str, export: String, period: Option<Period>, known: &Known, cost: String) -> Self {
         let due = known.is_due(&export, period);
         let held = known
-            .looks
+            .checks
             .get(&(export.clone(), period))
-            .map(|look| look.delivery_id.clone());
+            .map(|check| check.delivery_id.clone());
         let mut delivery = Delivery::known(uri, export, period, held.unwrap_or_default());
         delivery.asks = due.then_some(cost);
         delivery

@@ -153,7 +153,7 @@ fn composed(export: &str, month: Period, layers: &[Layer<'_>], of: usize) -> Res
         if let Some((object, rows)) = &run.manifest {
             manifests.push(DeliveredManifest {
                 object: object.clone(),
-                told_rows: *rows,
+                manifest_row_count: *rows,
                 files: own.iter().map(|file| file.object.path.to_string()).collect(),
             });
         }

@@ -8,7 +8,7 @@ use crate::warehouse::store::{Location, Object};
 /// How many files a message names.
 const NAMED: usize = 3;
 
-/// Whether a file holds rows that this kind of source reads, told by its name.
+/// Whether a file holds rows that this kind of source reads, known by its name.
 pub fn is_read(kind: Kind, key: &str) -> bool {
     match kind {
         Kind::GcpBillingFiles => format::of_extract_name(key).is_some(),

@@ -114,7 +114,7 @@ impl CsvTable {
             .map(move |row| row.get(index).map(String::as_str).filter(|cell| !cell.is_empty()))
     }
 
-    /// The type of a column, told by its name and by the cells that it has.
+    /// The type of a column, known by its name and by the cells that it has.
     fn data_type(&self, index: usize) -> DataType {
         let name = &self.header[index];
         let mut filled = self.cells(index).flatten().peekable();

@@ -6,7 +6,7 @@ use crate::domain::decimal::double_money;
 use crate::domain::nested_text;
 use crate::domain::period::Period;
 
-/// Whether a text is a number that every money and quantity column holds: at most 12 digits before the point, 15 behind.
+/// Whether a text is a number that every money and quantity column holds: at most 12 digits before the point, 15 after.
 pub(super) fn is_short_number(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let count = |digits: &[u8]| digits.iter().take_while(|byte| byte.is_ascii_digit()).count();

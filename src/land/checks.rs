@@ -457,7 +457,7 @@ impl Checks {
         self.has_blocks
     }
 
-    /// Whether none of the row's amounts is told.
+    /// Whether the row states none of its amounts.
     fn is_blank<'a>(&self, cell: &impl Fn(usize) -> &'a str) -> bool {
         let mut amounts = self
             .roles

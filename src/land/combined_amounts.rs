@@ -47,7 +47,7 @@ impl Combined {
 /// Whether a quantity times a factor fits into the inventory's kilograms, DECIMAL(38, 16).
 fn kilograms(quantity: &str, factor: &str) -> Result<(), String> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
-    // What is no number is told by its own column.
+    // What is no number is refused with its own column.
     let (Some(quantity), Some(factor)) = (number(quantity), number(factor)) else {
         return Ok(());
     };

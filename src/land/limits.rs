@@ -1,4 +1,4 @@
-//! What fits: the one definition of how large the numbers of a row may be, for landing and for the models behind it.
+//! What fits: the one definition of how large the numbers of a row may be, for landing and for the models after it.
 //!
 //! An amount or a quantity has at most [`MOST_WHOLE_DIGITS`] digits before the point, counted in single units: the models
 //! convert it with the unit's multiplier and the hours of a month, and rate it with factors, and all of that still fits.

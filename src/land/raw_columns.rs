@@ -14,9 +14,9 @@ pub const DELIVERED_NAME: &str = "delivered_name";
 /// The name of each delivered column in the raw table.
 ///
 /// A column of the contract takes the spelling of the models, whatever its case and punctuation; one that the table knows
-/// in another case takes that spelling. A name that landing itself uses gets `__delivered` behind it, and a column without
+/// in another case takes that spelling. A name that landing itself uses gets `__delivered` after it, and a column without
 /// a name its number. Characters that Delta refuses become `_`; two headers that differ only by case or by such characters
-/// stay apart by a number behind the second.
+/// stay apart by a number after the second.
 ///
 /// # Errors
 /// Data: two headers with exactly the same text, or two spellings of a column that is checked.

@@ -124,7 +124,7 @@ pub(super) async fn rewrite(
 }
 
 /// The table's row out of a file's columns: delivered ones in their places, null where the file has none,
-/// provenance and partition behind them.
+/// provenance and partition after them.
 fn assemble(
     schema: &SchemaRef,
     places: &[Option<usize>],

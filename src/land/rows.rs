@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::extract::{Format, SourceFile};
 use crate::parquet::Demand;
 
-/// A batch: the delivered columns and, behind them, which of day and month the file's dates name first.
+/// A batch: the delivered columns and, after them, which of day and month the file's dates name first.
 pub(super) struct Rows {
     pub columns: Vec<ArrayRef>,
     pub row_numbers: Vec<i64>,

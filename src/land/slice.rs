@@ -76,7 +76,7 @@ pub struct Landed {
     /// An API gave the rows that are held already: nothing was committed.
     pub unchanged: bool,
     /// What is to be remembered of an API's answer.
-    pub mark: Option<String>,
+    pub cursor: Option<String>,
     /// The bills that its rows belong to, with their periods.
     pub bills: BTreeSet<(Bill, Period)>,
     /// URI and digest of each file that brought rows.
@@ -124,7 +124,7 @@ pub async fn land_slice(
     let mut answer = None;
     if let Some((rows, told)) = origin.ask(delivery, &request.spool).await.map_err(bare)? {
         landed.warnings.extend(told.warnings);
-        landed.mark = told.mark;
+        landed.cursor = told.cursor;
         if delivery.asks.is_some() {
             landed.delivery_id = rows.hash;
             landed.unchanged = !request.land_again && noted == Some(landed.delivery_id.as_str());
@@ -223,7 +223,7 @@ pub async fn land_slice(
     }
     for manifest in &delivery.manifests {
         let unchanged = origin.verify_unchanged(&manifest.object).await;
-        if let Err(error) = unchanged.and_then(|()| whole(manifest, &landed)) {
+        if let Err(error) = unchanged.and_then(|()| check_row_count(manifest, &landed)) {
             discard(request, &staged).await;
             let place = format!("manifest {}", manifest.object.key);
             return Err((error.at(place), landed.quarantine));
@@ -319,13 +319,13 @@ async fn stage_gone(
 }
 
 /// Fails when the files hold other rows than their manifest tells of.
-fn whole(manifest: &DeliveredManifest, landed: &Landed) -> Result<()> {
+fn check_row_count(manifest: &DeliveredManifest, landed: &Landed) -> Result<()> {
     let held: u64 = manifest
         .files
         .iter()
         .filter_map(|path| landed.read.get(path))
         .sum();
-    match manifest.told_rows {
+    match manifest.manifest_row_count {
         Some(told) if told != held => Err(Error::data(format!(
             "a manifest tells of {told} rows, but its files hold {held}"
         ))

@@ -32,7 +32,7 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
-    /// The hash of everything else in the event; each part behind its length, so that no two events read alike.
+    /// The hash of everything else in the event; each part after its length, so that no two events read alike.
     fn expected_hash(&self) -> String {
         let id = self.id.to_string();
         let mut hasher = Sha256::new();

@@ -19,7 +19,7 @@ pub struct Content {
 }
 
 impl Ledger {
-    /// The files of a tenant whose content another file of the same source has too, equal ones behind each other. A file
+    /// The files of a tenant whose content another file of the same source has too, equal ones one after the other. A file
     /// that gives its rows to several periods of one export is no other one.
     ///
     /// # Errors

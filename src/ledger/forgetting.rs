@@ -1,4 +1,4 @@
-//! Slices that are told to go: which there are, and everything that is noted of one.
+//! Slices that are to be forgotten: which there are, and everything that is noted of one.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ impl Ledger {
         rows.iter().map(SliceKey::read).collect()
     }
 
-    /// Forgets which delivery slices hold, before their rows go: behind a killed process they land again.
+    /// Forgets which delivery slices hold, before their rows go: after a killed process they land again.
     ///
     /// A bare file's slice has no period of its own: without one of its periods it is no longer held as it was delivered.
     ///
@@ -54,7 +54,7 @@ impl Ledger {
         self.delete(slices, &[statement]).await
     }
 
-    /// Forgets all else that is noted of slices whose rows are gone: bills, contents, rejected rows, looks and, of a whole
+    /// Forgets all else that is noted of slices whose rows are gone: bills, contents, rejected rows, checks of APIs and, of a whole
     /// export that is gone, that it was listed. What a run did stays in the history of runs.
     ///
     /// # Errors
@@ -64,9 +64,9 @@ impl Ledger {
             "DELETE FROM bill WHERE tenant = ?1 AND source = ?2 AND export = ?3 AND (?4 IS NULL OR period = ?4)",
             "DELETE FROM content WHERE tenant = ?1 AND source = ?2 AND export = ?3 AND (?4 IS NULL OR period = ?4)",
             "DELETE FROM quarantine WHERE tenant = ?1 AND source = ?2 AND export = ?3 AND (?4 IS NULL OR period = ?4)",
-            "DELETE FROM look WHERE tenant = ?1 AND source = ?2 AND export = ?3 AND (?4 IS NULL OR period = ?4)",
-            // A look at the source as a whole may say that nothing changed: what is still there is asked for again.
-            "DELETE FROM look WHERE tenant = ?1 AND source = ?2 AND (export = '' OR export = ?3 AND ?4 IS NULL)",
+            "DELETE FROM api_check WHERE tenant = ?1 AND source = ?2 AND export = ?3 AND (?4 IS NULL OR period = ?4)",
+            // A check of the source as a whole may say that nothing changed: what is still there is asked for again.
+            "DELETE FROM api_check WHERE tenant = ?1 AND source = ?2 AND (export = '' OR export = ?3 AND ?4 IS NULL)",
             "DELETE FROM listing WHERE tenant = ?1 AND source = ?2 AND export = ?3 AND ?4 IS NULL AND gone_at IS NOT NULL",
         ];
         self.delete(slices, &statements).await

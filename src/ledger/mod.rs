@@ -3,6 +3,7 @@
 //! It mirrors what the tables say themselves and is compared with them before it is believed: losing it costs a rebuild of
 //! itself, never data.
 
+mod api_checks;
 mod audit;
 mod bills;
 mod contents;
@@ -12,7 +13,6 @@ mod fingerprints;
 mod forgetting;
 mod listings;
 mod lock;
-mod looks;
 mod masking;
 mod migrations;
 mod open;
@@ -22,6 +22,7 @@ mod slice_notes;
 mod slices;
 mod table_states;
 
+pub use api_checks::ApiCheckRecord;
 pub use audit::AuditEvent;
 pub use bills::Bill;
 pub use contents::Content;
@@ -29,7 +30,6 @@ pub use fingerprints::Fingerprint;
 pub use forgetting::ExportSlices;
 pub use listings::{Listed, SourceListing};
 pub use lock::RunLock;
-pub use looks::LookRecord;
 pub use migrations::MigrationStatus;
 pub use open::Ledger;
 pub use quarantine::{QuarantineFilter, QuarantineRow, RejectedRows};

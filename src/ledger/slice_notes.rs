@@ -1,9 +1,9 @@
 //! Everything that is noted of a slice when it landed or failed to: one transaction, so that no part of it is ever missing.
 
+use super::api_checks::put_api_check;
 use super::bills::{Bill, put_bills};
 use super::contents::put_contents;
 use super::deliveries::put_delivery;
-use super::looks::put_look;
 use super::open::{Ledger, committed};
 use super::quarantine::{RejectedRows, put_quarantine};
 use super::slices::{SliceKey, SliceRecord, put_slice};
@@ -29,8 +29,8 @@ pub struct SliceNotes {
     pub contents: Option<SliceContents>,
     /// Its rejected rows.
     pub quarantine: Option<RejectedRows>,
-    /// The mark of a look that was made now.
-    pub look: Option<Option<String>>,
+    /// The cursor of a check that was made now.
+    pub api_check: Option<Option<String>>,
     /// What a run did with it.
     pub record: Option<SliceRecord>,
 }
@@ -43,7 +43,7 @@ impl SliceNotes {
             delivery_id: None,
             contents: None,
             quarantine: None,
-            look: None,
+            api_check: None,
             record: None,
         }
     }
@@ -64,8 +64,8 @@ impl Ledger {
         if let Some(delivery_id) = &notes.delivery_id {
             put_delivery(&mut transaction, key, delivery_id.as_deref()).await?;
         }
-        if let Some(mark) = &notes.look {
-            put_look(&mut transaction, key, mark.as_deref()).await?;
+        if let Some(cursor) = &notes.api_check {
+            put_api_check(&mut transaction, key, cursor.as_deref()).await?;
         }
         if let Some(rejected) = &notes.quarantine {
             put_quarantine(&mut transaction, key, rejected).await?;

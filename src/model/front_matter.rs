@@ -56,9 +56,9 @@ struct FrontMatter {
     description: String,
     split_by: Option<String>,
     #[serde(default)]
-    few_rows: bool,
+    small: bool,
     #[serde(default)]
-    keeps_equal: bool,
+    skip_if_unchanged: bool,
 }
 
 /// One SQL model.
@@ -79,9 +79,9 @@ pub struct Model {
     /// comes from one row of the view.
     pub split_by: Option<String>,
     /// Of a view: it has few rows whatever the bill's size, so it is computed once where it is read.
-    pub few_rows: bool,
+    pub small: bool,
     /// Of a kept result: a partition that comes out as it was keeps its files, so that what reads it stays as it is.
-    pub keeps_equal: bool,
+    pub skip_if_unchanged: bool,
     /// Audits run on the staged rows.
     pub audits: Vec<AuditCall>,
     /// The SELECT, with its placeholders.
@@ -130,8 +130,8 @@ impl Model {
             kind: front.kind,
             partition,
             split_by: front.split_by,
-            few_rows: front.few_rows,
-            keeps_equal: front.keeps_equal,
+            small: front.small,
+            skip_if_unchanged: front.skip_if_unchanged,
             audits,
             sql: sql.trim().trim_end_matches(';').to_string(),
             reads: Vec::new(),

@@ -131,7 +131,7 @@ mod tests {
         assert!(!raw.iter().any(|name| name == "raw.activity"), "{raw:?}");
         assert_eq!(names("+normalize.usage"), raw, "of a view what it needs");
 
-        // Two kept tables lie one behind the other.
+        // Two kept tables lie one after the other.
         let emissions = names("+estimate.cloud_emissions");
         for name in ["estimate.cloud_emissions", "rollup.usage_daily", "raw.focus"] {
             assert!(
@@ -195,7 +195,7 @@ mod tests {
         ));
         assert!(matches("rollup.usage_daily", "rollup.usage_daily"));
         assert!(!matches("rollup.usage", "rollup.usage_daily"));
-        // What stands behind the last `*` ends the name, wherever else it stands in it.
+        // What stands after the last `*` ends the name, wherever else it stands in it.
         assert!(matches("*usage", "normalize.usage_by_usage"));
         assert!(matches("a*b*c", "a-b-c-b-c") && matches("**", "raw.focus") && matches("*", ""));
         assert!(!matches("a*a", "a") && !matches("a*b*b", "ab") && !matches("", "raw.focus"));

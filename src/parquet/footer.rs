@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// Bytes of a Parquet file's footer that are read.
 const FOOTER_BYTES: u64 = 64 << 20;
-/// The length of the footer and the magic bytes behind it.
+/// The length of the footer and the magic bytes after it.
 const TAIL_BYTES: u64 = 8;
 /// Ends every Parquet file.
 const MAGIC: &[u8] = b"PAR1";

@@ -129,7 +129,7 @@ impl Seen<'_> {
         }
     }
 
-    /// Values one behind the other.
+    /// Values one after the other.
     fn plain(&self, bytes: &[u8], count: usize) -> Option<()> {
         let width = match self.column.physical_type() {
             Type::BYTE_ARRAY => return self.texts(bytes, count),

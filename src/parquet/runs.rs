@@ -243,7 +243,7 @@ fn unpack_groups(
 ) -> Option<()> {
     let mut from = first / 8 * width as usize;
     for (place, group) in groups.iter_mut().enumerate() {
-        // All but the last few groups have whole words behind them.
+        // All but the last few groups have whole words after them.
         *group = match packed.get(from..)?.first_chunk::<ROOM>() {
             Some(room) => unpack_eight(room, width as usize),
             None => eight(packed, width, first + place * 8)?,

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Request;
+use super::api_checks::{known, source_key};
 use super::gone_parts;
-use super::looks::{known, source_key};
 use super::workspace::Workspace;
 use crate::config::{Source, Tenant};
 use crate::error::{Error, PlaceKey, Result};
@@ -78,7 +78,7 @@ impl Listing {
     }
 }
 
-/// What a look at one source gave.
+/// What a check of one source gave.
 pub struct SourcePlan {
     /// `tenant/source`.
     pub id: String,
@@ -90,8 +90,8 @@ pub struct SourcePlan {
     pub warnings: Vec<String>,
     /// What the listing showed; `None` for an API, which is asked for some months only.
     pub listing: Option<Listing>,
-    /// What is to be remembered of the look at the source as a whole.
-    pub look: Option<(crate::ledger::SliceKey, String)>,
+    /// What is to be remembered of the check of the source as a whole.
+    pub api_check: Option<(crate::ledger::SliceKey, String)>,
 }
 
 /// Lists every source and compares with what has been landed.
@@ -107,7 +107,7 @@ pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Ve
             failures: Vec::new(),
             warnings: Vec::new(),
             listing: None,
-            look: None,
+            api_check: None,
         };
         match discovered(workspace, request, &tenant, &source).await {
             Ok((origin, discovery)) => {
@@ -118,7 +118,9 @@ pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Ve
                 plan.failures
                     .extend(failures.map(|error| error.at(place.clone())));
                 plan.warnings.extend(discovery.warnings);
-                plan.look = discovery.mark.map(|mark| (source_key(&tenant, &source), mark));
+                plan.api_check = discovery
+                    .cursor
+                    .map(|cursor| (source_key(&tenant, &source), cursor));
                 for delivery in discovery.deliveries {
                     let delivery = delivery.with_date_order(source.date_order);
                     let slice = planned(workspace, request, &tenant, &source, &origin, delivery).await?;

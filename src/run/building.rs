@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::Request;
-use super::built_model::{BuiltModel, Surroundings, Turns};
+use super::built_model::{BuildContext, BuiltModel, RowBudget};
 use super::observer::Observer;
 use super::report::RunReport;
 use super::staleness::staleness;
@@ -99,7 +99,7 @@ async fn build_side_by_side(
     let damaged = tables.damaged.keys();
     let damaged = damaged.flat_map(|table| Unbuilt::of_damaged(table, &workspace.config));
     let kept_out: Vec<Unbuilt> = damaged.chain(held.iter().cloned()).collect();
-    let turns = Arc::new(Turns::new(workspace.engine.at_once()));
+    let row_budget = Arc::new(RowBudget::new(workspace.engine.at_once()));
     // What reads through the most views begins first: it takes longest, and the last to end should be short.
     let mut waiting: Vec<usize> = (0..models.len()).rev().collect();
     let mut running = FuturesUnordered::new();
@@ -114,19 +114,19 @@ async fn build_side_by_side(
             let of_parents = parents().filter_map(|parent| outcomes[parent].as_ref());
             let of_parents = of_parents.flat_map(BuiltModel::unbuilt);
             let unbuilt = Unbuilt::read_by(&models[place], &inputs[place], &kept_out, of_parents);
-            let surroundings = Surroundings {
+            let context = BuildContext {
                 workspace,
                 tables: Arc::new(tables.clone()),
                 run_id,
                 observer,
-                turns: turns.clone(),
+                row_budget: row_budget.clone(),
             };
             let model = &models[place];
             running.push(async move {
                 let mut staleness =
-                    staleness(workspace, &surroundings.tables, model, request.full_refresh).await?;
+                    staleness(workspace, &context.tables, model, request.full_refresh).await?;
                 let left = leave_out(model, &mut staleness, &unbuilt);
-                let mut built = surroundings.build(model, staleness).await?;
+                let mut built = context.build(model, staleness).await?;
                 built.leave_out(left, unbuilt);
                 Ok::<_, Error>((place, built))
             });

@@ -30,16 +30,16 @@ const WIDE_ROWS_PER_BATCH: u64 = 250_000;
 /// Input rows of all queries that are computed side by side, in thousands: a batch of more is computed alone.
 const THOUSAND_ROWS_AT_ONCE: u32 = 12_000;
 
-/// Who may compute: as many batches as there are cores, as long as their rows are few enough.
-pub struct Turns {
+/// Lets as many batches compute at once as there are cores, as long as their rows together are few enough.
+pub struct RowBudget {
     thousand_rows: Semaphore,
     least: u32,
 }
 
-impl Turns {
+impl RowBudget {
     /// For `at_once` batches.
-    pub fn new(at_once: usize) -> Turns {
-        Turns {
+    pub fn new(at_once: usize) -> RowBudget {
+        RowBudget {
             thousand_rows: Semaphore::new(THOUSAND_ROWS_AT_ONCE as usize),
             least: THOUSAND_ROWS_AT_ONCE / (at_once as u32).clamp(1, THOUSAND_ROWS_AT_ONCE),
         }
@@ -54,7 +54,7 @@ impl Turns {
 }
 
 /// What a model is built with.
-pub struct Surroundings<'a> {
+pub struct BuildContext<'a> {
     /// Ledger, engine and warehouse.
     pub workspace: &'a Workspace,
     /// The tables as they are.
@@ -63,8 +63,8 @@ pub struct Surroundings<'a> {
     pub run_id: &'a str,
     /// Who watches.
     pub observer: &'a dyn Observer,
-    /// Turns for the batches of all models.
-    pub turns: Arc<Turns>,
+    /// The rows that the batches of all models may read at once.
+    pub row_budget: Arc<RowBudget>,
 }
 
 /// What came of a model.
@@ -122,7 +122,7 @@ impl BuiltModel {
     }
 }
 
-impl Surroundings<'_> {
+impl BuildContext<'_> {
     /// Builds the stale partitions and takes the orphaned ones out.
     ///
     /// # Errors
@@ -236,7 +236,7 @@ impl Surroundings<'_> {
         let (partitions, orphaned) = (batch.partitions.clone(), batch.orphaned.clone());
         let progress = |rows| self.observer.advance(rows, 0);
         let input_rows = partitions.iter().map(|(_, expected)| expected.input_rows).sum();
-        let outcome = match self.turns.wait(input_rows).await {
+        let outcome = match self.row_budget.wait(input_rows).await {
             Ok(_) if is_stopped.load(Ordering::Relaxed) => None,
             Ok(_turn) => Some(batch.build(&progress).await),
             Err(error) => Some(Err(error.into())),

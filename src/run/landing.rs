@@ -7,9 +7,9 @@ use std::sync::Mutex;
 use futures::StreamExt;
 
 use super::Request;
+use super::api_checks::note_api_checks;
 use super::arrivals::{Action, PlannedSlice, ledger_key, plan_landing};
 use super::landed_columns::{missing_columns, unreadable_tags};
-use super::looks::note_looks;
 use super::mirror::{self, contents};
 use super::observer::Observer;
 use super::report::RunReport;
@@ -46,7 +46,7 @@ pub async fn land_all(
     let plans = plan_landing(workspace, request).await?;
     let spool = workspace.spool();
     let mut todo = Vec::new();
-    let mut looks = Vec::new();
+    let mut checks = Vec::new();
     let mut current = BTreeSet::new();
     for plan in plans {
         report.source(&plan.id);
@@ -61,7 +61,7 @@ pub async fn land_all(
             report.source(&plan.id).error.get_or_insert(failure.to_string());
             report.fail(&failure);
         }
-        // A look counts as done when all that it showed is landed, now or before.
+        // A check counts as done when all that it showed is landed, now or before.
         let mut all = request.only_slices.is_none();
         for slice in plan.slices {
             let wanted = [Format::Csv, Format::Parquet]
@@ -76,13 +76,13 @@ pub async fn land_all(
                 _ => all = false,
             }
         }
-        if let Some((key, mark)) = plan.look.filter(|_| all) {
-            looks.push((plan.id.clone(), key, mark));
+        if let Some((key, cursor)) = plan.api_check.filter(|_| all) {
+            checks.push((plan.id.clone(), key, cursor));
         }
     }
     workspace.ledger.forget_refused(&current).await?;
     if todo.is_empty() {
-        note_looks(workspace, report, looks).await?;
+        note_api_checks(workspace, report, checks).await?;
         return Ok(Vec::new());
     }
     std::fs::create_dir_all(&spool).map_err(|e| Error::from(e).at(spool.display().to_string()))?;
@@ -183,7 +183,7 @@ pub async fn land_all(
     }
     // Nothing is to be said: the slices were noted above, and this notes that the tables say the same.
     mirror::correct(workspace).await?;
-    note_looks(workspace, report, looks).await?;
+    note_api_checks(workspace, report, checks).await?;
     Ok(landed)
 }
 
@@ -243,7 +243,7 @@ async fn record(
     match &landed {
         Some(landed) if landed.unchanged => {
             part.slices_current += 1;
-            notes.look = Some(landed.mark.clone());
+            notes.api_check = Some(landed.cursor.clone());
         }
         Some(landed) => {
             part.rows += landed.rows;
@@ -253,7 +253,7 @@ async fn record(
             }
             notes.delivery_id = Some(Some(landed.delivery_id.clone()));
             notes.contents = Some(contents(&key, &landed.facts));
-            notes.look = matches!(slice.origin, Origin::Api(_)).then(|| landed.mark.clone());
+            notes.api_check = matches!(slice.origin, Origin::Api(_)).then(|| landed.cursor.clone());
         }
         None => {
             if let Some(error) = &error {

@@ -1,6 +1,7 @@
 //! One run: extract, land, normalize, roll up, estimate, publish; and the plan of one.
 
 pub mod again;
+mod api_checks;
 pub mod arrivals;
 pub mod building;
 mod built_model;
@@ -20,7 +21,6 @@ pub mod gaps;
 mod gone_parts;
 mod landed_columns;
 pub mod landing;
-mod looks;
 pub mod mirror;
 pub mod model_tests;
 mod moved;
@@ -68,7 +68,7 @@ pub struct Request {
     pub select: Vec<String>,
     /// Nothing is landed or built, whatever is selected.
     pub upkeep_only: bool,
-    /// Upkeep of the tables, behind all else.
+    /// Upkeep of the tables, after all else.
     pub upkeep: Option<Upkeep>,
     /// First billing period looked at.
     pub from: Option<Period>,

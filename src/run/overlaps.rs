@@ -35,7 +35,7 @@ impl Overlaps {
     }
 
     /// Takes down that `slices` hold the same rows. What concerns sources that are stopped already is found again once
-    /// the finding before it is mended, so it is not told.
+    /// the finding before it is mended, so it is not reported.
     pub(super) fn note(&mut self, slices: &BTreeSet<&SliceKey>, error: impl FnOnce() -> Error) {
         let before = self.sources.len();
         for slice in slices {

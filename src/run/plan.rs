@@ -243,8 +243,14 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
             });
             dropped.extend(left);
             // What comes out as it was leaves its readers as they are; that is seen once it is built.
-            let keeps_equal = |name: &String| workspace.tables.graph.get(name).is_some_and(|m| m.keeps_equal);
-            let will = if parents.iter().all(keeps_equal) {
+            let skip_if_unchanged = |name: &String| {
+                workspace
+                    .tables
+                    .graph
+                    .get(name)
+                    .is_some_and(|m| m.skip_if_unchanged)
+            };
+            let will = if parents.iter().all(skip_if_unchanged) {
                 "may"
             } else {
                 "will"

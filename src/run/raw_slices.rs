@@ -52,7 +52,7 @@ impl Held {
 /// What the commits of one table say of a slice, newest.
 type Told = BTreeMap<SliceKey, SliceFacts>;
 
-/// The slices of which the ledger has to be told.
+/// The slices that the ledger has to note.
 #[derive(Default)]
 pub struct RawSlices {
     /// Each with what it holds.

@@ -23,7 +23,7 @@ pub async fn read_only(workspace: &Workspace, query: &str) -> Result<Rows> {
         .options_mut()
         .sql_parser
         .parse_float_as_decimal = true;
-    // The parser takes `estimate` behind `describe` for a word of another dialect, unless it is quoted.
+    // The parser takes `estimate` after `describe` for a word of another dialect, unless it is quoted.
     let quoted = described(query).map(|table| format!("DESCRIBE \"{}\"", table.replace('.', "\".\"")));
     let query = quoted.as_deref().unwrap_or(query);
     let frame = read_only::plan(&context, query).await?;

@@ -12,7 +12,7 @@ use crate::domain::timestamp::parse_timestamp;
 use crate::error::Result;
 use crate::ledger::{Ledger, QuarantineFilter, QuarantineRow, SliceKey};
 
-/// `system.<name>` → rows. Of a run those who may see one tenant alone are told what concerns it; rows that belong to one
+/// `system.<name>` → rows. Of a run those who may see one tenant alone see what concerns it; rows that belong to one
 /// tenant are chosen where the tables are registered.
 ///
 /// # Errors

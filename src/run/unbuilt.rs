@@ -18,7 +18,7 @@ pub struct Unbuilt {
     pub table: String,
     /// Which of its partitions, values by column; all of them without any.
     values: BTreeMap<String, String>,
-    /// Why, behind "because".
+    /// Why, after "because".
     why: String,
 }
 
@@ -109,7 +109,7 @@ impl Unbuilt {
     }
 }
 
-/// Takes the partitions out that would read what could not be built: they stay as they are. Which, and why: behind
+/// Takes the partitions out that would read what could not be built: they stay as they are. Which, and why: after
 /// "not rebuilt", once for each reason.
 pub fn leave_out(model: &Model, staleness: &mut Staleness, unbuilt: &[Unbuilt]) -> Vec<String> {
     let mut reasons: Vec<&str> = Vec::new();

@@ -32,9 +32,9 @@ pub struct Upkeep {
 pub struct TableUpkeep {
     /// `schema.table`.
     pub table: String,
-    /// Its version, behind the upkeep.
+    /// Its version, after the upkeep.
     pub version: u64,
-    /// Its files, behind the upkeep.
+    /// Its files, after the upkeep.
     pub files: u64,
     /// Its partitions.
     pub partitions: u64,
@@ -52,7 +52,7 @@ pub struct TableUpkeep {
     pub checkpoint: bool,
 }
 
-/// Looks after the chosen tables one by one; what fails with one is left for the next upkeep and told in the end.
+/// Looks after the chosen tables one by one; what fails with one is left for the next upkeep and reported in the end.
 ///
 /// The caller holds the run lock.
 ///

@@ -139,7 +139,7 @@ const MOST_OPERATORS: usize = 2000;
 
 /// Refuses a query whose operators lie too deep within each other.
 fn hold_operators(sql: &str) -> Result<()> {
-    // What is no SQL is told by the parser, with its place.
+    // What is no SQL is refused by the parser, with its place.
     let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else {
         return Ok(());
     };

@@ -164,7 +164,7 @@ impl Batch {
     /// The partitions whose files stay, because the rows came out as they were.
     async fn unchanged(&self, computed: &Computed) -> Result<BTreeSet<OutputKey>> {
         match self.tables.snapshots.get(&self.model.name) {
-            Some(table) if self.model.keeps_equal => {
+            Some(table) if self.model.skip_if_unchanged => {
                 let (context, keys) = (self.engine.session(), self.partitions.iter());
                 let keys = keys.map(|(key, _)| key.clone());
                 unchanged(

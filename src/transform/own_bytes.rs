@@ -7,7 +7,7 @@ use datafusion::arrow::compute::take;
 
 use crate::error::Result;
 
-/// The same rows with no other rows' bytes behind them: batches that an aggregate gave out are windows into all of its
+/// The same rows with no other rows' bytes after them: batches that an aggregate gave out are windows into all of its
 /// groups, and a join that keeps them would count these once for each window.
 ///
 /// # Errors

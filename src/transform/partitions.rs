@@ -41,7 +41,7 @@ pub fn key_text(columns: &[String], key: &OutputKey) -> String {
 
 /// The tenant of a partition, out of its key as text; `None` where the table's partitions name none.
 ///
-/// The first one counts: a value behind it, such as an export's name, may hold slashes.
+/// The first one counts: a value after it, such as an export's name, may hold slashes.
 pub fn tenant_of(key_text: &str) -> Option<&str> {
     key_text.split('/').find_map(|part| part.strip_prefix("tenant="))
 }

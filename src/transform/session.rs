@@ -81,13 +81,13 @@ impl Engine {
         self.session_that(true)
     }
 
-    fn session_that(&self, gives_way: bool) -> SessionContext {
+    fn session_that(&self, fall_back_when_full: bool) -> SessionContext {
         let config = configured(SessionConfig::new().with_target_partitions(self.threads));
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(self.runtime.clone())
             .with_default_features()
-            .with_optimizer_rules(rules(Arc::new(GroupByCodes { gives_way })))
+            .with_optimizer_rules(rules(Arc::new(GroupByCodes { fall_back_when_full })))
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
@@ -181,14 +181,16 @@ pub fn session_of_task(task: &TaskContext) -> SessionContext {
         .with_config(configured(SessionConfig::new().with_target_partitions(1)))
         .with_runtime_env(task.runtime_env())
         .with_default_features()
-        .with_optimizer_rules(rules(Arc::new(GroupByCodes { gives_way: true })))
+        .with_optimizer_rules(rules(Arc::new(GroupByCodes {
+            fall_back_when_full: true,
+        })))
         .build();
     let context = SessionContext::new_with_state(state);
     functions::register(&context);
     context
 }
 
-/// The engine's own rules behind ours. `grouping` wants plans as they were written, but with filters where they belong.
+/// The engine's own rules after ours. `grouping` wants plans as they were written, but with filters where they belong.
 pub fn rules(grouping: Arc<dyn OptimizerRule + Send + Sync>) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         // A subquery in a condition is a join, and no condition that a scan could take.

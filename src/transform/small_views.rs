@@ -70,7 +70,7 @@ fn below(tables: &Tables, names: &[String]) -> BTreeSet<String> {
     while let Some(name) = waiting.pop() {
         let view = tables.graph.get(name).filter(|m| m.kind == Kind::View);
         match view {
-            Some(view) if view.few_rows => {
+            Some(view) if view.small => {
                 found.insert(name.clone());
             }
             Some(view) if seen.insert(name) => waiting.extend(&view.reads),
@@ -96,7 +96,7 @@ async fn computed(
             // In turn what this one reads.
             register(&engine, &tables, &context, &view.reads, &filter).await?;
         }
-        tables.few_rows(&context, &name, Some(filter.as_ref())).await
+        tables.small_rows(&context, &name, Some(filter.as_ref())).await
     });
     let rows: Arc<MemTable> = rows.await?.clone();
     Ok(rows)

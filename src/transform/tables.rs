@@ -185,8 +185,8 @@ impl Tables {
             return Err(Error::usage(format!("there is no table `{name}`"))
                 .hint("`offgridflow models list` names the tables"));
         };
-        if model.kind == Kind::View && model.few_rows {
-            return Ok(self.few_rows(context, name, filter).await?);
+        if model.kind == Kind::View && model.small {
+            return Ok(self.small_rows(context, name, filter).await?);
         }
         let (sql, plan) = self.planned(context, model, filter).await?;
         if model.kind == Kind::View {
@@ -219,7 +219,7 @@ impl Tables {
     ///
     /// # Errors
     /// Usage: SQL that cannot be planned; what the engine says when it fails.
-    pub async fn few_rows(
+    pub async fn small_rows(
         &self,
         context: &SessionContext,
         name: &str,

@@ -6,7 +6,7 @@ use super::LAST_CHECKPOINT;
 use super::table::Table;
 use crate::error::Result;
 
-/// Commits behind a checkpoint before another is worth its bytes.
+/// Commits after a checkpoint before another is worth its bytes.
 const COMMITS: u64 = 20;
 
 impl Table {

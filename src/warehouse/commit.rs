@@ -96,14 +96,14 @@ impl Warehouse {
                 Some(table) => table,
                 None => self.create(&commit).await?,
             };
-            self.commit_behind(table, &commit).await
+            self.commit_on_top_of(table, &commit).await
         };
         committed.await.map_err(|error: Error| error.at(place))
     }
 
-    /// Commits behind a version that was read, or behind a later one between which files were only merged: upkeep on
+    /// Commits after a version that was read, or after a later one between which files were only merged: upkeep on
     /// another machine takes nothing from a run.
-    async fn commit_behind(&self, mut table: Table, commit: &Commit) -> Result<Table> {
+    async fn commit_on_top_of(&self, mut table: Table, commit: &Commit) -> Result<Table> {
         hold_partition_columns(&table, commit)?;
         let replaced = |table: &Table| -> Identity {
             let files = table.files().iter().filter(|file| commit.replaced.covers(file));
@@ -241,7 +241,7 @@ pub fn kernel_schema(schema: &Schema) -> Result<StructType> {
     })
 }
 
-/// The table's schema with the new columns behind it, or `None` when it holds them all.
+/// The table's schema with the new columns after it, or `None` when it holds them all.
 fn grown(table: &Schema, wanted: &Schema) -> Result<Option<StructType>> {
     let mut fields = table.fields().iter().cloned().collect::<Vec<_>>();
     let known = fields.len();
@@ -350,13 +350,13 @@ mod tests {
         assert_eq!((merged.files().len(), merged.rows()), (1, 2));
         assert_eq!(merged.identity(), read.identity());
         let commit = row(&warehouse, 3, acme()).await;
-        let committed = warehouse.commit_behind(read.clone(), &commit).await.unwrap();
+        let committed = warehouse.commit_on_top_of(read.clone(), &commit).await.unwrap();
         assert_eq!((committed.files().len(), committed.rows()), (1, 1));
         let recorded = committed.transaction("ogf/raw.bills/tenant=acme").await.unwrap();
         assert_eq!(recorded, Some(3));
         // Another run that read the same version as that one must not win too.
         let late = row(&warehouse, 4, acme()).await;
-        assert!(warehouse.commit_behind(read.clone(), &late).await.is_err());
+        assert!(warehouse.commit_on_top_of(read.clone(), &late).await.is_err());
         let newest = warehouse.open(TABLE, None).await.unwrap().unwrap();
         assert_eq!(newest.identity(), committed.identity());
         let numbers = async |since| {

@@ -22,7 +22,7 @@ use crate::error::{Error, PlaceKey, Result};
 const SMALL_FILE_BYTES: u64 = 64 << 20;
 /// Rows decoded at a time.
 const BATCH_ROWS: usize = 8192;
-/// How often a commit is tried again behind commits of others to the same table.
+/// How often a commit is tried again after commits of others to the same table.
 const ATTEMPTS: usize = 10;
 
 /// Small files of one partition and charge month, in the order of their rows, that are to be one file.
@@ -100,7 +100,7 @@ impl Warehouse {
     }
 
     /// Delta's own conflict check lets two compactions of the same files pass, so this one looks for itself: it
-    /// commits right behind a version that still holds all the files, or not at all.
+    /// commits right after a version that still holds all the files, or not at all.
     async fn replace_files(
         &self,
         name: &str,

@@ -40,7 +40,7 @@ pub(super) struct Kind {
     pub file_bytes: usize,
     /// How the pages of columns other than texts are packed.
     pub compression: Compression,
-    /// What merged files hold: the first one carries it, those behind it nothing.
+    /// What merged files hold: the first one carries it, those after it nothing.
     pub holds: Option<Identity>,
 }
 

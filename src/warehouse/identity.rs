@@ -1,4 +1,4 @@
-//! Which rows a data file holds, told by its path alone and kept when files are merged.
+//! Which rows a data file holds, read from its path alone and kept when files are merged.
 
 use std::fmt;
 use std::iter::Sum;

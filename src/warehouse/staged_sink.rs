@@ -196,7 +196,7 @@ impl StoreObject {
     }
 }
 
-/// A fault of the disk, told as when the store writes there itself.
+/// A fault of the disk, reported as when the store writes there itself.
 fn local_error(error: io::Error) -> Error {
     object_store::Error::Generic {
         store: "LocalFileSystem",

@@ -117,7 +117,7 @@ impl Table {
         })
     }
 
-    /// The same table at the version behind a commit.
+    /// The same table at the version after a commit.
     pub(super) fn at(&self, state: DeltaTableState) -> Result<Table> {
         let mut inner = self.inner.clone();
         inner.state = Some(state);

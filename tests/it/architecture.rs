@@ -7,7 +7,7 @@ use offgridflow::config::Kind;
 
 use crate::support::root;
 
-/// Modules that know nothing of those behind them; within a group they may know each other.
+/// Modules that know nothing of those after them; within a group they may know each other.
 const ORDER: [&[&str]; 7] = [
     &["domain", "embedded", "kill_point"],
     &["config", "error", "retry"],

@@ -246,7 +246,7 @@ fn copied_pages_hold_what_decoding_them_would_have_given() {
     assert!(provenance[4].ends_with("cur2-00000.snappy.parquet"));
     assert_eq!(provenance[5..], ["40000", "1", "0"]);
 
-    // The ledger knows the same bills, and everything behind landing gives the same.
+    // The ledger knows the same bills, and everything after landing gives the same.
     for project in [&copied, &decoded] {
         project.run().expect(0);
     }

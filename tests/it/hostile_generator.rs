@@ -354,7 +354,7 @@ fn text_file(random: &mut Rng, form: Form, harm: Harm) -> Files {
     if harm == Harm::Bomb {
         text = endless(random, &text);
     }
-    // What is packed is spoiled before or behind its packing.
+    // What is packed is spoiled before or after its packing.
     let inside = random.bool() || matches!(form, Form::Csv | Form::Json);
     if inside {
         text = spoil(random, harm, text);

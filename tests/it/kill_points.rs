@@ -1,4 +1,4 @@
-//! A run that dies at any of its writes, and another one behind it, give what one run gives that did not die.
+//! A run that dies at any of its writes, and another one after it, give what one run gives that did not die.
 
 use crate::support::bench::{ALL_MODELS, Bench, OWN_MODELS};
 use crate::support::contents::{Contents, assert_same};

@@ -87,7 +87,7 @@ fn rows(mut contents: Contents) -> Contents {
     contents
 }
 
-/// A warehouse behind two deliveries and what it holds; beside it, in `older`, a copy of what was there behind the first.
+/// A warehouse after two deliveries and what it holds; beside it, in `older`, a copy of what was there after the first.
 fn twice() -> (Bench, Contents) {
     let mut bench = Bench::new(None, OWN_MODELS);
     bench.run();
@@ -236,7 +236,7 @@ fn a_log_that_lost_what_its_checkpoint_tells_of_is_refused_by_name() {
         );
         assert_same(&rows(ran.contents), &wanted, table);
 
-        // Without the entry of the version that the checkpoint holds: nothing can be committed behind it.
+        // Without the entry of the version that the checkpoint holds: nothing can be committed after it.
         bench.begin_again();
         checkpoint(&bench, table, 0);
         let entry = newest_commit(&bench, table);

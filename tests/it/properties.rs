@@ -12,7 +12,7 @@ use crate::support::Project;
 use crate::support::bills::{FOCUS_HEADER, focus_row};
 use crate::support::project::plain;
 
-/// `value × 10^scale` by moving the point through the text; `Err` when digits are left behind it or there are too many.
+/// `value × 10^scale` by moving the point through the text; `Err` when digits are left after it or there are too many.
 fn oracle(whole: &str, fraction: &str, exponent: i32, scale: i32) -> Result<i128, DecimalError> {
     let digits = format!("{whole}{fraction}");
     let significant = digits.trim_start_matches('0').trim_end_matches('0');

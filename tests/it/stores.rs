@@ -60,7 +60,7 @@ fn results(project: &Project) -> Results {
     RESULTS.map(|query| project.rows(query))
 }
 
-/// What tables in a folder hold behind two bills, and behind one of them that changed.
+/// What tables in a folder hold after two bills, and after one of them that changed.
 static IN_FOLDERS: LazyLock<[Results; 2]> = LazyLock::new(|| {
     let project = Project::acme(&source("bills", "aws_cur2", "bills/cur"));
     project.write(&format!("bills/{}", key("2025-01")), bill("2025-01", 24));

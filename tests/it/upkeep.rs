@@ -420,7 +420,7 @@ fn a_vacuum_deletes_what_a_killed_writer_left_once_it_is_old() {
         .set_modified(eight_days_ago)
         .unwrap();
     let wanted = contents(&project);
-    assert_eq!(listed(&project, &["maintain"])[RAW]["could go"], "1");
+    assert_eq!(listed(&project, &["maintain"])[RAW]["can be deleted"], "1");
     assert_eq!(listed(&project, &["maintain", "--vacuum"])[RAW]["deleted"], "1");
     assert!(!old.exists() && young.exists());
     assert_eq!(contents(&project), wanted);

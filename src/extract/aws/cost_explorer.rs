@@ -112,12 +112,12 @@ impl CostExplorer {
             Some(list) => list,
             None => self.listed(known).await?,
         };
-        found.mark = list.mark();
+        found.cursor = list.cursor();
         let mut pairs = list.pairs();
         // An account whose costs went away is asked once more, or it would keep what it had.
         pairs.extend(
             known
-                .looks
+                .checks
                 .keys()
                 .filter_map(|(account, month)| Some((account.clone(), (*month)?))),
         );
@@ -216,7 +216,7 @@ impl Connector for CostExplorer {
             unfinished |= days.finish(rows)?;
         }
         Ok(Answer {
-            mark: unfinished.then(|| UNFINISHED.to_string()),
+            cursor: unfinished.then(|| UNFINISHED.to_string()),
             warnings: Vec::new(),
         })
     }

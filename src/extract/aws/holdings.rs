@@ -30,7 +30,7 @@ impl Holdings {
 
     /// The list of an earlier run, when it is fresh and covers what is asked for now.
     pub(super) fn remembered(known: &Known) -> Option<Self> {
-        let list: Holdings = serde_json::from_str(known.mark.as_deref()?).ok()?;
+        let list: Holdings = serde_json::from_str(known.cursor.as_deref()?).ok()?;
         let covers = list.since <= known.since.to_string() && list.until >= known.until.to_string();
         let age = (known.now - list.at).to_std().unwrap_or_default();
         (covers && age < known.refresh && !known.force).then_some(list)
@@ -56,7 +56,7 @@ impl Holdings {
     }
 
     /// The text to be remembered.
-    pub(super) fn mark(&self) -> Option<String> {
+    pub(super) fn cursor(&self) -> Option<String> {
         serde_json::to_string(self).ok()
     }
 }
@@ -74,12 +74,12 @@ mod tests {
             lookback_months: 3,
             refresh: std::time::Duration::from_secs(6 * 3600),
             force: false,
-            looks: BTreeMap::new(),
-            mark: None,
+            checks: BTreeMap::new(),
+            cursor: None,
         };
         let mut list = Holdings::new(&known);
         list.add("111111111111", "2026-02");
-        known.mark = list.mark();
+        known.cursor = list.cursor();
         let held = |known: &Known| Holdings::remembered(known).map(|list| list.pairs().len());
         known.now += chrono::Duration::hours(5);
         known.since = "2026-02".parse().unwrap();
@@ -89,7 +89,7 @@ mod tests {
             |known: &mut Known| known.until = "2027-01".parse().unwrap(),
             |known: &mut Known| known.since = "2025-12".parse().unwrap(),
             |known: &mut Known| known.now += chrono::Duration::hours(1),
-            |known: &mut Known| known.mark = Some("something else".to_string()),
+            |known: &mut Known| known.cursor = Some("something else".to_string()),
         ] {
             let mut other = known.clone();
             change(&mut other);

@@ -12,7 +12,7 @@ use super::limiter::Limiter;
 use crate::config::Profile;
 use crate::error::{Error, Result};
 use crate::login::aws::{Login, explain};
-use crate::retry::{Patience, retrying};
+use crate::retry::{RetryPolicy, retrying};
 
 /// A call that takes longer is broken; pages are answered within seconds.
 const CALL_TIMEOUT: Duration = Duration::from_secs(90);
@@ -38,7 +38,7 @@ pub(super) struct Session {
     login: Login,
     endpoint: Option<String>,
     region: String,
-    patience: Patience,
+    policy: RetryPolicy,
 }
 
 impl Session {
@@ -70,7 +70,7 @@ impl Session {
             login: Login::new(&profile.name, &values)?,
             endpoint,
             region: if china { "cn-northwest-1" } else { "us-east-1" }.to_string(),
-            patience: Patience::from_environment(),
+            policy: RetryPolicy::from_environment(),
         })
     }
 
@@ -111,7 +111,7 @@ impl Session {
     {
         let limiter = Limiter::of(&self.account().await?);
         let renewed = AtomicBool::new(false);
-        retrying(&self.patience, || async {
+        retrying(&self.policy, || async {
             let credentials = self.login.credentials().await?;
             limiter.turn().await;
             let failure = match make(credentials).await {

@@ -172,7 +172,7 @@ impl Connector for Sustainability {
             Some(list) => list,
             None => self.listed(known).await?,
         };
-        found.mark = list.mark();
+        found.cursor = list.cursor();
         found.deliveries = list
             .pairs()
             .into_iter()

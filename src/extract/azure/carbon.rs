@@ -139,7 +139,7 @@ impl Connector for Carbon {
             })
         };
         let mut found = Discovery {
-            mark: Some(seen.mark()?),
+            cursor: Some(seen.cursor()?),
             ..Discovery::default()
         };
         let mut batches = BTreeMap::new();

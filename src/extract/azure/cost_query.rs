@@ -226,15 +226,15 @@ impl Connector for CostQuery {
             Some(scope) => vec![scope.clone()],
             None => {
                 let seen = self.seen(known).await?;
-                found.mark = Some(seen.mark()?);
+                found.cursor = Some(seen.cursor()?);
                 seen.subscriptions.into_keys().collect()
             }
         };
         // Answers of the other cost type are none to this question.
         let mut known = known.clone();
         known
-            .looks
-            .retain(|_, look| look.mark.as_deref() == Some(self.cost_type));
+            .checks
+            .retain(|_, check| check.cursor.as_deref() == Some(self.cost_type));
         let months = known.months();
         for export in exports {
             for month in &months {
@@ -285,7 +285,7 @@ impl Connector for CostQuery {
             page = self.management.call(&call).await?;
         }
         Ok(Answer {
-            mark: Some(self.cost_type.to_string()),
+            cursor: Some(self.cost_type.to_string()),
             warnings: Vec::new(),
         })
     }

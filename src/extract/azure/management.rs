@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::login::azure::Login;
 use crate::login::azure::http::{self, Reply};
 use crate::login::azure::throttle::asked_pause;
-use crate::retry::{Patience, retrying};
+use crate::retry::{RetryPolicy, retrying};
 
 const PUBLIC_ENDPOINT: &str = "https://management.azure.com";
 /// Waiting for one's turn is part of a call: the quota of an hour may have to pass.
@@ -29,7 +29,7 @@ pub struct Management {
     counted: Arc<Limiter>,
     /// Holds the others.
     uncounted: Arc<Limiter>,
-    patience: Patience,
+    policy: RetryPolicy,
     /// The role that a refused login lacks.
     role: &'static str,
 }
@@ -73,9 +73,9 @@ impl Management {
             login,
             counted: Limiter::of(&tenant, quota),
             uncounted: Limiter::of(&tenant, PAUSES_ONLY),
-            patience: Patience {
+            policy: RetryPolicy {
                 deadline: DEADLINE,
-                ..Patience::from_environment()
+                ..RetryPolicy::from_environment()
             },
             role,
         })
@@ -122,9 +122,9 @@ impl Management {
     /// Makes a call until it succeeds or cannot; `None` when Azure says that there is no content.
     ///
     /// # Errors
-    /// External: refused (the hint names the role), unreachable, or still failing when patience ends.
+    /// External: refused (the hint names the role), unreachable, or still failing when the policy allows no more attempts.
     pub async fn call(&self, call: &Call<'_>) -> Result<Option<Vec<u8>>> {
-        retrying(&self.patience, || self.attempt(call)).await
+        retrying(&self.policy, || self.attempt(call)).await
     }
 
     async fn attempt(&self, call: &Call<'_>) -> Result<Option<Vec<u8>>> {

@@ -11,7 +11,7 @@ use crate::extract::connector::Known;
 
 const LIST: &str = "/subscriptions?api-version=2022-12-01";
 
-/// What was seen of a source as a whole; it becomes the mark of its discovery.
+/// What was seen of a source as a whole; it becomes the cursor of its discovery.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Seen {
     at: DateTime<Utc>,
@@ -40,7 +40,7 @@ struct Subscription {
 impl Seen {
     /// What was seen earlier, if it is still good.
     pub fn earlier(known: &Known) -> Option<Seen> {
-        let seen: Seen = serde_json::from_str(known.mark.as_deref()?).ok()?;
+        let seen: Seen = serde_json::from_str(known.cursor.as_deref()?).ok()?;
         let age = (known.now - seen.at).to_std().ok()?;
         (!known.force && age < known.refresh).then_some(seen)
     }
@@ -68,8 +68,8 @@ impl Seen {
     ///
     /// # Errors
     /// Internal.
-    pub fn mark(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|e| Error::internal("a mark is no JSON").because(e))
+    pub fn cursor(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| Error::internal("a cursor is no JSON").because(e))
     }
 }
 

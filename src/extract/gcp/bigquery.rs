@@ -2,7 +2,7 @@
 //!
 //! The client crate gives the shapes of requests and answers and the login. The calls themselves are made here, because its
 //! own lose the time that BigQuery asks to wait, take a proxy's page for a damaged answer, cannot ask for exact timestamps
-//! behind the first page, and fail on a table with a column of a type that is newer than they are.
+//! after the first page, and fail on a table with a column of a type that is newer than they are.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::table::{TableInfo, TableName};
 use crate::config::Profile;
 use crate::error::{Error, PlaceKey, Result};
 use crate::login::gcp::Login;
-use crate::retry::{Patience, retrying};
+use crate::retry::{RetryPolicy, retrying};
 
 /// Google's own endpoint.
 const ENDPOINT: &str = "https://bigquery.googleapis.com";
@@ -34,7 +34,7 @@ pub struct BigQuery {
     login: Login,
     /// The project that runs the queries and pays for them.
     pub project: String,
-    patience: Patience,
+    policy: RetryPolicy,
     /// Turns to read a result.
     pub turns: Semaphore,
 }
@@ -66,7 +66,7 @@ impl BigQuery {
             base: format!("{root}{VERSION}"),
             login,
             project,
-            patience: Patience::from_environment(),
+            policy: RetryPolicy::from_environment(),
             turns: Semaphore::new(PARALLEL_RESULTS),
         })
     }
@@ -98,7 +98,7 @@ impl BigQuery {
         &self,
         request: impl Fn(&reqwest::Client) -> RequestBuilder,
     ) -> Result<T> {
-        retrying(&self.patience, || async {
+        retrying(&self.policy, || async {
             let (status, headers, body) = self.send(&request, false).await?;
             // A token may end between two calls: one with a new one decides.
             let (status, headers, body) = match status {

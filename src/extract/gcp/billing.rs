@@ -23,7 +23,7 @@ const EXPORT_TIME: &str = "export_time";
 pub struct Billing {
     bigquery: BigQuery,
     table: TableName,
-    /// What the last look at the table showed.
+    /// What the last check at the table showed.
     seen: Mutex<Seen>,
 }
 
@@ -123,16 +123,16 @@ impl Connector for Billing {
             .state()
             .map(|state| format!("{} {} {state}", known.since, known.until));
         let mut found = Discovery {
-            mark: state.clone(),
+            cursor: state.clone(),
             ..Discovery::default()
         };
-        let looks: BTreeMap<&str, &str> = known
-            .looks
+        let checks: BTreeMap<&str, &str> = known
+            .checks
             .iter()
-            .map(|((export, _), look)| (export.as_str(), look.delivery_id.as_str()))
+            .map(|((export, _), check)| (export.as_str(), check.delivery_id.as_str()))
             .collect();
-        if !known.force && state.is_some() && state == known.mark {
-            found.deliveries = looks.iter().map(|(export, id)| self.held(export, id)).collect();
+        if !known.force && state.is_some() && state == known.cursor {
+            found.deliveries = checks.iter().map(|(export, id)| self.held(export, id)).collect();
             return Ok(found);
         }
 
@@ -140,7 +140,7 @@ impl Connector for Billing {
         let (from, until) = (known.since.first_day(), known.until.first_day());
         let windows = self.windows(&info, from, until).await?;
 
-        for (export, id) in &looks {
+        for (export, id) in &checks {
             let held = match self.day(export) {
                 Some(day) if windows.contains_key(&day) => continue,
                 Some(day) if (day < from || day >= until) || info.forgets() => self.held(export, id),

@@ -19,7 +19,7 @@ use crate::extract::{Delivery, Discovery};
 pub struct Carbon {
     bigquery: BigQuery,
     table: TableName,
-    /// What the last look at the table showed.
+    /// What the last check at the table showed.
     seen: Mutex<TableInfo>,
 }
 
@@ -95,16 +95,16 @@ impl Connector for Carbon {
             .state()
             .map(|state| format!("{} {} {state}", known.since, known.until));
         let mut found = Discovery {
-            mark: state.clone(),
+            cursor: state.clone(),
             ..Discovery::default()
         };
         let uri = self.uri();
-        if !known.force && state.is_some() && state == known.mark {
+        if !known.force && state.is_some() && state == known.cursor {
             found.deliveries = known
-                .looks
+                .checks
                 .iter()
-                .map(|((export, month), look)| {
-                    Delivery::known(&uri, export.clone(), *month, look.delivery_id.clone())
+                .map(|((export, month), check)| {
+                    Delivery::known(&uri, export.clone(), *month, check.delivery_id.clone())
                 })
                 .collect();
             return Ok(found);
@@ -120,9 +120,9 @@ impl Connector for Carbon {
                 .deliveries
                 .push(Delivery::answer(&uri, export.clone(), Some(*month), &asked, cost));
         }
-        for ((other, month), look) in known.looks.iter().filter(|((name, _), _)| name != export) {
+        for ((other, month), check) in known.checks.iter().filter(|((name, _), _)| name != export) {
             let emptied = emptied(&uri, other, *month);
-            if look.delivery_id != emptied.delivery_id {
+            if check.delivery_id != emptied.delivery_id {
                 found.warnings.push(format!(
                     "{other}: the source names another table now; its rows are taken out"
                 ));

@@ -58,7 +58,7 @@ impl CodedFile {
             && fields.iter().all(|field| field.data_type() == &DataType::Utf8)
     }
 
-    /// [`CodedFile::land`] on a blocking thread, with the request told of its progress.
+    /// [`CodedFile::land`] on a blocking thread, and reports progress to the request.
     ///
     /// # Errors
     /// As there; data also when a column of the contract is missing.
@@ -87,7 +87,7 @@ impl CodedFile {
         landed
     }
 
-    /// Stages the accepted rows; the others come back in quarantine. `progress` is told the rows of each row group. To be
+    /// Stages the accepted rows; the others come back in quarantine. `progress` receives the number of rows of each row group. To be
     /// called from a blocking thread.
     ///
     /// # Errors

@@ -85,7 +85,7 @@ pub struct Contract {
     pub sub_account: &'static [&'static str],
     /// The column that tells one cost basis from another, for kinds whose exports differ in it.
     pub cost_basis: Option<&'static str>,
-    /// Headers may be translated, the original in parentheses behind, and are written in any case and spacing.
+    /// Headers may be translated, the original in parentheses after, and are written in any case and spacing.
     pub translated: bool,
     /// Rows without any amount are placeholders that need no cost.
     pub blank_rows: bool,
@@ -207,7 +207,7 @@ impl Contract {
         places.map(|(place, _)| place).collect()
     }
 
-    /// Rows without any column that is checked or read; the others are told by `..Contract::EMPTY`.
+    /// Rows without any column that is checked or read; the others are given by `..Contract::EMPTY`.
     const EMPTY: Contract = Contract {
         required: &[],
         cost: &[],

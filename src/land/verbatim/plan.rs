@@ -53,7 +53,7 @@ impl Plan {
     /// # Errors
     /// Internal: types that cannot be put together.
     pub fn of(path: &Path, fields: &[Field]) -> Result<Option<Plan>> {
-        // What cannot be read is told by the reader of rows.
+        // What cannot be read is refused by the reader of rows.
         let Ok(file) = File::open(path) else {
             return Ok(None);
         };

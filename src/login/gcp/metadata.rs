@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use super::login::SCOPE;
 use crate::config::hold_environment;
 use crate::error::{Error, Result};
-use crate::retry::{Patience, retrying};
+use crate::retry::{RetryPolicy, retrying};
 
 /// Where the server is unless the environment says otherwise, as Google's own libraries have it.
 const HOST: &str = "metadata.google.internal";
@@ -63,11 +63,11 @@ impl Metadata {
         {
             return Ok(token.clone());
         }
-        let patience = Patience {
+        let policy = RetryPolicy {
             tries: 3,
-            ..Patience::from_environment()
+            ..RetryPolicy::from_environment()
         };
-        let token = retrying(&patience, || self.ask()).await?;
+        let token = retrying(&policy, || self.ask()).await?;
         let good_for = Duration::from_secs(token.expires_in).saturating_sub(MARGIN);
         *held = Some((token.access_token.clone(), Instant::now() + good_for));
         Ok(token.access_token)

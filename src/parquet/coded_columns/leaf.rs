@@ -304,7 +304,7 @@ impl Leaf {
         if is_full {
             return Ok(count);
         }
-        // One more, for the rows behind the last value.
+        // One more, for the rows after the last value.
         self.found.push(ABSENT);
         let mut next = 0;
         codes.extend(self.is_present.iter().map(|is_present| {
@@ -324,7 +324,7 @@ fn split(rest: &mut Bytes, length: usize) -> Result<Bytes> {
 }
 
 impl Kind {
-    /// The next `count` values, one behind the other.
+    /// The next `count` values, one after the other.
     fn plain(&self, bytes: &mut Bytes, count: usize) -> Result<ArrayRef> {
         Ok(match self {
             Kind::Text => Arc::new(texts(bytes, count)?),

@@ -89,7 +89,7 @@ impl Cells {
     }
 }
 
-/// The largest of texts that stand one behind the other, each with its length before it; all bytes when they do not.
+/// The largest of texts that stand one after the other, each with its length before it; all bytes when they do not.
 fn plain(mut bytes: &[u8]) -> u64 {
     let (all, mut largest) = (bytes.len() as u64, 0);
     while !bytes.is_empty() {
@@ -106,7 +106,7 @@ fn plain(mut bytes: &[u8]) -> u64 {
     largest
 }
 
-/// The largest text of lengths that are told by their differences, with what each shares with the one before it.
+/// The largest text of lengths that are written as differences, with what each shares with the one before it.
 fn largest_delta(bytes: &mut &[u8], count: usize, shared: &[u64]) -> Option<u64> {
     let (mut largest, mut index) = (0, 0);
     deltas(bytes, count, |length| {
@@ -116,7 +116,7 @@ fn largest_delta(bytes: &mut &[u8], count: usize, shared: &[u64]) -> Option<u64>
     Some(largest)
 }
 
-/// The numbers that are told by their differences, none negative; `None` when they are more than `most` or make no sense.
+/// The numbers that are written as differences, none negative; `None` when they are more than `most` or make no sense.
 fn deltas(bytes: &mut &[u8], most: usize, mut each: impl FnMut(u64)) -> Option<()> {
     let block = varint(bytes)?;
     let parts = varint(bytes)?;

@@ -1,4 +1,4 @@
-//! The headers of a column chunk's pages, read one behind the other without unpacking a page.
+//! The headers of a column chunk's pages, read one after the other without unpacking a page.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -13,7 +13,7 @@ const MOST_BYTES: u64 = 1 << 20;
 pub(super) const INDEX: i64 = 1;
 pub(super) const DICTIONARY: i64 = 2;
 
-/// `Encoding`: texts whose lengths are told by their differences, without and with what they share with the text before.
+/// `Encoding`: texts whose lengths are written as differences, without and with what they share with the text before.
 const DELTA_LENGTH_BYTE_ARRAY: i64 = 6;
 const DELTA_BYTE_ARRAY: i64 = 7;
 

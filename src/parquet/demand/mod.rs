@@ -203,7 +203,7 @@ fn hold_pages(limits: &Limits, file: &mut File, group: &RowGroupMetaData, bytes:
     for chunk in group.columns() {
         let (mut dictionary, mut data) = (0u64, 0u64);
         for_each_page(file, chunk, bytes, |file, page| {
-            // Room is made for all entries of a dictionary, and for all lengths that are told by their differences.
+            // Room is made for all entries of a dictionary, and for all lengths that are written as differences.
             let made = match page.is_delta() || page.kind == DICTIONARY {
                 true => page.values.saturating_mul(VALUE_BYTES),
                 false => 0,

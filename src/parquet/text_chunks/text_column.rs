@@ -1,4 +1,4 @@
-//! One column of text gathered for a row group: codes of a dictionary while it pays, the texts themselves behind it.
+//! One column of text gathered for a row group: codes of a dictionary while it pays, the texts themselves after it.
 
 use datafusion::arrow::array::{Array, StringViewArray};
 
@@ -18,7 +18,7 @@ const KNOWN_VIEWS: usize = 256;
 const SPREADING: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 const SPREAD_BITS: u32 = 120;
 
-/// Texts one behind the other, each with its length before it, as Parquet's plain encoding has them.
+/// Texts one after the other, each with its length before it, as Parquet's plain encoding has them.
 #[derive(Default)]
 pub(super) struct PlainPage {
     pub values: Vec<u8>,
@@ -57,7 +57,7 @@ pub struct TextColumn {
     codes: Vec<u32>,
     dictionary: Dictionary,
     given_up: bool,
-    /// The pages of the other rows; those behind `used` are spare.
+    /// The pages of the other rows; those after `used` are spare.
     pages: Vec<PlainPage>,
     used: usize,
 }
@@ -144,7 +144,7 @@ impl TextColumn {
         &self.dictionary
     }
 
-    /// The pages of the rows behind those with codes.
+    /// The pages of the rows after those with codes.
     pub(super) fn plain_pages(&self) -> &[PlainPage] {
         &self.pages[..self.used]
     }

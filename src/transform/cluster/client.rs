@@ -48,7 +48,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The cluster behind `ballista://host:port`, over this warehouse.
+    /// The cluster at `ballista://host:port`, over this warehouse.
     ///
     /// # Errors
     /// Usage when the URL names no host and port.

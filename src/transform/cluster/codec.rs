@@ -14,7 +14,7 @@ use datafusion_proto::logical_plan::{AsLogicalPlan, LogicalExtensionCodec};
 use datafusion_proto::protobuf::LogicalPlanNode;
 
 use super::memory_table;
-use super::parcel::{Parcel, packed, unpacked};
+use super::nested_plan::{NestedPlan, packed, unpacked};
 use super::part_table::PartTable;
 use crate::error::{Error, PlaceKey};
 use crate::warehouse::SnapshotTable;
@@ -69,18 +69,18 @@ impl LogicalExtensionCodec for ClusterCodec {
         match buf.split_first() {
             Some((&PARCEL, rest)) => {
                 let plan = LogicalPlanNode::try_decode(rest)?.try_into_logical_plan(ctx, self)?;
-                Ok(Parcel::node(plan))
+                Ok(NestedPlan::node(plan))
             }
             _ => self.ballista.try_decode(buf, inputs, ctx),
         }
     }
 
     fn try_encode(&self, node: &Extension, buf: &mut Vec<u8>) -> Result<()> {
-        let Some(parcel) = Parcel::of(node) else {
+        let Some(nested_plan) = NestedPlan::of(node) else {
             return self.ballista.try_encode(node, buf);
         };
         buf.push(PARCEL);
-        LogicalPlanNode::try_from_logical_plan(&parcel.plan, self)?.try_encode(buf)
+        LogicalPlanNode::try_from_logical_plan(&nested_plan.plan, self)?.try_encode(buf)
     }
 
     fn try_decode_table_provider(
@@ -141,7 +141,7 @@ mod tests {
     use datafusion::optimizer::analyzer::AnalyzerRule;
     use datafusion::prelude::SessionContext;
 
-    use super::super::parcel::Unpack;
+    use super::super::nested_plan::Unpack;
     use crate::transform::functions;
 
     fn context() -> SessionContext {

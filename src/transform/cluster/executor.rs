@@ -39,7 +39,7 @@ pub struct ExecutorOptions {
     pub heartbeat: Duration,
 }
 
-/// Runs an executor until it is told to stop (SIGTERM, ctrl-c); running tasks are finished first.
+/// Runs an executor until it is stopped (SIGTERM, ctrl-c); running tasks are finished first.
 ///
 /// # Errors
 /// Usage for what the configuration gets wrong; external when the scheduler cannot be reached or a port is taken.

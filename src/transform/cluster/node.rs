@@ -16,7 +16,7 @@ use url::Url;
 
 use super::MAX_MESSAGE_BYTES;
 use super::codec::ClusterCodec;
-use super::parcel::Unpack;
+use super::nested_plan::Unpack;
 use super::physical_codec::StageCodec;
 use super::union_branches::PartUnionBranches;
 use crate::config::Config;

@@ -34,7 +34,11 @@ impl OptimizerRule for GroupInParts {
         let LogicalPlan::Aggregate(aggregate) = &plan else {
             return Ok(Transformed::no(plan));
         };
-        let Some(groups) = (GroupByCodes { gives_way: true }).table(aggregate)? else {
+        let Some(groups) = (GroupByCodes {
+            fall_back_when_full: true,
+        })
+        .table(aggregate)?
+        else {
             return Ok(Transformed::no(plan));
         };
         let parts = PartTable::new(groups.plain_plan(None)?);

@@ -19,7 +19,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::announced::as_announced;
 use super::client::Cluster;
-use super::parcel::packed;
+use super::nested_plan::packed;
 
 /// Plans with Ballista's planner.
 #[derive(Debug)]

@@ -35,7 +35,7 @@ pub struct GroupedTable {
     /// The aggregate as it was written, for the engine's own operators.
     pub written: LogicalPlan,
     /// Whether the engine's own operators, which spill, take over when the groups exceed the memory limit.
-    pub gives_way: bool,
+    pub fall_back_when_full: bool,
 }
 
 impl GroupedTable {
@@ -111,7 +111,7 @@ impl TableProvider for GroupedTable {
             };
             plans.push(plan);
         }
-        let plain = self.gives_way.then_some((plain_session, plain_plan));
+        let plain = self.fall_back_when_full.then_some((plain_session, plain_plan));
         let exec = GroupByCodesExec::new(self.schema.clone(), plans, projection.cloned(), plain)?;
         Ok(Arc::new(exec))
     }

@@ -26,7 +26,7 @@ const MOST_AGGREGATES: usize = 64;
 pub struct GroupByCodes {
     /// Whether the engine's own operators take over when the groups exceed the memory limit; otherwise the query fails
     /// with that reason, for a caller that knows how to ask for less at once.
-    pub gives_way: bool,
+    pub fall_back_when_full: bool,
 }
 
 /// An aggregate that can be computed.
@@ -162,7 +162,7 @@ impl GroupByCodes {
             schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
             branches: parts,
             written: LogicalPlan::Aggregate(aggregate.clone()),
-            gives_way: self.gives_way,
+            fall_back_when_full: self.fall_back_when_full,
         }))
     }
 }

@@ -35,7 +35,7 @@ pub struct RowExpression {
     pub schema: SchemaRef,
     /// Names of the table's columns that it reads, in the order of the schema.
     pub columns: Vec<String>,
-    /// Parameters that it takes, behind the columns in the schema.
+    /// Parameters that it takes, after the columns in the schema.
     pub parameters: Vec<usize>,
 }
 

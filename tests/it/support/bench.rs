@@ -200,7 +200,7 @@ impl Bench {
     }
 }
 
-/// What a run said, and what was there behind it.
+/// What a run said, and what was there after it.
 pub struct Ran {
     pub warnings: Vec<String>,
     pub contents: Contents,

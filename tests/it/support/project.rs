@@ -84,7 +84,7 @@ impl Project {
         project.env("OFFGRIDFLOW_WAREHOUSE_URL", &data)
     }
 
-    /// The sample company behind its first run, in a warehouse that the test may change.
+    /// The sample company after its first run, in a warehouse that the test may change.
     pub fn sample_after_a_run() -> Self {
         let project = Self::sample();
         project.copy_tables(&SAMPLE.0);
@@ -178,7 +178,7 @@ impl Project {
         self.call(&["run"])
     }
 
-    /// `run` of landing alone, with the checks behind it, whatever its exit code.
+    /// `run` of landing alone, with the checks after it, whatever its exit code.
     pub fn land(&self) -> Outcome {
         self.call(&["run", "--select", "raw.*"])
     }

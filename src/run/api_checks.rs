@@ -8,7 +8,7 @@ use super::workspace::Workspace;
 use crate::config::{Source, Tenant};
 use crate::domain::period::Period;
 use crate::error::Result;
-use crate::extract::connector::{Known, Look};
+use crate::extract::connector::{ApiCheck, Known};
 use crate::ledger::SliceKey;
 
 /// How long the answers of cost APIs are good; providers refresh them a few times a day.
@@ -52,41 +52,41 @@ pub(super) async fn known(
         lookback_months: workspace.config.landing.lookback_months,
         refresh: Duration::from_secs(u64::from(refresh_hours) * 3600),
         force: request.full_refresh || request.land_again,
-        looks: Default::default(),
-        mark: None,
+        checks: Default::default(),
+        cursor: None,
     };
     if !source.kind.asks() {
         return Ok(known);
     }
-    for look in workspace.ledger.looks(&tenant.id, &source.id).await? {
-        if look.key.export.is_empty() {
-            known.mark = look.mark;
+    for check in workspace.ledger.api_checks(&tenant.id, &source.id).await? {
+        if check.key.export.is_empty() {
+            known.cursor = check.cursor;
             continue;
         }
-        let at = look.looked_at.parse::<chrono::DateTime<chrono::Utc>>();
-        if let (Ok(at), Some(delivery_id)) = (at, look.delivery_id) {
-            let earlier = Look {
+        let at = check.checked_at.parse::<chrono::DateTime<chrono::Utc>>();
+        if let (Ok(at), Some(delivery_id)) = (at, check.delivery_id) {
+            let earlier = ApiCheck {
                 delivery_id,
                 at,
-                mark: look.mark,
+                cursor: check.cursor,
             };
             known
-                .looks
-                .insert((look.key.export, look.key.period.parse().ok()), earlier);
+                .checks
+                .insert((check.key.export, check.key.period.parse().ok()), earlier);
         }
     }
     Ok(known)
 }
 
 /// Remembers what sources as a whole showed, unless something of them is still to be landed.
-pub(super) async fn note_looks(
+pub(super) async fn note_api_checks(
     workspace: &Workspace,
     report: &mut RunReport,
-    looks: Vec<(String, SliceKey, String)>,
+    checks: Vec<(String, SliceKey, String)>,
 ) -> Result<()> {
-    for (id, key, mark) in looks {
+    for (id, key, cursor) in checks {
         if report.source(&id).error.is_none() {
-            workspace.ledger.note_look(&key, Some(&mark)).await?;
+            workspace.ledger.note_api_check(&key, Some(&cursor)).await?;
         }
     }
     Ok(())

@@ -11,39 +11,39 @@ use datafusion::common::{DFSchemaRef, Result};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
-/// Nodes upon each other in one parcel; the rest of the hundred levels is left to expressions.
+/// Nodes upon each other in one nested plan; the rest of the hundred levels is left to expressions.
 const DEPTH: usize = 8;
 
 /// A part of a plan that is closed to whoever does not unpack it.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Parcel {
+pub struct NestedPlan {
     /// What is in it.
     pub plan: LogicalPlan,
 }
 
-impl Parcel {
-    /// The parcel that a node of a plan is, if it is one.
-    pub fn of(node: &Extension) -> Option<&Parcel> {
-        node.node.as_any().downcast_ref::<Parcel>()
+impl NestedPlan {
+    /// The nested plan that a node of a plan is, if it is one.
+    pub fn of(node: &Extension) -> Option<&NestedPlan> {
+        node.node.as_any().downcast_ref::<NestedPlan>()
     }
 
-    /// The node that holds this parcel in a plan.
+    /// The node that holds this nested plan in a plan.
     pub fn node(plan: LogicalPlan) -> Extension {
         Extension {
-            node: std::sync::Arc::new(Parcel { plan }),
+            node: std::sync::Arc::new(NestedPlan { plan }),
         }
     }
 }
 
-impl PartialOrd for Parcel {
+impl PartialOrd for NestedPlan {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         self.plan.partial_cmp(&other.plan)
     }
 }
 
-impl UserDefinedLogicalNodeCore for Parcel {
+impl UserDefinedLogicalNodeCore for NestedPlan {
     fn name(&self) -> &str {
-        "Parcel"
+        "NestedPlan"
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
@@ -59,11 +59,11 @@ impl UserDefinedLogicalNodeCore for Parcel {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "Parcel")
+        write!(f, "NestedPlan")
     }
 
     fn with_exprs_and_inputs(&self, _: Vec<Expr>, _: Vec<LogicalPlan>) -> Result<Self> {
-        Ok(Parcel {
+        Ok(NestedPlan {
             plan: self.plan.clone(),
         })
     }
@@ -83,7 +83,7 @@ fn pack(plan: LogicalPlan) -> Result<(LogicalPlan, usize)> {
     let packed = plan.map_children(|child| {
         let (mut child, mut below) = pack(child)?;
         if below >= DEPTH {
-            (child, below) = (LogicalPlan::Extension(Parcel::node(child)), 0);
+            (child, below) = (LogicalPlan::Extension(NestedPlan::node(child)), 0);
         }
         height = height.max(below + 1);
         Ok(Transformed::yes(child))
@@ -98,8 +98,8 @@ fn pack(plan: LogicalPlan) -> Result<(LogicalPlan, usize)> {
 pub fn unpacked(plan: LogicalPlan) -> Result<LogicalPlan> {
     let unpacked = plan.transform_down(|node| {
         Ok(match &node {
-            LogicalPlan::Extension(extension) => match Parcel::of(extension) {
-                Some(parcel) => Transformed::yes(parcel.plan.clone()),
+            LogicalPlan::Extension(extension) => match NestedPlan::of(extension) {
+                Some(nested_plan) => Transformed::yes(nested_plan.plan.clone()),
                 None => Transformed::no(node),
             },
             _ => Transformed::no(node),

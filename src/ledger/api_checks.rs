@@ -7,30 +7,30 @@ use super::open::Ledger;
 use super::slices::SliceKey;
 use crate::error::Result;
 
-/// One look; a key without export and period is about the source as a whole.
+/// One check; a key without export and period is about the source as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LookRecord {
+pub struct ApiCheckRecord {
     /// What was asked for.
     pub key: SliceKey,
     /// When, as RFC 3339 text in UTC.
-    pub looked_at: String,
+    pub checked_at: String,
     /// What the connector wants to remember.
-    pub mark: Option<String>,
+    pub cursor: Option<String>,
     /// The delivery that the slice holds, if any.
     pub delivery_id: Option<String>,
 }
 
 impl Ledger {
-    /// Every look at a source, in the order of their keys.
+    /// Every check of a source, in the order of their keys.
     ///
     /// # Errors
     /// External when the database cannot be read.
-    pub async fn looks(&self, tenant: &str, source: &str) -> Result<Vec<LookRecord>> {
+    pub async fn api_checks(&self, tenant: &str, source: &str) -> Result<Vec<ApiCheckRecord>> {
         let rows = sqlx::query(
-            "SELECT look.*, delivery.delivery_id FROM look
-             LEFT JOIN delivery ON delivery.tenant = look.tenant AND delivery.source = look.source
-                 AND delivery.kind = look.kind AND delivery.export = look.export AND delivery.period = look.period
-             WHERE look.tenant = ? AND look.source = ? ORDER BY look.kind, look.export, look.period",
+            "SELECT api_check.*, delivery.delivery_id FROM api_check
+             LEFT JOIN delivery ON delivery.tenant = api_check.tenant AND delivery.source = api_check.source
+                 AND delivery.kind = api_check.kind AND delivery.export = api_check.export AND delivery.period = api_check.period
+             WHERE api_check.tenant = ? AND api_check.source = ? ORDER BY api_check.kind, api_check.export, api_check.period",
         )
         .bind(tenant)
         .bind(source)
@@ -39,36 +39,36 @@ impl Ledger {
         .map_err(failed)?;
         rows.iter()
             .map(|row| {
-                Ok(LookRecord {
+                Ok(ApiCheckRecord {
                     key: SliceKey::read(row)?,
-                    looked_at: row.try_get("looked_at").map_err(failed)?,
-                    mark: row.try_get("mark").map_err(failed)?,
+                    checked_at: row.try_get("checked_at").map_err(failed)?,
+                    cursor: row.try_get("cursor").map_err(failed)?,
                     delivery_id: row.try_get("delivery_id").map_err(failed)?,
                 })
             })
             .collect()
     }
 
-    /// Remembers a look made now.
+    /// Remembers a check made now.
     ///
     /// # Errors
     /// External when the database cannot be written.
-    pub async fn note_look(&self, key: &SliceKey, mark: Option<&str>) -> Result<()> {
+    pub async fn note_api_check(&self, key: &SliceKey, cursor: Option<&str>) -> Result<()> {
         let mut connection = self.pool.acquire().await.map_err(failed)?;
-        put_look(&mut connection, key, mark).await
+        put_api_check(&mut connection, key, cursor).await
     }
 }
 
-/// [`Ledger::note_look`] inside a transaction.
-pub(super) async fn put_look(
+/// [`Ledger::note_api_check`] inside a transaction.
+pub(super) async fn put_api_check(
     connection: &mut SqliteConnection,
     key: &SliceKey,
-    mark: Option<&str>,
+    cursor: Option<&str>,
 ) -> Result<()> {
     sqlx::query(
-            "INSERT INTO look (tenant, source, kind, export, period, looked_at, mark) VALUES (?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO api_check (tenant, source, kind, export, period, checked_at, cursor) VALUES (?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (tenant, source, kind, export, period)
-             DO UPDATE SET looked_at = excluded.looked_at, mark = excluded.mark",
+             DO UPDATE SET checked_at = excluded.checked_at, cursor = excluded.cursor",
         )
         .bind(&key.tenant)
         .bind(&key.source)
@@ -76,7 +76,7 @@ pub(super) async fn put_look(
         .bind(&key.export)
         .bind(&key.period)
         .bind(super::now())
-        .bind(mark)
+        .bind(cursor)
         .execute(connection)
         .await
         .map_err(failed)?;
