@@ -88,7 +88,7 @@ fn described(run: &Run) -> String {
 }
 
 fn print(output: &Output, title: &str, scope: &str, difference: &Difference, limit: u32) -> Result<u8> {
-    let list = |rows: &crate::run::query::Rows| Listing::of_batches(&rows.schema, &rows.batches);
+    let list = |rows: &crate::run::query::QueryRows| Listing::of_batches(&rows.schema, &rows.batches);
     let (mut total, mut services, mut lines) = (
         list(&difference.total)?,
         list(&difference.services)?,

@@ -139,7 +139,7 @@ fn deliveries(seen: &SeenDeliveries) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Kind;
+    use crate::config::SourceKind;
     use crate::domain::period::Period;
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
         let january = Period::new(2025, 1).unwrap();
         let march = Period::new(2025, 3).unwrap();
         let mut seen = SeenDeliveries {
-            kind: Kind::ALL[0],
+            kind: SourceKind::ALL[0],
             deliveries: 2,
             periods: Some((january, march)),
             files: 1,

@@ -8,7 +8,7 @@ use super::listing::{Listing, cut};
 use super::output::Output;
 use super::retry::counted;
 use crate::error::{Error, Result};
-use crate::model::{Kind, Model};
+use crate::model::{Model, ModelKind};
 use crate::run::Workspace;
 use crate::run::model_tests::{ModelTests, test_models};
 
@@ -153,7 +153,7 @@ async fn show(workspace: &Workspace, output: &Output, model: &Model) -> Result<u
                 counted(table.partitions().len(), "partition", "partitions")
             ),
         ),
-        None if model.kind != Kind::View => line("now", "not built yet"),
+        None if model.kind != ModelKind::View => line("now", "not built yet"),
         None => {}
     }
     for (index, audit) in audits.iter().enumerate() {

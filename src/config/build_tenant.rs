@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::build::check_store_url;
 use super::inventory;
-use super::kind::{InventorySource, Kind, Role};
+use super::kind::{InventorySource, Role, SourceKind};
 use super::reader::Reader;
 use super::suggest;
-use super::tree::Origin;
+use super::tree::ValueOrigin;
 use super::types::{AllocationTag, Ask, Mapping, MappingSet, Source, Tenant};
 use super::units;
 use crate::domain::timestamp::DateOrder;
@@ -32,7 +32,7 @@ fn tenant(reader: Reader<'_>, seen: &mut Vec<String>) -> Tenant {
     let name = reader.text("name").unwrap_or_else(|| id.clone());
     let allocation_tags = allocation_tags(&reader);
     let mut seen_sources = Vec::new();
-    let sources: Vec<(Source, &Origin)> = reader
+    let sources: Vec<(Source, &ValueOrigin)> = reader
         .tables("source")
         .into_iter()
         .map(|reader| {
@@ -132,10 +132,10 @@ fn tag_column(key: &str) -> String {
 
 fn source(reader: Reader<'_>, seen: &mut Vec<String>) -> Source {
     let id = id(&reader, "source of this tenant", seen, "aws-main");
-    let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    let names: Vec<&str> = SourceKind::ALL.iter().map(|kind| kind.name()).collect();
     let kind = reader
-        .choice("kind", &names, Kind::from_name)
-        .unwrap_or(Kind::Focus);
+        .choice("kind", &names, SourceKind::from_name)
+        .unwrap_or(SourceKind::Focus);
     let url = if kind.asks() {
         let url = reader.text("url").unwrap_or_default();
         if !url.is_empty() && !kind.reads_files() {
@@ -198,7 +198,7 @@ fn source(reader: Reader<'_>, seen: &mut Vec<String>) -> Source {
 }
 
 /// The keys of API kinds; one that the kind does not know is refused.
-fn ask(reader: &Reader<'_>, kind: Kind, url: &str) -> Ask {
+fn ask(reader: &Reader<'_>, kind: SourceKind, url: &str) -> Ask {
     let texts = |key| {
         reader
             .texts(key)
@@ -208,10 +208,10 @@ fn ask(reader: &Reader<'_>, kind: Kind, url: &str) -> Ask {
     };
     let known: &[&str] = match kind {
         _ if !kind.asks() || !url.is_empty() => &[],
-        Kind::AwsCostExplorer => &["accounts", "since", "refresh"],
-        Kind::AwsCarbon => &["since", "refresh"],
-        Kind::AzureCostQuery => &["subscriptions", "scope", "cost_type", "since", "refresh"],
-        Kind::AzureCarbon => &["subscriptions", "since", "refresh"],
+        SourceKind::AwsCostExplorer => &["accounts", "since", "refresh"],
+        SourceKind::AwsCarbon => &["since", "refresh"],
+        SourceKind::AzureCostQuery => &["subscriptions", "scope", "cost_type", "since", "refresh"],
+        SourceKind::AzureCarbon => &["subscriptions", "since", "refresh"],
         _ => &["table", "project", "since", "refresh"],
     };
     let given = |key: &'static str| reader.is_given(key);

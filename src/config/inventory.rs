@@ -2,7 +2,7 @@
 
 use super::kind::{InventorySource, Role};
 use super::reader::Reader;
-use super::tree::Origin;
+use super::tree::ValueOrigin;
 use super::types::{Source, Tenant};
 
 /// The providers that publish carbon figures of their customers' usage.
@@ -59,8 +59,8 @@ fn figures_count(source: &Source, provider_name: &str) -> bool {
 }
 
 /// Refuses a choice without figures to choose, and two choices for one provider.
-pub(super) fn check(tenant: &Reader<'_>, sources: &[(Source, &Origin)]) {
-    let refuse = |origin: &Origin, what: String, hint: &str| {
+pub(super) fn check(tenant: &Reader<'_>, sources: &[(Source, &ValueOrigin)]) {
+    let refuse = |origin: &ValueOrigin, what: String, hint: &str| {
         tenant.problem_at("source.inventory_source", origin, what, hint);
     };
     for (index, (source, origin)) in sources.iter().enumerate() {

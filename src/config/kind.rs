@@ -2,7 +2,7 @@
 
 /// The format of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum SourceKind {
     /// AWS Cost and Usage Report, legacy.
     AwsCur,
     /// AWS Data Exports, CUR 2.0.
@@ -31,87 +31,95 @@ pub enum Kind {
     Instruments,
 }
 
-impl Kind {
+impl SourceKind {
     /// Every kind that the configuration knows.
-    pub const ALL: [Kind; 13] = [
-        Kind::AwsCur,
-        Kind::AwsCur2,
-        Kind::AwsCostExplorer,
-        Kind::AwsCarbon,
-        Kind::AzureCost,
-        Kind::AzureCostQuery,
-        Kind::AzureCarbon,
-        Kind::GcpBilling,
-        Kind::GcpBillingFiles,
-        Kind::GcpCarbon,
-        Kind::Focus,
-        Kind::Activity,
-        Kind::Instruments,
+    pub const ALL: [SourceKind; 13] = [
+        SourceKind::AwsCur,
+        SourceKind::AwsCur2,
+        SourceKind::AwsCostExplorer,
+        SourceKind::AwsCarbon,
+        SourceKind::AzureCost,
+        SourceKind::AzureCostQuery,
+        SourceKind::AzureCarbon,
+        SourceKind::GcpBilling,
+        SourceKind::GcpBillingFiles,
+        SourceKind::GcpCarbon,
+        SourceKind::Focus,
+        SourceKind::Activity,
+        SourceKind::Instruments,
     ];
 
     /// The name in the configuration, in table names and paths.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::AwsCur => "aws_cur",
-            Kind::AwsCur2 => "aws_cur2",
-            Kind::AwsCostExplorer => "aws_cost_explorer",
-            Kind::AwsCarbon => "aws_carbon",
-            Kind::AzureCost => "azure_cost",
-            Kind::AzureCostQuery => "azure_cost_query",
-            Kind::AzureCarbon => "azure_carbon",
-            Kind::GcpBilling => "gcp_billing",
-            Kind::GcpBillingFiles => "gcp_billing_files",
-            Kind::GcpCarbon => "gcp_carbon",
-            Kind::Focus => "focus",
-            Kind::Activity => "activity",
-            Kind::Instruments => "instruments",
+            SourceKind::AwsCur => "aws_cur",
+            SourceKind::AwsCur2 => "aws_cur2",
+            SourceKind::AwsCostExplorer => "aws_cost_explorer",
+            SourceKind::AwsCarbon => "aws_carbon",
+            SourceKind::AzureCost => "azure_cost",
+            SourceKind::AzureCostQuery => "azure_cost_query",
+            SourceKind::AzureCarbon => "azure_carbon",
+            SourceKind::GcpBilling => "gcp_billing",
+            SourceKind::GcpBillingFiles => "gcp_billing_files",
+            SourceKind::GcpCarbon => "gcp_carbon",
+            SourceKind::Focus => "focus",
+            SourceKind::Activity => "activity",
+            SourceKind::Instruments => "instruments",
         }
     }
 
-    /// Reads [`Kind::name`].
-    pub fn from_name(name: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    /// Reads [`SourceKind::name`].
+    pub fn from_name(name: &str) -> Option<SourceKind> {
+        SourceKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// Whether it reads files at a URL; the other kinds ask an API. The carbon export of AWS can do both.
     pub fn reads_files(self) -> bool {
         !matches!(
             self,
-            Kind::AwsCostExplorer
-                | Kind::AzureCostQuery
-                | Kind::AzureCarbon
-                | Kind::GcpBilling
-                | Kind::GcpCarbon
+            SourceKind::AwsCostExplorer
+                | SourceKind::AzureCostQuery
+                | SourceKind::AzureCarbon
+                | SourceKind::GcpBilling
+                | SourceKind::GcpCarbon
         )
     }
 
     /// Whether it can ask an API.
     pub fn asks(self) -> bool {
-        !self.reads_files() || self == Kind::AwsCarbon
+        !self.reads_files() || self == SourceKind::AwsCarbon
     }
 
     /// The one provider that delivers this format; FOCUS is every provider's, and what is one's own has none.
     pub fn provider_name(self) -> Option<&'static str> {
         match self {
-            Kind::AwsCur | Kind::AwsCur2 | Kind::AwsCostExplorer | Kind::AwsCarbon => Some("AWS"),
-            Kind::AzureCost | Kind::AzureCostQuery | Kind::AzureCarbon => Some("Microsoft"),
-            Kind::GcpBilling | Kind::GcpBillingFiles | Kind::GcpCarbon => Some("Google Cloud"),
-            Kind::Focus | Kind::Activity | Kind::Instruments => None,
+            SourceKind::AwsCur
+            | SourceKind::AwsCur2
+            | SourceKind::AwsCostExplorer
+            | SourceKind::AwsCarbon => Some("AWS"),
+            SourceKind::AzureCost | SourceKind::AzureCostQuery | SourceKind::AzureCarbon => Some("Microsoft"),
+            SourceKind::GcpBilling | SourceKind::GcpBillingFiles | SourceKind::GcpCarbon => {
+                Some("Google Cloud")
+            }
+            SourceKind::Focus | SourceKind::Activity | SourceKind::Instruments => None,
         }
     }
 
     /// Whether a cloud provider delivers it.
     pub fn is_cloud(self) -> bool {
-        !matches!(self, Kind::Activity | Kind::Instruments)
+        !matches!(self, SourceKind::Activity | SourceKind::Instruments)
     }
 
     /// Whether its rows are a provider's own carbon figures.
     pub fn is_carbon(self) -> bool {
-        matches!(self, Kind::AwsCarbon | Kind::AzureCarbon | Kind::GcpCarbon)
+        matches!(
+            self,
+            SourceKind::AwsCarbon | SourceKind::AzureCarbon | SourceKind::GcpCarbon
+        )
     }
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for SourceKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }

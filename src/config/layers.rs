@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::problem::Problems;
-use super::tree::{self, Entries, Item, Origin, Value};
+use super::tree::{self, Entries, Item, Value, ValueOrigin};
 use super::types::Config;
 use super::{DEFAULTS, build, location, suggest};
 use crate::error::{Error, Result};
@@ -75,11 +75,11 @@ impl Config {
                 .at(format!("{place} line {}", error.line))
                 .because(error.message)
         };
-        let mut merged = tree::parse(DEFAULTS, &|_| Origin::Default)
+        let mut merged = tree::parse(DEFAULTS, &|_| ValueOrigin::Default)
             .map_err(|error| Error::internal("the built-in defaults are no TOML").because(error.message))?;
         let defaults = merged.clone();
         merged.overlay(
-            tree::parse(&text, &|line| Origin::File { line }).map_err(|error| syntax(&name, error))?,
+            tree::parse(&text, &|line| ValueOrigin::File { line }).map_err(|error| syntax(&name, error))?,
         );
 
         let problems = Problems::new(Some(name));
@@ -91,7 +91,7 @@ impl Config {
                 &defaults,
                 (section, key_in_section),
                 value,
-                Origin::Flag,
+                ValueOrigin::Flag,
                 current,
                 &problems,
             );
@@ -164,7 +164,7 @@ fn add_environment(
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             problems.add(
                 variable,
-                &Origin::Environment(variable.clone()),
+                &ValueOrigin::Environment(variable.clone()),
                 format!("unknown environment variable {variable}"),
                 suggest::hint(variable, &known, "variables"),
             );
@@ -175,7 +175,7 @@ fn add_environment(
             defaults,
             (section, key),
             value,
-            Origin::Environment(variable.clone()),
+            ValueOrigin::Environment(variable.clone()),
             current,
             problems,
         );
@@ -223,7 +223,7 @@ fn set(
     defaults: &Item,
     (section, key): (&str, &str),
     value: &str,
-    origin: Origin,
+    origin: ValueOrigin,
     current: &Path,
     problems: &Problems,
 ) {
@@ -296,7 +296,7 @@ fn add_source_defaults(merged: &mut Item) {
             for (key, default) in [("role", "counts"), ("currency", "")] {
                 source.entry(key.to_string()).or_insert_with(|| Item {
                     value: Value::Text(default.to_string()),
-                    origin: Origin::Default,
+                    origin: ValueOrigin::Default,
                 });
             }
         });
@@ -329,7 +329,7 @@ fn derive_database(merged: &mut Item, base: &Path) {
             "url".to_string(),
             Item {
                 value: derived,
-                origin: Origin::Derived("in the warehouse's folder"),
+                origin: ValueOrigin::Derived("in the warehouse's folder"),
             },
         );
     }

@@ -22,7 +22,7 @@ pub mod units;
 
 pub use environment::hold_environment;
 pub use inventory::ProviderSide;
-pub use kind::{InventorySource, Kind, Role};
+pub use kind::{InventorySource, Role, SourceKind};
 pub use layers::Flags;
 pub use pipeline::{Maintain, Pipeline};
 pub use redaction::{redact, remember_environment};

@@ -2,7 +2,7 @@
 
 use super::problem::Problems;
 use super::reader::Reader;
-use super::tree::{self, Origin};
+use super::tree::{self, ValueOrigin};
 use crate::error::{Error, Result};
 
 /// What a run of this pipeline does.
@@ -33,7 +33,7 @@ impl Pipeline {
     /// # Errors
     /// Usage, naming file, line and key: no TOML, an unknown key, a wrong type, a pipeline that does nothing.
     pub fn parse(name: &str, file: &str, text: &str) -> Result<Pipeline> {
-        let root = tree::parse(text, &|line| Origin::File { line }).map_err(|error| {
+        let root = tree::parse(text, &|line| ValueOrigin::File { line }).map_err(|error| {
             Error::usage("the pipeline is no TOML")
                 .at(format!("{file} line {}", error.line))
                 .because(error.message)

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::tree::Origin;
+use super::tree::ValueOrigin;
 use crate::error::Error;
 
 /// One thing that is wrong.
@@ -10,7 +10,7 @@ use crate::error::Error;
 pub struct Problem {
     pub what: String,
     pub key: String,
-    pub origin: Origin,
+    pub origin: ValueOrigin,
     pub hint: Option<String>,
 }
 
@@ -31,7 +31,7 @@ impl Problems {
     }
 
     /// Notes a problem of the value at `key`.
-    pub fn add(&self, key: &str, origin: &Origin, what: impl Into<String>, hint: impl Into<String>) {
+    pub fn add(&self, key: &str, origin: &ValueOrigin, what: impl Into<String>, hint: impl Into<String>) {
         let hint = Some(hint.into()).filter(|hint| !hint.is_empty());
         self.found.borrow_mut().push(Problem {
             what: what.into(),
@@ -42,15 +42,15 @@ impl Problems {
     }
 
     /// `offgridflow.toml line 12`, or the variable or flag.
-    pub fn place(&self, origin: &Origin) -> String {
+    pub fn place(&self, origin: &ValueOrigin) -> String {
         match origin {
-            Origin::File { line } => match &self.file {
+            ValueOrigin::File { line } => match &self.file {
                 Some(file) => format!("{file} line {line}"),
                 None => format!("line {line}"),
             },
-            Origin::Environment(name) => format!("environment variable {name}"),
-            Origin::Flag => "command line".to_string(),
-            Origin::Default | Origin::Derived(_) => "defaults".to_string(),
+            ValueOrigin::Environment(name) => format!("environment variable {name}"),
+            ValueOrigin::Flag => "command line".to_string(),
+            ValueOrigin::Default | ValueOrigin::Derived(_) => "defaults".to_string(),
         }
     }
 
@@ -58,7 +58,7 @@ impl Problems {
     pub fn into_error(self) -> Option<Error> {
         let mut found = self.found.take();
         found.sort_by_key(|problem| match problem.origin {
-            Origin::File { line } => line,
+            ValueOrigin::File { line } => line,
             _ => usize::MAX,
         });
         if let [problem] = found.as_slice() {

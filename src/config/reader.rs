@@ -4,12 +4,12 @@ use std::cell::RefCell;
 
 use super::problem::Problems;
 use super::suggest;
-use super::tree::{Entries, Item, Origin, Value};
+use super::tree::{Entries, Item, Value, ValueOrigin};
 
 /// One table of the configuration while it is read.
 pub struct Reader<'a> {
     entries: &'a Entries,
-    origin: &'a Origin,
+    origin: &'a ValueOrigin,
     path: String,
     problems: &'a Problems,
     known: RefCell<Vec<&'static str>>,
@@ -17,7 +17,7 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader of `entries`, which stand at `path`.
-    pub fn new(entries: &'a Entries, origin: &'a Origin, path: &str, problems: &'a Problems) -> Self {
+    pub fn new(entries: &'a Entries, origin: &'a ValueOrigin, path: &str, problems: &'a Problems) -> Self {
         Reader {
             entries,
             origin,
@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where the value of a key was set; the table's own origin when it is missing.
-    pub fn origin(&self, key: &str) -> &'a Origin {
+    pub fn origin(&self, key: &str) -> &'a ValueOrigin {
         self.entries.get(key).map_or(self.origin, |item| &item.origin)
     }
 
@@ -57,7 +57,13 @@ impl<'a> Reader<'a> {
     }
 
     /// The same for a value inside the list of `key`.
-    pub fn problem_at(&self, key: &str, origin: &Origin, what: impl Into<String>, hint: impl Into<String>) {
+    pub fn problem_at(
+        &self,
+        key: &str,
+        origin: &ValueOrigin,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.problems.add(&self.key(key), origin, what, hint);
     }
 
@@ -258,7 +264,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A list of texts, each with its origin.
-    pub fn texts(&self, key: &'static str) -> Vec<(&'a str, &'a Origin)> {
+    pub fn texts(&self, key: &'static str) -> Vec<(&'a str, &'a ValueOrigin)> {
         let Some(item) = self.item(key) else {
             return Vec::new();
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::layers::Flags;
-use super::{Config, Kind, Role};
+use super::{Config, Role, SourceKind};
 use crate::error::{Blame, Error, Result};
 
 const COMPANY: &str = r#"
@@ -96,7 +96,7 @@ fn a_company_is_read_whole() {
     assert_eq!(tenant.allocation_tags[1].column, "tag_cost_centre");
     assert_eq!(
         (tenant.sources[0].kind, tenant.sources[0].role),
-        (Kind::AwsCur2, Role::Counts)
+        (SourceKind::AwsCur2, Role::Counts)
     );
     assert_eq!(tenant.sources[0].currency, None);
     assert_eq!(tenant.mappings[0].when["tag_team"], "web");

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 /// Where a value was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum ValueOrigin {
     /// `defaults.toml`
     Default,
     /// A default that follows another value.
@@ -24,26 +24,26 @@ pub enum Origin {
     Flag,
 }
 
-impl Origin {
+impl ValueOrigin {
     /// The height of its layer: a higher one wins.
     pub fn layer(&self) -> u8 {
         match self {
-            Origin::Default | Origin::Derived(_) => 0,
-            Origin::File { .. } => 1,
-            Origin::Environment(_) => 2,
-            Origin::Flag => 3,
+            ValueOrigin::Default | ValueOrigin::Derived(_) => 0,
+            ValueOrigin::File { .. } => 1,
+            ValueOrigin::Environment(_) => 2,
+            ValueOrigin::Flag => 3,
         }
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Default => f.write_str("default"),
-            Origin::Derived(from) => write!(f, "default, {from}"),
-            Origin::File { line } => write!(f, "file, line {line}"),
-            Origin::Environment(name) => write!(f, "environment, {name}"),
-            Origin::Flag => f.write_str("flag"),
+            ValueOrigin::Default => f.write_str("default"),
+            ValueOrigin::Derived(from) => write!(f, "default, {from}"),
+            ValueOrigin::File { line } => write!(f, "file, line {line}"),
+            ValueOrigin::Environment(name) => write!(f, "environment, {name}"),
+            ValueOrigin::Flag => f.write_str("flag"),
         }
     }
 }
@@ -52,7 +52,7 @@ impl fmt::Display for Origin {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
     pub value: Value,
-    pub origin: Origin,
+    pub origin: ValueOrigin,
 }
 
 /// A table's entries.
@@ -159,7 +159,7 @@ pub struct SyntaxError {
 }
 
 /// Reads TOML; `origin` turns a line into the origin of its values.
-pub fn parse(text: &str, origin: &dyn Fn(usize) -> Origin) -> Result<Item, SyntaxError> {
+pub fn parse(text: &str, origin: &dyn Fn(usize) -> ValueOrigin) -> Result<Item, SyntaxError> {
     let lines = Lines::of(text);
     let table = DeTable::parse(text).map_err(|error| SyntaxError {
         line: error.span().map_or(1, |span| lines.line(span.start)),
@@ -171,7 +171,7 @@ pub fn parse(text: &str, origin: &dyn Fn(usize) -> Origin) -> Result<Item, Synta
     })
 }
 
-fn entries(table: &DeTable<'_>, lines: &Lines, origin: &dyn Fn(usize) -> Origin) -> Entries {
+fn entries(table: &DeTable<'_>, lines: &Lines, origin: &dyn Fn(usize) -> ValueOrigin) -> Entries {
     let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
         let value = Item {
             value: convert(value.get_ref(), lines, origin),
@@ -187,7 +187,7 @@ fn entries(table: &DeTable<'_>, lines: &Lines, origin: &dyn Fn(usize) -> Origin)
     table.iter().map(entry).collect()
 }
 
-fn convert(value: &DeValue<'_>, lines: &Lines, origin: &dyn Fn(usize) -> Origin) -> Value {
+fn convert(value: &DeValue<'_>, lines: &Lines, origin: &dyn Fn(usize) -> ValueOrigin) -> Value {
     match value {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::kind::{InventorySource, Kind, Role};
+use super::kind::{InventorySource, Role, SourceKind};
 use super::location;
 use super::secret::Profile;
 use super::tree::Item;
@@ -190,7 +190,7 @@ pub struct Source {
     /// `[a-z0-9_-]`: it becomes part of paths.
     pub id: String,
     /// The format.
-    pub kind: Kind,
+    pub kind: SourceKind,
     /// A folder, bucket prefix or single file; relative ones start at [`Config::base`]. Empty for a source that asks an API.
     pub url: String,
     /// What an API is asked for.

@@ -43,12 +43,12 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// External or data; nothing of the delivery is landed then.
-    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<Answer>;
+    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<ApiAnswer>;
 }
 
 /// What is to be remembered of an answer beside its rows.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct ApiAnswer {
     /// [`UNFINISHED`] when the provider said so, or a cursor of the connector's own.
     pub cursor: Option<String>,
     /// What a person should know though nothing failed.
@@ -62,7 +62,7 @@ pub struct ApiCheck {
     pub delivery_id: String,
     /// When it was asked for.
     pub at: DateTime<Utc>,
-    /// [`Answer::cursor`]
+    /// [`ApiAnswer::cursor`]
     pub cursor: Option<String>,
 }
 
@@ -123,7 +123,7 @@ pub struct RowWriter {
 
 /// A written answer.
 #[derive(Debug)]
-pub struct Rows {
+pub struct AnsweredRows {
     /// Where it lies; removed when dropped.
     pub path: TempPath,
     /// SHA-256 of the bytes, in hex.
@@ -171,11 +171,11 @@ impl RowWriter {
     ///
     /// # Errors
     /// External when the disk is full.
-    pub fn finish(mut self) -> Result<Rows> {
+    pub fn finish(mut self) -> Result<AnsweredRows> {
         self.file
             .flush()
             .map_err(|e| Error::from(e).at(self.path.display().to_string()))?;
-        Ok(Rows {
+        Ok(AnsweredRows {
             path: self.path,
             hash: self
                 .hash

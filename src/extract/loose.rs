@@ -8,7 +8,7 @@ use super::name_stamps;
 use super::runs::Run;
 use super::select::Claims;
 use super::{Delivery, Discovery, SourceFile};
-use crate::config::Kind;
+use crate::config::SourceKind;
 use crate::domain::days::DaySpan;
 use crate::error::{Error, Result};
 use crate::warehouse::store::{Location, Object};
@@ -16,7 +16,7 @@ use crate::warehouse::store::{Location, Object};
 /// Takes period folders without a manifest as they are, each run of them for itself.
 pub fn from_period_folders(
     location: &Location,
-    kind: Kind,
+    kind: SourceKind,
     objects: &[&Object],
     claims: &Claims,
     taken: &mut BTreeSet<String>,
@@ -138,13 +138,13 @@ fn one_format(place: &str, files: Vec<SourceFile>) -> (Result<Vec<SourceFile>>, 
 /// The days of a folder without a manifest: its month, or its range of kinds that export any days.
 ///
 /// AWS names a month by its first day and that of the next month; the last day that Azure names belongs to the range.
-pub(super) fn folder_days(kind: Kind, folder: &PeriodFolder) -> DaySpan {
+pub(super) fn folder_days(kind: SourceKind, folder: &PeriodFolder) -> DaySpan {
     let month = DaySpan::of_month(folder.period);
     let is_month =
         folder.days.first() == month.first() && folder.days.last() == folder.period.next().first_day();
     match kind {
-        Kind::AzureCost => folder.days,
-        Kind::Focus if !is_month => folder.days,
+        SourceKind::AzureCost => folder.days,
+        SourceKind::Focus if !is_month => folder.days,
         _ => month,
     }
 }

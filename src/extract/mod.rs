@@ -36,12 +36,12 @@ pub use counted_days::{CountedDays, Verdict};
 pub use extracts::is_of_other_format;
 pub use format::{Compression, Format};
 pub use manifest::Manifest;
-pub use origin::Origin;
+pub use origin::DeliveryOrigin;
 pub use present_days::{PresentDays, Standing, place_of_run};
 
 use connector::Known;
 
-use crate::config::Kind;
+use crate::config::SourceKind;
 use crate::domain::period::Period;
 use crate::domain::timestamp::DateOrder;
 use crate::error::{Error, Result};
@@ -116,7 +116,7 @@ pub struct Discovery {
 ///
 /// # Errors
 /// External when the source cannot be listed; what concerns one delivery is among the failures.
-pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
+pub async fn discover(location: &Location, kind: SourceKind) -> Result<Discovery> {
     let Listing { objects, unknown } = location.list().await?;
     let mut found = Discovery::default();
     passed_over::note_unknown(location, &unknown, &mut found);
@@ -127,7 +127,7 @@ pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
         .collect();
 
     let mut taken = BTreeSet::new();
-    if kind == Kind::GcpBillingFiles {
+    if kind == SourceKind::GcpBillingFiles {
         extracts::from_folders(location, &visible, &mut found);
         unread::note(location, kind, &visible, &mut found);
         passed_over::note_behind_dots(location, kind, &objects, &taken, &mut found);
@@ -139,7 +139,7 @@ pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
         .copied()
         .filter(|object| unread::is_read(kind, &object.key))
         .collect();
-    let reads_manifests = !named_file && !matches!(kind, Kind::Activity | Kind::Instruments);
+    let reads_manifests = !named_file && !matches!(kind, SourceKind::Activity | SourceKind::Instruments);
     if reads_manifests {
         let (claims, mut runs) = select::from_manifests(location, kind, &objects, &mut found).await;
         runs.extend(loose::from_period_folders(
@@ -155,7 +155,7 @@ pub async fn discover(location: &Location, kind: Kind) -> Result<Discovery> {
 }
 
 /// In order, and with a word when there is nothing.
-fn finished(mut found: Discovery, location: &Location, kind: Kind) -> Discovery {
+fn finished(mut found: Discovery, location: &Location, kind: SourceKind) -> Discovery {
     found
         .deliveries
         .sort_by(|a, b| (&a.export, a.period).cmp(&(&b.export, b.period)));
@@ -232,10 +232,10 @@ impl Delivery {
     }
 
     /// Whether rows of its slice whose files are gone may have a place beside its own.
-    pub fn leaves_room(&self, kind: Kind) -> bool {
+    pub fn leaves_room(&self, kind: SourceKind) -> bool {
         match (kind, self.period, &self.present_days) {
             // Every extract holds rows of its own.
-            (Kind::GcpBillingFiles, ..) => true,
+            (SourceKind::GcpBillingFiles, ..) => true,
             (_, Some(month), Some(present)) => !present.are_whole(month),
             _ => false,
         }

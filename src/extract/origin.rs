@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connector::{Answer, Connector, Known, RowWriter};
+use super::connector::{ApiAnswer, Connector, Known, RowWriter};
 use super::{Delivery, Discovery, discover};
-use crate::config::{Config, Kind, Source};
+use crate::config::{Config, Source, SourceKind};
 use crate::error::{Error, Result};
 use crate::warehouse::Location;
 use crate::warehouse::store::Object;
@@ -16,22 +16,22 @@ const READ_DEADLINE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A source as it can be read.
 #[derive(Debug, Clone)]
-pub enum Origin {
+pub enum DeliveryOrigin {
     /// Files in a store.
     Store(Location),
     /// Answers of an API.
     Api(Arc<dyn Connector>),
 }
 
-impl Origin {
+impl DeliveryOrigin {
     /// Opens a source; nothing is read yet.
     ///
     /// # Errors
     /// Usage: its URL, keys or profile are wrong, or this build has no part for it.
-    pub async fn open(config: &Config, source: &Source) -> Result<Origin> {
+    pub async fn open(config: &Config, source: &Source) -> Result<DeliveryOrigin> {
         let profile = config.profile(source.profile.as_deref());
         if !source.url.is_empty() || source.kind.reads_files() && !source.kind.asks() {
-            return Ok(Origin::Store(Location::open(
+            return Ok(DeliveryOrigin::Store(Location::open(
                 &source.url,
                 &config.base,
                 &profile,
@@ -39,30 +39,30 @@ impl Origin {
         }
         let connector: Result<Arc<dyn Connector>> = match source.kind {
             #[cfg(feature = "aws-api")]
-            Kind::AwsCostExplorer => super::aws::cost_explorer(source, &profile).await,
+            SourceKind::AwsCostExplorer => super::aws::cost_explorer(source, &profile).await,
             #[cfg(feature = "aws-api")]
-            Kind::AwsCarbon => super::aws::carbon(source, &profile).await,
+            SourceKind::AwsCarbon => super::aws::carbon(source, &profile).await,
             #[cfg(feature = "azure")]
-            Kind::AzureCostQuery => super::azure::cost_query(source, &profile).await,
+            SourceKind::AzureCostQuery => super::azure::cost_query(source, &profile).await,
             #[cfg(feature = "azure")]
-            Kind::AzureCarbon => super::azure::carbon(source, &profile).await,
+            SourceKind::AzureCarbon => super::azure::carbon(source, &profile).await,
             #[cfg(feature = "gcp")]
-            Kind::GcpBilling => super::gcp::billing(source, &profile).await,
+            SourceKind::GcpBilling => super::gcp::billing(source, &profile).await,
             #[cfg(feature = "gcp")]
-            Kind::GcpCarbon => super::gcp::carbon(source, &profile).await,
+            SourceKind::GcpCarbon => super::gcp::carbon(source, &profile).await,
             kind => Err(not_built(kind)),
         };
-        Ok(Origin::Api(connector?))
+        Ok(DeliveryOrigin::Api(connector?))
     }
 
     /// What the source has now.
     ///
     /// # Errors
     /// External when it cannot be seen; what concerns one delivery is among the failures.
-    pub async fn discover(&self, kind: Kind, known: &Known) -> Result<Discovery> {
+    pub async fn discover(&self, kind: SourceKind, known: &Known) -> Result<Discovery> {
         match self {
-            Origin::Store(location) => discover(location, kind).await,
-            Origin::Api(connector) => connector.discover(known).await,
+            DeliveryOrigin::Store(location) => discover(location, kind).await,
+            DeliveryOrigin::Api(connector) => connector.discover(known).await,
         }
     }
 
@@ -72,8 +72,8 @@ impl Origin {
     /// External: it changed while it was read.
     pub async fn verify_unchanged(&self, object: &Object) -> Result<()> {
         match self {
-            Origin::Store(location) => location.verify_unchanged(object).await,
-            Origin::Api(_) => Ok(()),
+            DeliveryOrigin::Store(location) => location.verify_unchanged(object).await,
+            DeliveryOrigin::Api(_) => Ok(()),
         }
     }
 
@@ -85,8 +85,8 @@ impl Origin {
         &self,
         delivery: &Delivery,
         spool: &Path,
-    ) -> Result<Option<(super::connector::Rows, Answer)>> {
-        let Origin::Api(connector) = self else {
+    ) -> Result<Option<(super::connector::AnsweredRows, ApiAnswer)>> {
+        let DeliveryOrigin::Api(connector) = self else {
             return Ok(None);
         };
         let mut rows = RowWriter::new(spool)?;
@@ -104,10 +104,10 @@ impl Origin {
     }
 }
 
-fn not_built(kind: Kind) -> Error {
+fn not_built(kind: SourceKind) -> Error {
     let feature = match kind {
-        Kind::AwsCostExplorer | Kind::AwsCarbon => "aws-api",
-        Kind::AzureCostQuery | Kind::AzureCarbon => "azure",
+        SourceKind::AwsCostExplorer | SourceKind::AwsCarbon => "aws-api",
+        SourceKind::AzureCostQuery | SourceKind::AzureCarbon => "azure",
         _ => "gcp",
     };
     Error::usage(format!("this build cannot read `{kind}`")).hint(format!(

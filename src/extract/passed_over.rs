@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::unread::{is_read, keys, named};
 use super::{Discovery, format};
-use crate::config::Kind;
+use crate::config::SourceKind;
 use crate::error::Error;
 use crate::warehouse::store::{Location, Object};
 
@@ -29,7 +29,7 @@ pub fn note_unknown(location: &Location, names: &[String], found: &mut Discovery
 /// manifest names, which are.
 pub fn note_behind_dots(
     location: &Location,
-    kind: Kind,
+    kind: SourceKind,
     objects: &[Object],
     taken: &BTreeSet<String>,
     found: &mut Discovery,

@@ -10,7 +10,7 @@ use super::loose::folder_days;
 use super::manifest::{Finder, Manifest, stem};
 use super::runs::Run;
 use super::{Discovery, SourceFile};
-use crate::config::Kind;
+use crate::config::SourceKind;
 use crate::domain::days::DaySpan;
 use crate::domain::period::Period;
 use crate::error::{Error, PlaceKey, Result};
@@ -36,7 +36,7 @@ pub struct Claims {
 /// A file that a manifest names is found whatever its name begins with.
 pub async fn from_manifests(
     location: &Location,
-    kind: Kind,
+    kind: SourceKind,
     listed: &[Object],
     found: &mut Discovery,
 ) -> (Claims, Vec<Run>) {
@@ -132,14 +132,14 @@ pub async fn from_manifests(
 }
 
 /// Whether runs of a kind hold any days that somebody chose, and not always a month.
-fn holds_days(kind: Kind) -> bool {
-    matches!(kind, Kind::AzureCost | Kind::Focus)
+fn holds_days(kind: SourceKind) -> bool {
+    matches!(kind, SourceKind::AzureCost | SourceKind::Focus)
 }
 
 /// A manifest that cannot be read stands for the days of its folder: no older run may stand for them instead.
 fn unreadable(
     location: &Location,
-    kind: Kind,
+    kind: SourceKind,
     object: &Object,
     error: &Error,
     claims: &Claims,
@@ -209,7 +209,7 @@ fn exports_costs(export_type: &str) -> bool {
 /// Finds a manifest's export, days and files, and claims all that it speaks for.
 fn resolve(
     location: &Location,
-    kind: Kind,
+    kind: SourceKind,
     object: &Object,
     manifest: &Manifest,
     objects: &HashMap<&str, &Object>,
@@ -257,7 +257,7 @@ fn resolve(
 }
 
 /// The days of a manifest's run: a month, or of Azure the range that its folder names and it says itself.
-fn days_of(kind: Kind, manifest: &Manifest, at: Option<&PeriodFolder>) -> Option<DaySpan> {
+fn days_of(kind: SourceKind, manifest: &Manifest, at: Option<&PeriodFolder>) -> Option<DaySpan> {
     let of_keys = manifest
         .keys
         .iter()

@@ -1,7 +1,7 @@
 //! What lies at a source and is not read: named once for the whole source, with the formats that are.
 
 use super::{Discovery, format};
-use crate::config::Kind;
+use crate::config::SourceKind;
 use crate::error::Error;
 use crate::warehouse::store::{Location, Object};
 
@@ -9,21 +9,21 @@ use crate::warehouse::store::{Location, Object};
 const NAMED: usize = 3;
 
 /// Whether a file holds rows that this kind of source reads, known by its name.
-pub fn is_read(kind: Kind, key: &str) -> bool {
+pub fn is_read(kind: SourceKind, key: &str) -> bool {
     match kind {
-        Kind::GcpBillingFiles => format::of_extract_name(key).is_some(),
-        Kind::Focus => format::of_name(key).is_some(),
+        SourceKind::GcpBillingFiles => format::of_extract_name(key).is_some(),
+        SourceKind::Focus => format::of_name(key).is_some(),
         _ => format::of_name(key).is_some_and(|(format, _)| format != super::Format::Json),
     }
 }
 
 /// The name endings that a kind reads, for messages.
-pub fn formats(kind: Kind) -> &'static str {
+pub fn formats(kind: SourceKind) -> &'static str {
     match kind {
-        Kind::GcpBillingFiles => {
+        SourceKind::GcpBillingFiles => {
             ".csv (also as .gz, .zst or .zip), .json, .jsonl, .ndjson (also as .gz or .zst) and .parquet are read"
         }
-        Kind::Focus => {
+        SourceKind::Focus => {
             ".csv (also as .gz, .zst or .zip), .jsonl, .ndjson (also as .gz or .zst) and .parquet are read"
         }
         _ => ".csv (also as .gz, .zst or .zip) and .parquet are read",
@@ -31,14 +31,17 @@ pub fn formats(kind: Kind) -> &'static str {
 }
 
 /// Notes what of the listed files is not read: a warning beside what is, a failure where nothing else is there.
-pub fn note(location: &Location, kind: Kind, objects: &[&Object], found: &mut Discovery) {
+pub fn note(location: &Location, kind: SourceKind, objects: &[&Object], found: &mut Discovery) {
     let unread: Vec<&Object> = objects
         .iter()
         .copied()
         .filter(|object| object.size > 0 || object.path == location.prefix)
         .filter(|object| !is_read(kind, &object.key))
         .collect();
-    let reads_manifests = !matches!(kind, Kind::GcpBillingFiles | Kind::Activity | Kind::Instruments);
+    let reads_manifests = !matches!(
+        kind,
+        SourceKind::GcpBillingFiles | SourceKind::Activity | SourceKind::Instruments
+    );
     let has_data = objects.iter().any(|object| is_read(kind, &object.key));
     let is_manifest = |object: &Object| (reads_manifests || has_data) && format::is_manifest(&object.key);
     let is_plain = |object: &Object| !format::is_companion(&object.key);

@@ -186,7 +186,7 @@ fn map_values(entries: &Field) -> Option<&DataType> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Kind;
+    use crate::config::SourceKind;
 
     fn column(name: &str, data_type: DataType) -> DeliveredColumn {
         DeliveredColumn {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     fn landed(table: &mut Vec<Field>, name: &str, data_type: DataType) -> (String, DataType) {
-        let contract = Contract::of(Kind::Focus);
+        let contract = Contract::of(SourceKind::Focus);
         let field = table_fields(&[column(name, data_type)], &contract, table).remove(0);
         (field.name().clone(), field.data_type().clone())
     }

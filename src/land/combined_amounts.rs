@@ -97,12 +97,12 @@ fn too_much(what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Kind;
+    use crate::config::SourceKind;
     use crate::land::Contract;
 
     #[test]
     fn what_is_combined_is_money() {
-        for contract in Kind::ALL.map(Contract::of) {
+        for contract in SourceKind::ALL.map(Contract::of) {
             let mut names = contract
                 .combined
                 .iter()
@@ -111,7 +111,7 @@ mod tests {
                 || contract.quantities.contains(name)
                 || contract.factors.contains(name)));
         }
-        assert_eq!(Contract::of(Kind::AwsCur2).combined.len(), 2);
+        assert_eq!(Contract::of(SourceKind::AwsCur2).combined.len(), 2);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use datafusion::common::HashMap;
 use super::checks::Checks;
 use super::contract::Contract;
 use super::quarantine::{Quarantine, Rejection, row_text};
-use super::rows::{Rows, texts};
+use super::rows::{DeliveredRows, texts};
 use crate::domain::timestamp::{DateOrder, parse_timestamp};
 use crate::error::{Error, Result};
 use crate::extract::{CountedDays, SourceFile, Verdict};
@@ -111,7 +111,7 @@ impl DayFilter {
     ///
     /// # Errors
     /// Internal: a column has no text.
-    pub fn kept(&mut self, rows: Rows) -> Result<Rows> {
+    pub fn kept(&mut self, rows: DeliveredRows) -> Result<DeliveredRows> {
         let count = rows.row_numbers.len();
         let order = rows
             .columns
@@ -178,7 +178,7 @@ impl DayFilter {
         day
     }
 
-    fn reject(&mut self, rows: &Rows, row: usize, column: usize, reason: String) -> Result<()> {
+    fn reject(&mut self, rows: &DeliveredRows, row: usize, column: usize, reason: String) -> Result<()> {
         // The last column is not the file's own.
         let cells = rows.columns[..rows.columns.len().saturating_sub(1)]
             .iter()
@@ -194,7 +194,7 @@ impl DayFilter {
         Ok(())
     }
 
-    fn note_bills(&mut self, rows: &Rows) -> Result<()> {
+    fn note_bills(&mut self, rows: &DeliveredRows) -> Result<()> {
         let columns = self
             .bills
             .bill_columns()

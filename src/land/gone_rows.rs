@@ -18,7 +18,7 @@ use super::column_types::TEXT_SUFFIX;
 use super::contract::Contract;
 use super::overlap::{Repeated, RowHashes};
 use super::raw_columns::{partition_columns, provenance_fields};
-use super::rows::{Rows, texts};
+use super::rows::{DeliveredRows, texts};
 use super::slice_key::SliceKey;
 use crate::domain::days::DaySpan;
 use crate::domain::period::Period;
@@ -200,7 +200,7 @@ impl GoneRows {
         let mut batches = std::pin::pin!(batches);
         while let Some(batch) = batches.next().await {
             let batch = batch?;
-            let rows = Rows {
+            let rows = DeliveredRows {
                 columns: delivered
                     .iter()
                     .map(|(index, _)| batch.column(*index).clone())

@@ -12,7 +12,7 @@ use std::path::Path;
 use datafusion::arrow::datatypes::Field;
 
 use super::row_identity::RowIdentity;
-use super::rows::Rows;
+use super::rows::DeliveredRows;
 use crate::error::{Error, Result};
 
 /// Parts of the hashes; of 100 million rows a part has 1.6 million.
@@ -41,7 +41,7 @@ impl RowHashes {
     }
 
     /// Notes the rows of a batch; `fields` name its columns.
-    pub fn add(&mut self, file: usize, fields: &[Field], rows: &Rows) -> Result<()> {
+    pub fn add(&mut self, file: usize, fields: &[Field], rows: &DeliveredRows) -> Result<()> {
         let hashes = self.identity.hashes(fields, rows)?;
         for (digest, row_number) in hashes.iter().zip(&rows.row_numbers) {
             let part = &mut self.parts[usize::from(digest[16]) % PARTS];
@@ -158,13 +158,13 @@ mod tests {
     use datafusion::arrow::datatypes::DataType;
 
     use super::*;
-    use crate::config::Kind;
+    use crate::config::SourceKind;
     use crate::extract::Format;
     use crate::land::Contract;
 
-    fn rows(columns: &[&[Option<&str>]]) -> Rows {
+    fn rows(columns: &[&[Option<&str>]]) -> DeliveredRows {
         let count = columns[0].len() as i64;
-        Rows {
+        DeliveredRows {
             columns: columns
                 .iter()
                 .map(|cells| Arc::new(StringArray::from(cells.to_vec())) as ArrayRef)
@@ -189,7 +189,7 @@ mod tests {
         let grown = fields(&["cost", "new", "sku", "labels"]);
         let files = [names.as_slice(), &names, &grown];
         let identity = RowIdentity::of(
-            &Contract::of(Kind::GcpBillingFiles),
+            &Contract::of(SourceKind::GcpBillingFiles),
             files.into_iter(),
             Format::Json,
         );

@@ -121,11 +121,11 @@ pub fn is_reserved(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Kind;
+    use crate::config::SourceKind;
 
     #[test]
     fn spellings() {
-        let contract = Contract::of(Kind::Focus);
+        let contract = Contract::of(SourceKind::Focus);
         let headers = ["billedcost", "resourceTags/user:Cost Center", "Region", "region"].map(String::from);
         let names = raw_names(&headers, &contract, None, false).unwrap();
         assert_eq!(

@@ -15,11 +15,11 @@ use super::day_filter::{DayFilter, FilteredRows};
 use super::foreign_bytes::{hold_periods, stopped};
 use super::overlap::Repeated;
 use super::quarantine::Quarantine;
-use super::rows::{LocalFile, Rows};
+use super::rows::{DeliveredRows, LocalFile};
 use super::slice::SliceRequest;
 use super::slice_key::SliceKey;
 use super::staging::FileColumns;
-use crate::config::{Kind, Source};
+use crate::config::{Source, SourceKind};
 use crate::error::{Error, Result};
 use crate::extract::SourceFile;
 use crate::warehouse::Stager;
@@ -39,8 +39,8 @@ pub(super) async fn rewrite(
     landed_at: i64,
     repeated: Option<(Arc<Repeated>, usize)>,
 ) -> Result<(Checks, Quarantine, FilteredRows)> {
-    let (sender, mut receiver) = mpsc::channel::<Rows>(2);
-    let units = (key.kind == Kind::Activity).then(|| request.units.clone());
+    let (sender, mut receiver) = mpsc::channel::<DeliveredRows>(2);
+    let units = (key.kind == SourceKind::Activity).then(|| request.units.clone());
     let checks = Checks::new(contract, &columns.delivered, source.currency.as_deref(), units)
         .map_err(|e| e.at(file.uri.clone()))?;
     let mut filter = match &file.days {
@@ -128,7 +128,7 @@ pub(super) async fn rewrite(
 fn assemble(
     schema: &SchemaRef,
     places: &[Option<usize>],
-    rows: Rows,
+    rows: DeliveredRows,
     key: &SliceKey,
     file: &SourceFile,
     run_id: &str,

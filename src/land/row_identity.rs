@@ -13,7 +13,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::contract::{Contract, plain};
-use super::rows::Rows;
+use super::rows::DeliveredRows;
 use crate::domain::nested_text;
 use crate::domain::timestamp::parse_timestamp;
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ impl RowIdentity {
     }
 
     /// A hash of each row of a batch; `fields` name its columns.
-    pub fn hashes(&self, fields: &[Field], rows: &Rows) -> Result<Vec<[u8; 32]>> {
+    pub fn hashes(&self, fields: &[Field], rows: &DeliveredRows) -> Result<Vec<[u8; 32]>> {
         let options = FormatOptions::default();
         let mut columns = fields
             .iter()

@@ -20,18 +20,18 @@ use crate::extract::{Format, SourceFile};
 use crate::parquet::Demand;
 
 /// A batch: the delivered columns and, after them, which of day and month the file's dates name first.
-pub(super) struct Rows {
+pub(super) struct DeliveredRows {
     pub columns: Vec<ArrayRef>,
     pub row_numbers: Vec<i64>,
     pub periods: Vec<Period>,
 }
 
-impl Rows {
+impl DeliveredRows {
     /// The rows that `keep` is true for.
-    pub fn kept(self, keep: &[bool]) -> Result<Rows> {
+    pub fn kept(self, keep: &[bool]) -> Result<DeliveredRows> {
         let mask = BooleanArray::from(keep.to_vec());
         let columns = self.columns.iter().map(|column| filter(column, &mask));
-        Ok(Rows {
+        Ok(DeliveredRows {
             columns: columns.collect::<Result<_, _>>()?,
             row_numbers: chosen(self.row_numbers, keep),
             periods: chosen(self.periods, keep),
@@ -77,7 +77,7 @@ impl LocalFile<'_> {
         &self,
         checks: &mut Checks,
         fixed: Option<Period>,
-        mut each: impl FnMut(Rows) -> Result<()>,
+        mut each: impl FnMut(DeliveredRows) -> Result<()>,
     ) -> Result<Quarantine> {
         let (path, source, limits) = (self.path, self.source, self.limits);
         let mut batch =
@@ -86,7 +86,7 @@ impl LocalFile<'_> {
                     Some(order) => Arc::new(StringArray::from(vec![order; row_numbers.len()])),
                     None => new_null_array(&DataType::Utf8, row_numbers.len()),
                 });
-                each(Rows {
+                each(DeliveredRows {
                     columns,
                     row_numbers,
                     periods,

@@ -20,7 +20,7 @@ use super::unreadable_tags::UnreadableTags;
 use crate::config::{Limits, Source};
 use crate::domain::period::Period;
 use crate::error::{Error, ErrorKind, PlaceKey, Result};
-use crate::extract::{DeliveredManifest, Delivery, Format, Origin, SourceFile};
+use crate::extract::{DeliveredManifest, Delivery, DeliveryOrigin, Format, SourceFile};
 use crate::warehouse::store::Fetched;
 use crate::warehouse::{Commit, Replaced, StagedFile, Stager, Table, Warehouse};
 
@@ -107,7 +107,7 @@ pub async fn land_slice(
     request: &SliceRequest<'_>,
     key: &SliceKey,
     source: &Source,
-    origin: &Origin,
+    origin: &DeliveryOrigin,
     delivery: &Delivery,
     noted: Option<&str>,
 ) -> std::result::Result<Landed, (Error, Quarantine)> {

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::config::Kind;
+use crate::config::SourceKind;
 use crate::domain::period::Period;
 use crate::extract::Format;
 use crate::warehouse::PartitionValues;
@@ -15,7 +15,7 @@ pub struct SliceKey {
     /// The source's id.
     pub source: String,
     /// The source's kind.
-    pub kind: Kind,
+    pub kind: SourceKind,
     /// The export.
     pub export: String,
     /// The billing period; `None` for a bare file, whose rows say theirs.

@@ -26,9 +26,9 @@ use super::rows::LocalFile;
 use super::slice::{Landed, SliceRequest};
 use super::slice_key::SliceKey;
 use super::verbatim::{Candidate, Copied, take_over};
-use crate::config::{Kind, Limits, Source};
+use crate::config::{Limits, Source, SourceKind};
 use crate::error::{Error, Result};
-use crate::extract::{Format, Origin, SourceFile};
+use crate::extract::{DeliveryOrigin, Format, SourceFile};
 use crate::parquet::Demand;
 use crate::warehouse::store::Fetched;
 use crate::warehouse::{StagedFile, Stager};
@@ -52,7 +52,7 @@ pub(super) async fn stage_files(
     request: &SliceRequest<'_>,
     key: &SliceKey,
     source: &Source,
-    origin: &Origin,
+    origin: &DeliveryOrigin,
     table: &str,
     files: &[&SourceFile],
     gone: Option<&GoneRows>,
@@ -71,8 +71,8 @@ pub(super) async fn stage_files(
     for file in files {
         let local = match (answer.take(), origin) {
             (Some(answer), _) => answer,
-            (None, Origin::Store(location)) => location.fetch(&file.object, &request.spool).await?,
-            (None, Origin::Api(_)) => return Err(Error::internal("an answer has two files")),
+            (None, DeliveryOrigin::Store(location)) => location.fetch(&file.object, &request.spool).await?,
+            (None, DeliveryOrigin::Api(_)) => return Err(Error::internal("an answer has two files")),
         };
         let chosen = match delivered_columns(request.limits, &local.path, file, key.kind, &contract).await {
             Ok(delivered) => agree(request, table, &existing_fields, file, &contract, delivered),
@@ -103,31 +103,32 @@ pub(super) async fn stage_files(
         }
     }
     let schema = Arc::new(Schema::new(all_fields));
-    let repeated = match key.kind == Kind::GcpBillingFiles && files.len() + usize::from(gone.is_some()) > 1 {
-        true => {
-            let of_gone = match gone {
-                Some(gone) => Some(gone.fields().await?),
-                None => None,
-            };
-            let fields = columns.iter().map(|file| file.fields.as_slice());
-            let identity = RowIdentity::of(&contract, fields.chain(of_gone.as_deref()), files[0].format);
-            if !identity.apart().is_empty() {
-                let names: Vec<&str> = identity.apart().iter().map(String::as_str).collect();
-                landed.warnings.push(format!(
-                    "{}: not all files of this extract have {}; rows are told apart without",
-                    key.export,
-                    names.join(", ")
-                ));
+    let repeated =
+        match key.kind == SourceKind::GcpBillingFiles && files.len() + usize::from(gone.is_some()) > 1 {
+            true => {
+                let of_gone = match gone {
+                    Some(gone) => Some(gone.fields().await?),
+                    None => None,
+                };
+                let fields = columns.iter().map(|file| file.fields.as_slice());
+                let identity = RowIdentity::of(&contract, fields.chain(of_gone.as_deref()), files[0].format);
+                if !identity.apart().is_empty() {
+                    let names: Vec<&str> = identity.apart().iter().map(String::as_str).collect();
+                    landed.warnings.push(format!(
+                        "{}: not all files of this extract have {}; rows are told apart without",
+                        key.export,
+                        names.join(", ")
+                    ));
+                }
+                Some(Arc::new(
+                    repeated_rows(
+                        request, source, &contract, identity, files, &fetched, &columns, gone,
+                    )
+                    .await?,
+                ))
             }
-            Some(Arc::new(
-                repeated_rows(
-                    request, source, &contract, identity, files, &fetched, &columns, gone,
-                )
-                .await?,
-            ))
-        }
-        false => None,
-    };
+            false => None,
+        };
     let mut stager = Stager::new(
         request.warehouse.table_location(table),
         request.run_id,
@@ -177,10 +178,9 @@ pub(super) async fn stage_files(
                 Ok((checks, Quarantine::default(), FilteredRows::default(), rows))
             }
             Ok(None)
-                if let Some(period) = key
-                    .period
-                    .filter(|_| repeated.is_none() && file.days.is_none() && key.kind != Kind::Activity)
-                    && CodedFile::is_fit(file, &file_columns.fields) =>
+                if let Some(period) = key.period.filter(|_| {
+                    repeated.is_none() && file.days.is_none() && key.kind != SourceKind::Activity
+                }) && CodedFile::is_fit(file, &file_columns.fields) =>
             {
                 let checks = Checks::new(
                     &contract,
@@ -329,15 +329,15 @@ pub(super) async fn stage_files(
 
 /// What tells the content of a delivered file; an API's answer has no other name.
 async fn content_digest(
-    origin: &Origin,
+    origin: &DeliveryOrigin,
     file: &SourceFile,
     path: &std::path::Path,
     checks: &Checks,
 ) -> Result<Option<String>> {
     match (origin, file.format) {
-        (Origin::Api(_), _) => Ok(None),
-        (Origin::Store(_), Format::Csv | Format::Json) => Ok(checks.content.known()),
-        (Origin::Store(_), Format::Parquet) => {
+        (DeliveryOrigin::Api(_), _) => Ok(None),
+        (DeliveryOrigin::Store(_), Format::Csv | Format::Json) => Ok(checks.content.known()),
+        (DeliveryOrigin::Store(_), Format::Parquet) => {
             let path = path.to_path_buf();
             blocking(&file.uri, move || content::digest(&path).map(Some)).await
         }
@@ -345,7 +345,7 @@ async fn content_digest(
 }
 
 /// A file that changes under the reader looks damaged: the change is the truer reason.
-async fn truer(error: Error, origin: &Origin, file: &SourceFile) -> Error {
+async fn truer(error: Error, origin: &DeliveryOrigin, file: &SourceFile) -> Error {
     let changed = origin.verify_unchanged(&file.object).await;
     changed.err().unwrap_or(error)
 }
@@ -400,7 +400,7 @@ async fn delivered_columns(
     limits: Limits,
     path: &std::path::Path,
     file: &SourceFile,
-    kind: Kind,
+    kind: SourceKind,
     contract: &Contract,
 ) -> Result<Delivered> {
     let (path, uri) = (path.to_path_buf(), file.uri.clone());

@@ -7,7 +7,7 @@ use crate::error::{Error, PlaceKey, Result};
 /// How a model's result is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ModelKind {
     /// Not kept: planned into whatever reads it.
     View,
     /// Kept, rebuilt as a whole per tenant.
@@ -16,16 +16,16 @@ pub enum Kind {
     Incremental,
 }
 
-impl Kind {
+impl ModelKind {
     /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::View, Kind::Full, Kind::Incremental];
+    pub const ALL: [ModelKind; 3] = [ModelKind::View, ModelKind::Full, ModelKind::Incremental];
 
     /// The name in front matter, listings and `--select kind:`.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::View => "view",
-            Kind::Full => "full",
-            Kind::Incremental => "incremental",
+            ModelKind::View => "view",
+            ModelKind::Full => "full",
+            ModelKind::Incremental => "incremental",
         }
     }
 }
@@ -47,7 +47,7 @@ pub struct AuditCall {
 #[serde(deny_unknown_fields)]
 struct FrontMatter {
     grain: String,
-    kind: Kind,
+    kind: ModelKind,
     #[serde(default)]
     partition: Vec<String>,
     #[serde(default)]
@@ -71,7 +71,7 @@ pub struct Model {
     /// What the table is for.
     pub description: String,
     /// How the result is kept.
-    pub kind: Kind,
+    pub kind: ModelKind,
     /// Partition columns of a kept result.
     pub partition: Vec<String>,
     /// The column by which a build that exceeds the memory limit is cut into parts: a date of the grain (by its day), or a
@@ -120,7 +120,7 @@ impl Model {
         hold_partition(front.kind, &front.partition)
             .map_err(|error| error.at_key(PlaceKey::ModelFile, path))?;
         let mut partition = front.partition;
-        if front.kind == Kind::Full && partition.is_empty() {
+        if front.kind == ModelKind::Full && partition.is_empty() {
             partition.push("tenant".to_string());
         }
         Ok(Model {
@@ -146,13 +146,15 @@ impl Model {
 }
 
 /// Refuses a partition by which nothing could be built: of unknown or repeated columns, and without the tenant.
-fn hold_partition(kind: Kind, partition: &[String]) -> Result<()> {
+fn hold_partition(kind: ModelKind, partition: &[String]) -> Result<()> {
     let what = match kind {
-        Kind::View if !partition.is_empty() => "a view is not kept, so it has no `partition`".to_string(),
-        Kind::Full if partition.iter().any(|column| column != "tenant") => {
+        ModelKind::View if !partition.is_empty() => {
+            "a view is not kept, so it has no `partition`".to_string()
+        }
+        ModelKind::Full if partition.iter().any(|column| column != "tenant") => {
             "a model of kind `full` is rebuilt by tenant and by nothing else".to_string()
         }
-        Kind::Incremental if !partition.iter().any(|column| column == "tenant") => {
+        ModelKind::Incremental if !partition.iter().any(|column| column == "tenant") => {
             "the `partition` of an incremental model has no `tenant`".to_string()
         }
         _ => match partition

@@ -7,7 +7,7 @@ use datafusion::sql::parser::{DFParser, Statement as Parsed};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::Statement;
 
-use super::front_matter::{Kind, Model};
+use super::front_matter::{Model, ModelKind};
 use super::render::Placeholders;
 use crate::embedded::{AUDITS, MODELS};
 use crate::error::{Error, PlaceKey, Result};
@@ -93,7 +93,7 @@ impl Graph {
                 continue;
             }
             match self.models.get(table) {
-                Some(model) if model.kind == Kind::View => {
+                Some(model) if model.kind == ModelKind::View => {
                     stack.extend(model.reads.iter().map(String::as_str))
                 }
                 _ => {
@@ -112,7 +112,7 @@ impl Graph {
             let Some(model) = self.models.get(table) else {
                 continue;
             };
-            if (table == name || model.kind == Kind::View)
+            if (table == name || model.kind == ModelKind::View)
                 && texts.insert(&model.name, model.sql.as_str()).is_none()
             {
                 stack.extend(model.reads.iter().map(String::as_str));
@@ -128,7 +128,7 @@ impl Graph {
         while let Some(model) = stack.pop().and_then(|table| self.models.get(table)) {
             if seen.insert(&model.name) {
                 let views = model.reads.iter().filter_map(|table| self.models.get(table));
-                for view in views.filter(|view| view.kind == Kind::View) {
+                for view in views.filter(|view| view.kind == ModelKind::View) {
                     if view.split_by.is_some() {
                         return true;
                     }

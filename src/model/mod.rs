@@ -5,5 +5,5 @@ pub mod graph;
 pub mod render;
 pub mod select;
 
-pub use front_matter::{AuditCall, Kind, Model};
+pub use front_matter::{AuditCall, Model, ModelKind};
 pub use graph::Graph;

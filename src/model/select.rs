@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::front_matter::Kind;
+use super::front_matter::ModelKind;
 use super::graph::Graph;
 use crate::error::{Error, Result};
 
@@ -32,7 +32,9 @@ fn one(graph: &Graph, tables: &BTreeSet<String>, expression: &str) -> Result<BTr
         .cloned()
         .collect();
     if named.is_empty() {
-        let kinds = Kind::ALL.map(|kind| format!("`kind:{}`", kind.name())).join(", ");
+        let kinds = ModelKind::ALL
+            .map(|kind| format!("`kind:{}`", kind.name()))
+            .join(", ");
         return Err(Error::usage(format!("--select `{expression}` matches no table"))
             .hint(format!("`offgridflow models list` shows the names; patterns look like `publish.*`, `+publish.inventory`, `rollup.usage_daily+`; kinds are {kinds}")));
     }
@@ -103,7 +105,7 @@ mod tests {
     /// What an expression chooses of the shipped models and their raw tables, none of which exists yet.
     fn chosen(expression: &str) -> Result<BTreeSet<String>> {
         let graph = Graph::load(None, &Placeholders::default()).unwrap();
-        let kept = graph.ordered().filter(|model| model.kind != Kind::View);
+        let kept = graph.ordered().filter(|model| model.kind != ModelKind::View);
         let read = graph.ordered().flat_map(|model| &model.reads);
         let raw = read.filter(|name| name.starts_with("raw."));
         let tables = kept.map(|model| &model.name).chain(raw).cloned().collect();

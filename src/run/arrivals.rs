@@ -8,7 +8,7 @@ use super::gone_parts;
 use super::workspace::Workspace;
 use crate::config::{Source, Tenant};
 use crate::error::{Error, PlaceKey, Result};
-use crate::extract::{Delivery, Discovery, Format, Origin};
+use crate::extract::{Delivery, DeliveryOrigin, Discovery, Format};
 use crate::land::SliceKey;
 use crate::ledger::SourceListing;
 
@@ -32,7 +32,7 @@ pub struct PlannedSlice {
     /// The source.
     pub source: Source,
     /// Where its rows come from.
-    pub origin: Origin,
+    pub origin: DeliveryOrigin,
     /// The files.
     pub delivery: Delivery,
     /// The delivery that the slice is known to hold.
@@ -111,8 +111,8 @@ pub async fn plan_landing(workspace: &Workspace, request: &Request) -> Result<Ve
         };
         match discovered(workspace, request, &tenant, &source).await {
             Ok((origin, discovery)) => {
-                plan.listing =
-                    matches!(origin, Origin::Store(_)).then(|| Listing::of(&tenant, &source, &discovery));
+                plan.listing = matches!(origin, DeliveryOrigin::Store(_))
+                    .then(|| Listing::of(&tenant, &source, &discovery));
                 let place = format!("source {}", plan.id);
                 let failures = discovery.failures.into_iter();
                 plan.failures
@@ -146,8 +146,8 @@ async fn discovered(
     request: &Request,
     tenant: &Tenant,
     source: &Source,
-) -> Result<(Origin, Discovery)> {
-    let origin = Origin::open(&workspace.config, source).await?;
+) -> Result<(DeliveryOrigin, Discovery)> {
+    let origin = DeliveryOrigin::open(&workspace.config, source).await?;
     let known = known(workspace, request, tenant, source).await?;
     let discovery = origin.discover(source.kind, &known).await?;
     Ok((origin, discovery))
@@ -158,7 +158,7 @@ async fn planned(
     request: &Request,
     tenant: &Tenant,
     source: &Source,
-    origin: &Origin,
+    origin: &DeliveryOrigin,
     delivery: Delivery,
 ) -> Result<Option<PlannedSlice>> {
     let key = SliceKey {

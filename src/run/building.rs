@@ -13,7 +13,7 @@ use super::staleness::staleness;
 use super::unbuilt::{Unbuilt, leave_out};
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
-use crate::model::{Kind, Model};
+use crate::model::{Model, ModelKind};
 use crate::transform::Tables;
 
 /// Builds the stale partitions of every selected kept model, without those that read what `held` names.
@@ -35,7 +35,11 @@ pub async fn build_all(
         .values()
         .for_each(|error| report.fail(error));
     let mut warnings = workspace.strays.clone();
-    let kept = workspace.tables.graph.ordered().filter(|m| m.kind != Kind::View);
+    let kept = workspace
+        .tables
+        .graph
+        .ordered()
+        .filter(|m| m.kind != ModelKind::View);
     let models: Vec<Model> = kept.filter(|m| selected.contains(&m.name)).cloned().collect();
     let mut tables = workspace.tables.clone();
     let mut outcomes: Vec<Option<BuiltModel>> = models.iter().map(|_| None).collect();

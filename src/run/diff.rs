@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use datafusion::common::TableReference;
 use datafusion::prelude::SessionContext;
 
-use super::query::{Rows, name, rollup_key, rows, tenants, texts};
+use super::query::{QueryRows, name, rollup_key, rows, tenants, texts};
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
 use crate::ledger::Run;
@@ -19,13 +19,13 @@ use crate::warehouse::{DataFile, SnapshotTable, Table};
 /// The two sides' differences.
 pub struct Difference {
     /// By provider, service, region and currency, with the reasons.
-    pub services: Rows,
+    pub services: QueryRows,
     /// The same summed over everything.
-    pub total: Rows,
+    pub total: QueryRows,
     /// The lines (rollup keys, or meters between months) with the largest effect.
-    pub lines: Rows,
+    pub lines: QueryRows,
     /// Activity data by scope, activity, place and unit; none between months, which their periods may span.
-    pub activities: Option<Rows>,
+    pub activities: Option<QueryRows>,
 }
 
 const ROLLUP: &str = "rollup.usage_daily";

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::doctor_sources::SeenDeliveries;
-use crate::config::Kind;
+use crate::config::SourceKind;
 use crate::error::Result;
 use crate::ledger::Run;
 
@@ -90,7 +90,7 @@ pub enum Seen {
     /// A source whose API answers.
     Api {
         /// The kind of the source.
-        kind: Kind,
+        kind: SourceKind,
         /// What its API shows.
         answer: String,
     },

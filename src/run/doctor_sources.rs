@@ -3,17 +3,17 @@
 use chrono::{DateTime, Utc};
 
 use super::doctor_findings::{Finding, Seen};
-use crate::config::{Config, Kind, Source};
+use crate::config::{Config, Source, SourceKind};
 use crate::domain::period::Period;
 use crate::error::Error;
-use crate::extract::{Origin, discover};
+use crate::extract::{DeliveryOrigin, discover};
 use crate::land::empty_file;
 
 /// What a source delivers.
 #[derive(Debug, Clone)]
 pub struct SeenDeliveries {
     /// The kind of the source.
-    pub kind: Kind,
+    pub kind: SourceKind,
     /// How many deliveries.
     pub deliveries: usize,
     /// The first and the last period that deliveries name.
@@ -29,9 +29,9 @@ pub struct SeenDeliveries {
 /// One finding for what a source holds, one for each delivery that cannot be landed.
 pub(super) async fn source_findings(config: &Config, what: &str, source: &Source) -> Vec<Finding> {
     let failed = |error: Error| Finding::of(what, Err(error));
-    let found = match Origin::open(config, source).await {
-        Ok(Origin::Store(location)) => discover(&location, source.kind).await,
-        Ok(Origin::Api(connector)) => {
+    let found = match DeliveryOrigin::open(config, source).await {
+        Ok(DeliveryOrigin::Store(location)) => discover(&location, source.kind).await,
+        Ok(DeliveryOrigin::Api(connector)) => {
             let kind = source.kind;
             let answer = connector.check().await.map_err(|e| e.at(connector.uri()));
             return vec![Finding::of(what, answer.map(|answer| Seen::Api { kind, answer }))];

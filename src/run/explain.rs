@@ -6,18 +6,18 @@ use super::explain_activity;
 use super::explain_equations::equations_sql;
 use super::explain_sql::{self, Shape};
 use super::factor_row::{Factor, factor, split_ids};
-use super::query::{Rows, keep, name, rollup_key, rows, same, tenants, texts};
+use super::query::{QueryRows, keep, name, rollup_key, rows, same, tenants, texts};
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
 
-/// A part of the way.
+/// A part of the explaining.
 pub struct Section {
     /// `figure`, `estimate`, `equations`, `rollup`, `files`, `lines`, `activity`, `activity_equations`, `provider`.
     pub name: &'static str,
     /// For people.
     pub title: String,
     /// The rows shown.
-    pub rows: Rows,
+    pub rows: QueryRows,
 }
 
 /// Whether a figure is the sum of what stands behind it.
@@ -32,7 +32,7 @@ pub struct Check {
     pub equal: bool,
 }
 
-/// The whole way.
+/// The whole explaining.
 pub struct Explanation {
     /// In the order from figure to line.
     pub sections: Vec<Section>,
@@ -73,7 +73,7 @@ pub async fn explain(workspace: &Workspace, table: &str, filter: &str, limit: u3
                 "`offgridflow sql \"select * from {table} limit 5\"` shows what there is"
             )));
     }
-    let mut way = Way {
+    let mut explaining = Explaining {
         workspace,
         context,
         limit,
@@ -85,37 +85,38 @@ pub async fn explain(workspace: &Workspace, table: &str, filter: &str, limit: u3
     };
     let columns = if count == "1" { "*" } else { shape.figure_columns() };
     let order = shape.figure_order();
-    way.section(
-        "figure",
-        format!(
-            "{table}: {count} {}",
-            if count == "1" { "row matches" } else { "rows match" }
-        ),
-        &format!("SELECT {columns} FROM figure ORDER BY {order} LIMIT {limit}"),
-    )
-    .await?;
+    explaining
+        .section(
+            "figure",
+            format!(
+                "{table}: {count} {}",
+                if count == "1" { "row matches" } else { "rows match" }
+            ),
+            &format!("SELECT {columns} FROM figure ORDER BY {order} LIMIT {limit}"),
+        )
+        .await?;
     if let Some(sql) = shape.activity_sql() {
-        keep(workspace, &way.context, "activity_rows", &sql).await?;
-        way.activity(&shape).await?;
+        keep(workspace, &explaining.context, "activity_rows", &sql).await?;
+        explaining.activity(&shape).await?;
     }
     if matches!(shape, Shape::Inventory) {
-        way.provider().await?;
+        explaining.provider().await?;
     }
     if let Some(sql) = explain_sql::estimate_sql(workspace, &shape, table, filter)? {
-        keep(workspace, &way.context, "estimates", &sql).await?;
-        way.cloud(&shape).await?;
+        keep(workspace, &explaining.context, "estimates", &sql).await?;
+        explaining.cloud(&shape).await?;
     }
-    Ok(way.done)
+    Ok(explaining.done)
 }
 
-struct Way<'a> {
+struct Explaining<'a> {
     workspace: &'a Workspace,
     context: SessionContext,
     limit: u32,
     done: Explanation,
 }
 
-impl Way<'_> {
+impl Explaining<'_> {
     async fn section(&mut self, name: &'static str, title: String, sql: &str) -> Result<usize> {
         let rows = rows(self.workspace, &self.context, sql).await?;
         let count = rows.count();

@@ -1,6 +1,6 @@
 //! What has no factor, and what it would take.
 
-use super::query::{Rows, tenants};
+use super::query::{QueryRows, tenants};
 use super::sql::read_only;
 use super::workspace::Workspace;
 use crate::error::Result;
@@ -9,7 +9,7 @@ use crate::error::Result;
 ///
 /// # Errors
 /// What the engine says.
-pub async fn rows_without_factor(workspace: &Workspace, limit: u32) -> Result<Rows> {
+pub async fn rows_without_factor(workspace: &Workspace, limit: u32) -> Result<QueryRows> {
     let sql = GAPS_SQL
         .replace("{{tenants}}", &tenants(workspace))
         .replace("{{limit}}", &limit.to_string());

@@ -6,7 +6,7 @@ use super::arrivals::{PlannedSlice, ledger_key};
 use super::query::{rows, texts};
 use super::workspace::Workspace;
 use crate::error::{Error, PlaceKey, Result};
-use crate::extract::{Format, Origin};
+use crate::extract::{DeliveryOrigin, Format};
 
 /// Names of gone files that a message lists.
 const NAMED: usize = 3;
@@ -19,7 +19,7 @@ const NAMED: usize = 3;
 pub async fn refusal(workspace: &Workspace, slice: &PlannedSlice) -> Result<Option<Error>> {
     let delivery = &slice.delivery;
     let Some(period) = slice.key.period.filter(|_| {
-        matches!(slice.origin, Origin::Store(_))
+        matches!(slice.origin, DeliveryOrigin::Store(_))
             && delivery.manifests.is_empty()
             && !delivery.files.is_empty()
             && !delivery.leaves_room(slice.key.kind)

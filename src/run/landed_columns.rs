@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::Kind;
+use crate::config::SourceKind;
 use crate::land::Landed;
 use crate::land::unreadable_tags::{UnreadableTags, add_up};
 
 /// Which usual columns the new files of each source lack: what the models read there is null.
-pub(super) fn missing_columns<'a>(landed: impl Iterator<Item = (&'a str, Kind, &'a Landed)>) -> Vec<String> {
-    let mut missing: BTreeMap<(&str, Kind), BTreeSet<&str>> = BTreeMap::new();
+pub(super) fn missing_columns<'a>(
+    landed: impl Iterator<Item = (&'a str, SourceKind, &'a Landed)>,
+) -> Vec<String> {
+    let mut missing: BTreeMap<(&str, SourceKind), BTreeSet<&str>> = BTreeMap::new();
     for (id, kind, landed) in landed {
         let of_source = missing.entry((id, kind)).or_default();
         of_source.extend(&landed.missing_columns);
@@ -25,7 +27,9 @@ pub(super) fn missing_columns<'a>(landed: impl Iterator<Item = (&'a str, Kind, &
 }
 
 /// In which columns and rows of the new files of each source tags stand that cannot be read.
-pub(super) fn unreadable_tags<'a>(landed: impl Iterator<Item = (&'a str, Kind, &'a Landed)>) -> Vec<String> {
+pub(super) fn unreadable_tags<'a>(
+    landed: impl Iterator<Item = (&'a str, SourceKind, &'a Landed)>,
+) -> Vec<String> {
     let mut unreadable: BTreeMap<&str, UnreadableTags> = BTreeMap::new();
     for (id, _, landed) in landed {
         add_up(unreadable.entry(id).or_default(), &landed.unreadable_tags);

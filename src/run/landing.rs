@@ -15,7 +15,7 @@ use super::observer::Observer;
 use super::report::RunReport;
 use super::workspace::Workspace;
 use crate::error::{Error, PlaceKey, Result};
-use crate::extract::{Format, Origin};
+use crate::extract::{DeliveryOrigin, Format};
 use crate::land::cost_basis::CostBasis;
 use crate::land::{AgreedColumns, HeldBefore, Landed, Room, SliceKey, SliceRequest, land_slice};
 use crate::ledger::{QuarantineRow, RejectedRows, SliceAction, SliceNotes, SliceRecord};
@@ -98,13 +98,13 @@ pub async fn land_all(
     let room = Room::default();
     let has_answers = todo
         .iter()
-        .any(|(_, slice)| matches!(slice.origin, Origin::Api(_)));
+        .any(|(_, slice)| matches!(slice.origin, DeliveryOrigin::Api(_)));
     let parallel = if has_answers {
         PARALLEL_ANSWERS
     } else {
         PARALLEL_WRITERS
     };
-    let outcomes: Mutex<Vec<Outcome>> = Mutex::default();
+    let outcomes: Mutex<Vec<SliceOutcome>> = Mutex::default();
     let columns = AgreedColumns::default();
     {
         let landing = SliceRequest {
@@ -142,7 +142,7 @@ pub async fn land_all(
                             Err((_, quarantine)) => quarantine.keep(LITTLE_KEPT),
                         }
                     }
-                    done.push(Outcome { id, slice, result });
+                    done.push(SliceOutcome { id, slice, result });
                 }
             })
             .await;
@@ -209,7 +209,7 @@ async fn held_before(
     Ok(held)
 }
 
-struct Outcome {
+struct SliceOutcome {
     id: String,
     slice: PlannedSlice,
     result: std::result::Result<Landed, (Error, crate::land::quarantine::Quarantine)>,
@@ -220,9 +220,9 @@ async fn record(
     run_id: &str,
     observer: &dyn Observer,
     report: &mut RunReport,
-    outcome: Outcome,
+    outcome: SliceOutcome,
 ) -> Result<()> {
-    let Outcome { id, slice, result } = outcome;
+    let SliceOutcome { id, slice, result } = outcome;
     let key = ledger_key(&slice.key);
     let (landed, quarantine, error) = match result {
         Ok(landed) => {
@@ -253,7 +253,7 @@ async fn record(
             }
             notes.delivery_id = Some(Some(landed.delivery_id.clone()));
             notes.contents = Some(contents(&key, &landed.facts));
-            notes.api_check = matches!(slice.origin, Origin::Api(_)).then(|| landed.cursor.clone());
+            notes.api_check = matches!(slice.origin, DeliveryOrigin::Api(_)).then(|| landed.cursor.clone());
         }
         None => {
             if let Some(error) = &error {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::workspace::Workspace;
 use crate::error::Result;
-use crate::model::{Kind, Model};
+use crate::model::{Model, ModelKind};
 use crate::transform::audits::run_audits;
 use crate::warehouse::DataFile;
 
@@ -55,7 +55,7 @@ pub async fn test_models(workspace: &Workspace, only: Option<&Model>) -> Result<
     let tenant = workspace.config.selected_tenant.as_deref();
     let mut tests = ModelTests::default();
     for model in models {
-        if model.kind != Kind::View && !workspace.tables.snapshots.contains_key(&model.name) {
+        if model.kind != ModelKind::View && !workspace.tables.snapshots.contains_key(&model.name) {
             tests.not_built.push(model.name.clone());
             continue;
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::overlaps::Overlaps;
 use super::workspace::Workspace;
-use crate::config::{Kind, Role};
+use crate::config::{Role, SourceKind};
 use crate::error::{Error, Result};
 use crate::ledger::{Bill, SliceKey};
 
@@ -73,7 +73,7 @@ fn added_up_of(tenant: &str, bills: &[Bill], landed: &[SliceKey], overlaps: &Ove
         .collect();
     // Windows of an API's answers are parts of one table and hold no row twice.
     let files = bills.iter().filter(|bill| {
-        Kind::ALL
+        SourceKind::ALL
             .iter()
             .any(|kind| kind.name() == bill.key.kind && kind.reads_files())
     });

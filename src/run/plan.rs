@@ -11,7 +11,7 @@ use super::unbuilt::{Unbuilt, leave_out};
 use super::upkeep::TableUpkeep;
 use super::workspace::Workspace;
 use crate::error::{Error, Failure, Result};
-use crate::model::Kind;
+use crate::model::ModelKind;
 use crate::transform::OutputKey;
 use crate::transform::partitions::{calls_for, contributes, key_of, key_text};
 use serde::Serialize;
@@ -177,7 +177,7 @@ async fn plan_building(workspace: &Workspace, request: &Request, plan: &mut Plan
         .tables
         .graph
         .ordered()
-        .filter(|m| m.kind != Kind::View)
+        .filter(|m| m.kind != ModelKind::View)
         .cloned()
         .collect();
     let mut touched: BTreeMap<String, BTreeSet<OutputKey>> = plan

@@ -14,14 +14,14 @@ use crate::warehouse::DataFile;
 
 /// The rows of a query.
 #[derive(Debug, Clone)]
-pub struct Rows {
+pub struct QueryRows {
     /// The columns.
     pub schema: SchemaRef,
     /// The rows.
     pub batches: Vec<RecordBatch>,
 }
 
-impl Rows {
+impl QueryRows {
     /// How many.
     pub fn count(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
@@ -48,14 +48,14 @@ pub async fn register(workspace: &Workspace, context: &SessionContext, names: &[
 ///
 /// # Errors
 /// Usage: SQL that cannot be planned; what the engine says.
-pub async fn rows(workspace: &Workspace, context: &SessionContext, sql: &str) -> Result<Rows> {
+pub async fn rows(workspace: &Workspace, context: &SessionContext, sql: &str) -> Result<QueryRows> {
     register(workspace, context, &tables_of(sql)?).await?;
     let frame = read_only::plan(context, sql).await?;
     let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
     let batches = frame.collect().await?;
     // What the engine returns may be a view of the text that its plan announced.
     let schema = batches.first().map_or(schema, RecordBatch::schema);
-    Ok(Rows { schema, batches })
+    Ok(QueryRows { schema, batches })
 }
 
 /// Names a query, so that others can read it; nothing is executed.
@@ -141,7 +141,7 @@ pub fn rollup_key(workspace: &Workspace) -> Vec<String> {
 }
 
 /// The cells as text; null is empty.
-pub fn texts(rows: &Rows) -> Vec<Vec<String>> {
+pub fn texts(rows: &QueryRows) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for batch in &rows.batches {
         let columns: Vec<_> = batch

@@ -1,6 +1,6 @@
 //! Queries that people write.
 
-use super::query::{Rows, register};
+use super::query::{QueryRows, register};
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
 use crate::transform::audits::tables_of;
@@ -11,7 +11,7 @@ use crate::transform::read_only;
 ///
 /// # Errors
 /// Usage: SQL that cannot be planned or would write; what the engine says.
-pub async fn read_only(workspace: &Workspace, query: &str) -> Result<Rows> {
+pub async fn read_only(workspace: &Workspace, query: &str) -> Result<QueryRows> {
     let context = workspace.engine.pipeline_session();
     register(workspace, &context, &known(workspace, query)?).await?;
     // The models are planned. In the query itself a number with a point is exact, as money and quantities are: 2.3 as a
@@ -32,7 +32,7 @@ pub async fn read_only(workspace: &Workspace, query: &str) -> Result<Rows> {
     batches
         .iter()
         .try_for_each(|rows| refuse_too_many_digits(rows, true))?;
-    Ok(Rows { schema, batches })
+    Ok(QueryRows { schema, batches })
 }
 
 /// The table that `describe x` names without reading it.

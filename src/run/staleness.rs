@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::workspace::Workspace;
-use crate::config::{Kind as SourceKind, Role};
+use crate::config::{Role, SourceKind};
 use crate::error::Result;
 use crate::land::transaction_version;
 use crate::model::Model;

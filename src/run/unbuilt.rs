@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::staleness::Staleness;
-use crate::config::{Config, Kind};
+use crate::config::{Config, SourceKind};
 use crate::model::Model;
 use crate::transform::OutputKey;
 use crate::transform::partitions::key_text;
@@ -43,7 +43,7 @@ impl Unbuilt {
         let Some(raw) = table.strip_prefix("raw.") else {
             return vec![whole];
         };
-        let Some(kind) = Kind::ALL
+        let Some(kind) = SourceKind::ALL
             .into_iter()
             .find(|kind| kind.name() == raw.strip_suffix("_parquet").unwrap_or(raw))
         else {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::factors::{FactorSet, archive};
 use crate::ledger::{Ledger, NewRun, Run, RunStatus};
 use crate::model::render::Placeholders;
-use crate::model::{Graph, Kind, select};
+use crate::model::{Graph, ModelKind, select};
 use crate::transform::settings::{METHOD_VERSION, settings_tables, tag_columns};
 use crate::transform::{Engine, Part, Tables};
 use crate::warehouse::{Location, Warehouse};
@@ -198,7 +198,7 @@ impl Workspace {
             .tables
             .graph
             .ordered()
-            .filter(|m| m.kind != Kind::View)
+            .filter(|m| m.kind != ModelKind::View)
             .map(|m| m.name.clone());
         select::select(&self.tables.graph, &raw.chain(kept).collect(), expressions)
     }

@@ -10,7 +10,7 @@ use datafusion::datasource::{TableProvider, ViewTable, provider_as_source};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, ScalarUDF, cast, when};
 use datafusion::prelude::ident;
 
-use crate::config::Kind;
+use crate::config::SourceKind;
 use crate::error::Result;
 use crate::land::Contract;
 use crate::land::column_types::TEXT_SUFFIX;
@@ -25,7 +25,7 @@ pub fn one_type_per_column(name: &str, table: Arc<dyn TableProvider>) -> Result<
     let kind = name
         .strip_prefix("raw.")
         .and_then(|raw| raw.strip_suffix("_parquet"));
-    let Some(contract) = kind.and_then(Kind::from_name).map(Contract::of) else {
+    let Some(contract) = kind.and_then(SourceKind::from_name).map(Contract::of) else {
         return Ok(table);
     };
     let schema = table.schema();

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use super::session::Engine;
 use super::tables::Tables;
 use crate::error::{Error, Result};
-use crate::model::Kind;
+use crate::model::ModelKind;
 use crate::warehouse::{DataFile, Identity};
 
 type Computed = Arc<OnceCell<Arc<MemTable>>>;
@@ -68,7 +68,7 @@ fn below(tables: &Tables, names: &[String]) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     let mut waiting: Vec<&String> = names.iter().collect();
     while let Some(name) = waiting.pop() {
-        let view = tables.graph.get(name).filter(|m| m.kind == Kind::View);
+        let view = tables.graph.get(name).filter(|m| m.kind == ModelKind::View);
         match view {
             Some(view) if view.small => {
                 found.insert(name.clone());

@@ -19,13 +19,13 @@ use super::part::Part;
 use super::partitions::tenant_of;
 use super::raw_types::{is_beside_another, one_type_per_column};
 use super::small_views::SmallViews;
-use crate::config::Kind as SourceKind;
+use crate::config::SourceKind;
 use crate::error::{Error, PlaceKey, Result};
 use crate::factors::FactorSet;
 use crate::land::Contract;
 use crate::land::raw_columns::{DELIVERED_NAME, partition_columns, provenance_fields};
 use crate::model::render::Placeholders;
-use crate::model::{Graph, Kind, Model};
+use crate::model::{Graph, Model, ModelKind};
 use crate::warehouse::{DataFile, SnapshotTable, Table};
 
 /// Chooses the files of a kept table that a batch reads.
@@ -165,7 +165,7 @@ impl Tables {
         if schema == "reference" {
             return self.factors.table(table);
         }
-        let kept = self.graph.get(name).is_none_or(|m| m.kind != Kind::View);
+        let kept = self.graph.get(name).is_none_or(|m| m.kind != ModelKind::View);
         if kept && let Some(snapshot) = self.snapshots.get(name) {
             let expected = self.expected_fields(name);
             let files = snapshot
@@ -185,11 +185,11 @@ impl Tables {
             return Err(Error::usage(format!("there is no table `{name}`"))
                 .hint("`offgridflow models list` names the tables"));
         };
-        if model.kind == Kind::View && model.small {
+        if model.kind == ModelKind::View && model.small {
             return Ok(self.small_rows(context, name, filter).await?);
         }
         let (sql, plan) = self.planned(context, model, filter).await?;
-        if model.kind == Kind::View {
+        if model.kind == ModelKind::View {
             return Ok(Arc::new(ViewTable::new(plan, Some(sql))));
         }
         // Kept, but nothing has been built yet.
@@ -206,7 +206,7 @@ impl Tables {
         let sql = self.rendered(&model.name)?;
         let plan = context.state().create_logical_plan(&sql).await;
         let mut plan = plan.map_err(|e| Error::from(e).at_key(PlaceKey::Model, &model.name))?;
-        if let (Kind::View, Some(column)) = (model.kind, &model.split_by) {
+        if let (ModelKind::View, Some(column)) = (model.kind, &model.split_by) {
             plan = self
                 .part
                 .rows(plan, column)

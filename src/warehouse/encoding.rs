@@ -29,7 +29,7 @@ use crate::parquet::row_group_rows::RowGroupRows;
 const WAITING_BATCHES: usize = 1;
 
 /// What all files of one partition and charge month have in common.
-pub(super) struct Kind {
+pub(super) struct FileSettings {
     pub location: Location,
     pub names: StagedNames,
     pub schema: SchemaRef,
@@ -63,7 +63,7 @@ impl EncodedFiles {
     ///
     /// # Errors
     /// A schema that Parquet cannot hold.
-    pub fn begin(mut kind: Kind) -> Result<EncodedFiles> {
+    pub fn begin(mut kind: FileSettings) -> Result<EncodedFiles> {
         let first = OpenFile::create(&mut kind)?;
         let (handed, waiting) = channel(WAITING_BATCHES);
         let memory = Arc::new(AtomicUsize::new(0));
@@ -106,7 +106,7 @@ impl EncodedFiles {
 }
 
 async fn encode(
-    mut kind: Kind,
+    mut kind: FileSettings,
     first: OpenFile,
     mut waiting: Receiver<Handed>,
     memory: Arc<AtomicUsize>,
@@ -154,7 +154,7 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    fn create(kind: &mut Kind) -> Result<OpenFile> {
+    fn create(kind: &mut FileSettings) -> Result<OpenFile> {
         let mark = kind
             .holds
             .as_mut()
@@ -212,7 +212,7 @@ impl OpenFile {
         sent.map_err(|e| Error::from(e).at(self.path.clone()))
     }
 
-    async fn close(mut self, kind: &Kind) -> Result<StagedFile> {
+    async fn close(mut self, kind: &FileSettings) -> Result<StagedFile> {
         self.flush().await?;
         let footer = self.file.finish()?;
         self.send().await?;

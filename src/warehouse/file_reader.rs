@@ -41,25 +41,25 @@ impl StoredFile {
     }
 }
 
-type Answer<'a, T> = BoxFuture<'a, std::result::Result<T, ParquetError>>;
+type Reading<'a, T> = BoxFuture<'a, std::result::Result<T, ParquetError>>;
 
 fn refused(error: object_store::Error) -> ParquetError {
     ParquetError::External(Box::new(error))
 }
 
 impl AsyncFileReader for StoredFile {
-    fn get_bytes(&mut self, range: Range<u64>) -> Answer<'_, Bytes> {
+    fn get_bytes(&mut self, range: Range<u64>) -> Reading<'_, Bytes> {
         async move { self.store.get_range(&self.path, range).await.map_err(refused) }.boxed()
     }
 
-    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> Answer<'_, Vec<Bytes>> {
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> Reading<'_, Vec<Bytes>> {
         async move { self.store.get_ranges(&self.path, &ranges).await.map_err(refused) }.boxed()
     }
 
     fn get_metadata<'a>(
         &'a mut self,
         options: Option<&'a ArrowReaderOptions>,
-    ) -> Answer<'a, Arc<ParquetMetaData>> {
+    ) -> Reading<'a, Arc<ParquetMetaData>> {
         async move {
             let size = self.size;
             let reader = ParquetMetaDataReader::new().with_arrow_reader_options(options);

@@ -29,7 +29,7 @@ use crate::parquet::file_properties::file_properties;
 use crate::parquet::window::Window;
 
 /// Where a column of the new files comes from.
-enum Origin {
+enum ChunkOrigin {
     /// The value of the partition.
     Partition(String),
     /// The column of the table's files.
@@ -76,8 +76,8 @@ pub async fn splice(table: &Table, target: Location, run_id: &str) -> Result<Opt
     let mut origins = Vec::new();
     for field in table.schema().fields() {
         origins.push(match file_columns.iter().position(|name| *name == field.name()) {
-            Some(place) => Origin::Chunk(place),
-            None => Origin::Partition(field.name().clone()),
+            Some(place) => ChunkOrigin::Chunk(place),
+            None => ChunkOrigin::Partition(field.name().clone()),
         });
     }
     let mut pieces = Vec::new();
@@ -116,12 +116,15 @@ fn parquet_columns(schema: &Schema) -> Option<SchemaDescPtr> {
     (columns.num_columns() == schema.fields().len()).then(|| Arc::new(columns))
 }
 
-fn fits(origins: &[Origin], columns: &SchemaDescriptor, file: &SchemaDescriptor) -> bool {
-    let chunks = origins.iter().filter(|o| matches!(o, Origin::Chunk(_))).count();
+fn fits(origins: &[ChunkOrigin], columns: &SchemaDescriptor, file: &SchemaDescriptor) -> bool {
+    let chunks = origins
+        .iter()
+        .filter(|o| matches!(o, ChunkOrigin::Chunk(_)))
+        .count();
     chunks == file.num_columns()
         && origins.iter().enumerate().all(|(place, origin)| match origin {
-            Origin::Partition(_) => true,
-            Origin::Chunk(from) => columns.column(place) == file.column(*from),
+            ChunkOrigin::Partition(_) => true,
+            ChunkOrigin::Chunk(from) => columns.column(place) == file.column(*from),
         })
 }
 
@@ -129,7 +132,7 @@ fn write(
     runtime: &Handle,
     sinks: &StagedSinks,
     columns: &SchemaDescPtr,
-    origins: &[Origin],
+    origins: &[ChunkOrigin],
     pieces: Vec<Piece>,
 ) -> Result<Vec<StagedFile>> {
     // Copied chunks come without an index of their pages: either all columns of a file have one or none.
@@ -169,7 +172,7 @@ fn write(
 
 fn append(
     writer: &mut SerializedFileWriter<StagedSink>,
-    origins: &[Origin],
+    origins: &[ChunkOrigin],
     partition: &PartitionValues,
     row_group: &RowGroupMetaData,
     held: &Window,
@@ -178,12 +181,12 @@ fn append(
     let mut out = writer.next_row_group()?;
     for origin in origins {
         match origin {
-            Origin::Chunk(place) => {
+            ChunkOrigin::Chunk(place) => {
                 let chunk = row_group.column(*place);
                 let close = closed_chunk(chunk.clone(), chunk.compressed_size() as u64, rows as u64);
                 out.append_column(held, close)?;
             }
-            Origin::Partition(name) => {
+            ChunkOrigin::Partition(name) => {
                 let value = partition.get(name).and_then(|value| value.as_deref());
                 let values = vec![ByteArray::from(value.unwrap_or_default()); value.map_or(0, |_| rows)];
                 let levels = vec![i16::from(value.is_some()); rows];

@@ -10,7 +10,7 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use std::sync::Arc;
 
-use super::encoding::{EncodedFiles, Kind};
+use super::encoding::{EncodedFiles, FileSettings};
 use super::identity::Identity;
 use super::staged_sink::{StagedNames, StagedSinks};
 use super::statistics::Bounds;
@@ -339,7 +339,7 @@ impl Stager {
 
     fn begin(&mut self, partition: PartitionValues) -> Result<EncodedFiles> {
         let charge_date = self.charge_date;
-        EncodedFiles::begin(Kind {
+        EncodedFiles::begin(FileSettings {
             location: self.location.clone(),
             names: self.names.clone(),
             schema: self.file_schema.clone(),

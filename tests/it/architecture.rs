@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use offgridflow::config::Kind;
+use offgridflow::config::SourceKind;
 
 use crate::support::root;
 
@@ -168,9 +168,9 @@ fn the_page_of_the_parquet_room_names_its_files_and_tests_that_are_there() {
 
 #[test]
 fn every_kind_of_source_has_its_four_places() {
-    for kind in Kind::ALL {
+    for kind in SourceKind::ALL {
         let model = match kind {
-            Kind::Instruments => "instrument",
+            SourceKind::Instruments => "instrument",
             kind => kind.name(),
         };
         let mut places = vec![

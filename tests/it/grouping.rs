@@ -1,6 +1,6 @@
 //! Grouping by codes gives what the engine's own aggregation gives, to the last digit, and stands where it should.
 
-use offgridflow::model::Kind;
+use offgridflow::model::ModelKind;
 use offgridflow::run::observer::Silent;
 use offgridflow::run::query;
 use offgridflow::transform::Part;
@@ -61,7 +61,7 @@ fn every_model_and_query_gives_what_the_engines_own_aggregation_gives() {
         .tables
         .graph
         .ordered()
-        .filter(|m| m.kind != Kind::View && m.schema() != "estimate")
+        .filter(|m| m.kind != ModelKind::View && m.schema() != "estimate")
         .map(|m| (m.name.clone(), opened.workspace.tables.rendered(&m.name).unwrap()))
         .collect();
     for (name, sql) in models {

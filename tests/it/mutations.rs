@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use fastrand::Rng;
 use offgridflow::cli::{Arguments, Verb};
-use offgridflow::config::{Config, Flags, Kind, Limits, Pipeline, Profile, units};
+use offgridflow::config::{Config, Flags, Limits, Pipeline, Profile, SourceKind, units};
 use offgridflow::domain::days::DaySpan;
 use offgridflow::domain::period::Period;
 use offgridflow::domain::timestamp::{DateOrder, parse_timestamp};
@@ -26,7 +26,7 @@ use offgridflow::land::json_rows::JsonFile;
 use offgridflow::land::{CommitFacts, Contract};
 use offgridflow::model::render::Placeholders;
 use offgridflow::model::select::select;
-use offgridflow::model::{Graph, Kind as ModelKind, Model};
+use offgridflow::model::{Graph, Model, ModelKind};
 use offgridflow::warehouse::store::{Location, Object};
 use serde_json::Value;
 use tempfile::NamedTempFile;
@@ -382,7 +382,7 @@ fn damaged_manifest(random: &mut Rng, whole: &[u8]) -> Vec<u8> {
 }
 
 /// What lies in a folder, found as a run finds it.
-fn found(runtime: &tokio::runtime::Runtime, folder: &Path, kind: Kind) -> Discovery {
+fn found(runtime: &tokio::runtime::Runtime, folder: &Path, kind: SourceKind) -> Discovery {
     let location = Location::open(".", folder, &Profile::default()).unwrap();
     runtime.block_on(discover(&location, kind)).unwrap()
 }
@@ -415,25 +415,25 @@ fn deliveries_beside_damaged_manifests() {
     let part = format!("{run}/part_0_0001.csv");
     let layouts = [
         (
-            Kind::AwsCur,
+            SourceKind::AwsCur,
             "cur/20260801-20260901/cur-Manifest.json".to_string(),
             cur,
             report("cur", cur),
         ),
         (
-            Kind::AwsCur2,
+            SourceKind::AwsCur2,
             "metadata/BILLING_PERIOD=2026-08/c-Manifest.json".into(),
             "data/BILLING_PERIOD=2026-08/c-1.csv.gz",
             data_export.into(),
         ),
         (
-            Kind::AzureCost,
+            SourceKind::AzureCost,
             format!("{run}/manifest.json"),
             &part,
             azure(&part),
         ),
         (
-            Kind::Focus,
+            SourceKind::Focus,
             "loose/manifest.json".into(),
             "loose/part.csv",
             azure("loose/part.csv"),
@@ -483,7 +483,7 @@ fn deliveries_beside_damaged_manifests() {
     for _ in 0..50 {
         let bytes = damaged_manifest(&mut random, layouts[0].3.as_bytes());
         write(folder.path(), "dt=2026-08-02/manifest.json", &bytes);
-        let found = found(&runtime, folder.path(), Kind::GcpBillingFiles);
+        let found = found(&runtime, folder.path(), SourceKind::GcpBillingFiles);
         let files: Vec<&SourceFile> = found
             .deliveries
             .iter()
@@ -588,7 +588,7 @@ fn delivered(format: Format) -> SourceFile {
 }
 
 /// Reads a file as landing does: its header, what its dates tell, every row.
-fn read(kind: Kind, file: &NamedTempFile, source: &SourceFile) -> offgridflow::error::Result<()> {
+fn read(kind: SourceKind, file: &NamedTempFile, source: &SourceFile) -> offgridflow::error::Result<()> {
     let (path, limits) = (file.path(), LIMITS);
     let contract = Contract::of(kind);
     match source.format {
@@ -620,9 +620,9 @@ fn delivered_files() {
     let focus = focus_csv(&[focus_row("2026-08", "2026-08-02", "a", "", "2", "3.5")]);
     let json = br#"{"BillingAccountId":"b","BillingCurrency":"USD","BillingPeriodStart":"2026-08-01T00:00:00Z","ChargeCategory":"Usage","ChargePeriodStart":"2026-08-02T00:00:00Z","BilledCost":0.1,"ProviderName":"Vendor","Tags":{"team":"web"}}"#;
     for (kind, format, whole) in [
-        (Kind::AwsCur2, Format::Csv, cur.as_bytes()),
-        (Kind::Focus, Format::Csv, focus.as_bytes()),
-        (Kind::Focus, Format::Json, json.as_slice()),
+        (SourceKind::AwsCur2, Format::Csv, cur.as_bytes()),
+        (SourceKind::Focus, Format::Csv, focus.as_bytes()),
+        (SourceKind::Focus, Format::Json, json.as_slice()),
     ] {
         let source = delivered(format);
         attack(800, "file:///bills/bill", &[whole], |bytes| {

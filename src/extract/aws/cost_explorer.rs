@@ -14,7 +14,7 @@ use super::holdings::Holdings;
 use super::session::Session;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
-use crate::extract::connector::{Answer, Connector, Known, RowWriter, UNFINISHED};
+use crate::extract::connector::{ApiAnswer, Connector, Known, RowWriter, UNFINISHED};
 use crate::extract::{Delivery, Discovery};
 
 const ACTION: &str = "ce:GetCostAndUsage";
@@ -197,7 +197,7 @@ impl Connector for CostExplorer {
         Ok(found)
     }
 
-    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<Answer> {
+    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<ApiAnswer> {
         let month = delivery
             .period
             .ok_or_else(|| Error::internal("an answer of Cost Explorer has no month"))?;
@@ -215,7 +215,7 @@ impl Connector for CostExplorer {
             self.pages(&listing, |results| days.page(results, rows)).await?;
             unfinished |= days.finish(rows)?;
         }
-        Ok(Answer {
+        Ok(ApiAnswer {
             cursor: unfinished.then(|| UNFINISHED.to_string()),
             warnings: Vec::new(),
         })

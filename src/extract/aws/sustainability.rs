@@ -15,7 +15,7 @@ use super::holdings::Holdings;
 use super::session::Session;
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
-use crate::extract::connector::{Answer, Connector, Known, RowWriter};
+use crate::extract::connector::{ApiAnswer, Connector, Known, RowWriter};
 use crate::extract::{Delivery, Discovery};
 
 const ACTION: &str = "sustainability:GetEstimatedCarbonEmissions";
@@ -189,7 +189,7 @@ impl Connector for Sustainability {
         Ok(found)
     }
 
-    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<Answer> {
+    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<ApiAnswer> {
         let month = delivery
             .period
             .ok_or_else(|| Error::internal("an answer of the Sustainability API has no month"))?;
@@ -207,7 +207,7 @@ impl Connector for Sustainability {
             Ok(())
         })
         .await?;
-        Ok(Answer::default())
+        Ok(ApiAnswer::default())
     }
 }
 

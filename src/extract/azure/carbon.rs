@@ -13,7 +13,7 @@ use super::seen::{Seen, named};
 use crate::config::{Profile, Source};
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
-use crate::extract::connector::{Answer, Connector, Known, RowWriter};
+use crate::extract::connector::{ApiAnswer, Connector, Known, RowWriter};
 use crate::extract::{Delivery, Discovery};
 
 /// What a refused login lacks.
@@ -170,7 +170,7 @@ impl Connector for Carbon {
         Ok(found)
     }
 
-    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<Answer> {
+    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<ApiAnswer> {
         let month = delivery
             .period
             .ok_or_else(|| Error::internal("a carbon report without a month"))?;
@@ -182,6 +182,6 @@ impl Connector for Carbon {
             return Err(self.refused(&delivery.export, reason));
         }
         answered.write(&delivery.export, rows)?;
-        Ok(Answer::default())
+        Ok(ApiAnswer::default())
     }
 }

@@ -31,7 +31,7 @@ pub const DIMENSIONS: [&str; 14] = [
 ];
 
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct CostPage<'a> {
     #[serde(borrow)]
     properties: Properties<'a>,
 }
@@ -121,7 +121,7 @@ pub fn write_rows(
     fixed: &[(&str, String)],
     rows: &mut RowWriter,
 ) -> Result<Option<String>> {
-    let answer: Answer<'_> = serde_json::from_slice(body)
+    let answer: CostPage<'_> = serde_json::from_slice(body)
         .map_err(|e| Error::external("a page of the answer cannot be read").because(e))?;
     let names: Vec<&str> = answer
         .properties

@@ -13,7 +13,7 @@ use super::seen::{Seen, named};
 use crate::config::{Profile, Source};
 use crate::domain::period::Period;
 use crate::error::{Error, PlaceKey, Result};
-use crate::extract::connector::{Answer, Connector, Known, RowWriter};
+use crate::extract::connector::{ApiAnswer, Connector, Known, RowWriter};
 use crate::extract::{Delivery, Discovery};
 
 const QUERY: &str = "providers/Microsoft.CostManagement/query?api-version=2025-03-01";
@@ -250,7 +250,7 @@ impl Connector for CostQuery {
         Ok(found)
     }
 
-    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<Answer> {
+    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<ApiAnswer> {
         let month = delivery
             .period
             .ok_or_else(|| Error::internal("a cost query without a month"))?;
@@ -284,7 +284,7 @@ impl Connector for CostQuery {
             };
             page = self.management.call(&call).await?;
         }
-        Ok(Answer {
+        Ok(ApiAnswer {
             cursor: Some(self.cost_type.to_string()),
             warnings: Vec::new(),
         })

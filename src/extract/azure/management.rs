@@ -47,7 +47,7 @@ pub struct Call<'a> {
 }
 
 /// What came of one attempt.
-enum Outcome {
+enum CallOutcome {
     Body(Option<Vec<u8>>),
     TokenRefused(Error),
 }
@@ -130,18 +130,18 @@ impl Management {
     async fn attempt(&self, call: &Call<'_>) -> Result<Option<Vec<u8>>> {
         let token = self.login.token().await?;
         match self.once(call, &token).await? {
-            Outcome::Body(body) => Ok(body),
-            Outcome::TokenRefused(_) => {
+            CallOutcome::Body(body) => Ok(body),
+            CallOutcome::TokenRefused(_) => {
                 let token = self.login.renewed(&token).await?;
                 match self.once(call, &token).await? {
-                    Outcome::Body(body) => Ok(body),
-                    Outcome::TokenRefused(error) => Err(error),
+                    CallOutcome::Body(body) => Ok(body),
+                    CallOutcome::TokenRefused(error) => Err(error),
                 }
             }
         }
     }
 
-    async fn once(&self, call: &Call<'_>, token: &str) -> Result<Outcome> {
+    async fn once(&self, call: &Call<'_>, token: &str) -> Result<CallOutcome> {
         let limiter = if call.is_counted {
             &self.counted
         } else {
@@ -163,9 +163,11 @@ impl Management {
             .header("accept", "application/json");
         let reply = http::send(request).await.map_err(|e| e.at(call.about))?;
         match reply.status {
-            204 => Ok(Outcome::Body(None)),
-            _ if reply.is_success() => whole(reply.body).map(Outcome::Body).map_err(|e| e.at(call.about)),
-            401 if is_about_the_token(&reply) => Ok(Outcome::TokenRefused(self.refused(call, &reply))),
+            204 => Ok(CallOutcome::Body(None)),
+            _ if reply.is_success() => whole(reply.body)
+                .map(CallOutcome::Body)
+                .map_err(|e| e.at(call.about)),
+            401 if is_about_the_token(&reply) => Ok(CallOutcome::TokenRefused(self.refused(call, &reply))),
             _ if reply.is_passing() => Err(self.passing(call, &reply, limiter)),
             _ => Err(self.refused(call, &reply)),
         }

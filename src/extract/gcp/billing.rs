@@ -12,7 +12,7 @@ use super::emptied;
 use super::table::{TableInfo, TableName};
 use super::windows::{self, Window};
 use crate::error::{Error, Result};
-use crate::extract::connector::{Answer, Connector, Known, RowWriter};
+use crate::extract::connector::{ApiAnswer, Connector, Known, RowWriter};
 use crate::extract::{Delivery, Discovery};
 
 /// The column that tells the windows apart.
@@ -187,9 +187,9 @@ impl Connector for Billing {
         Ok(found)
     }
 
-    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<Answer> {
+    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<ApiAnswer> {
         if delivery.files.is_empty() {
-            return Ok(Answer::default());
+            return Ok(ApiAnswer::default());
         }
         let seen = {
             let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -235,6 +235,6 @@ impl Connector for Billing {
                 .because(format!("{} rows were there, {count} came", window.rows))
                 .hint("run again"));
         }
-        Ok(Answer::default())
+        Ok(ApiAnswer::default())
     }
 }

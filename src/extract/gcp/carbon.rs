@@ -11,7 +11,7 @@ use super::emptied;
 use super::table::{TableInfo, TableName};
 use crate::domain::period::Period;
 use crate::error::{Error, Result};
-use crate::extract::connector::{Answer, Connector, Known, RowWriter};
+use crate::extract::connector::{ApiAnswer, Connector, Known, RowWriter};
 use crate::extract::{Delivery, Discovery};
 
 /// The carbon footprint table.
@@ -138,9 +138,9 @@ impl Connector for Carbon {
         Ok(found)
     }
 
-    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<Answer> {
+    async fn read(&self, delivery: &Delivery, rows: &mut RowWriter) -> Result<ApiAnswer> {
         if delivery.files.is_empty() {
-            return Ok(Answer::default());
+            return Ok(ApiAnswer::default());
         }
         let month = delivery
             .period
@@ -164,6 +164,6 @@ impl Connector for Carbon {
                 .because("the month's rows are gone")
                 .hint("run again"));
         }
-        Ok(Answer::default())
+        Ok(ApiAnswer::default())
     }
 }

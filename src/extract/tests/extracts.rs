@@ -1,6 +1,6 @@
 use super::*;
 
-const KIND: Kind = Kind::GcpBillingFiles;
+const KIND: SourceKind = SourceKind::GcpBillingFiles;
 
 #[tokio::test]
 async fn the_files_of_a_folder_are_one_delivery() {
@@ -55,6 +55,6 @@ async fn a_single_file_may_be_of_any_format() {
         failure(&bucket.discover_as("x/a.xlsx", KIND).await).blame(),
         Blame::Data
     );
-    let passed_over = bucket.discover_as("x", Kind::Focus).await;
+    let passed_over = bucket.discover_as("x", SourceKind::Focus).await;
     assert_eq!(clean(&passed_over), ["b.csv -: b.csv"]);
 }

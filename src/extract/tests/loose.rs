@@ -62,7 +62,7 @@ async fn of_runs_that_file_names_tell_the_newest_counts() {
         let bucket = names
             .iter()
             .fold(Bucket::new(), |bucket, name| bucket.data(&key(name)));
-        let found = bucket.discover_as("", Kind::Focus).await;
+        let found = bucket.discover_as("", SourceKind::Focus).await;
         let mut expected: Vec<String> = counts.iter().map(|index| key(&names[*index])).collect();
         expected.sort();
         assert_eq!(
@@ -91,7 +91,7 @@ async fn files_that_differ_by_a_date_alone_add_up_with_a_warning() {
         (["part-0.csv", "part-1.csv"], false),
         (["a-20260910.csv", "b-20260910.csv"], false),
     ] {
-        let found = of(names).discover_as("", Kind::Focus).await;
+        let found = of(names).discover_as("", SourceKind::Focus).await;
         assert_eq!(found.deliveries[0].files.len(), 2, "{names:?}");
         let warned = found.deliveries[0].warnings.join(" ");
         assert_eq!(warned.contains("differ by a date alone"), warns, "{warned}");
@@ -113,7 +113,7 @@ async fn other_files_stand_alone() {
         .data("notes.md")
         .data("bill.xlsx")
         .data("deep/other.xlsx");
-    let found = bucket.discover_as("", Kind::Focus).await;
+    let found = bucket.discover_as("", SourceKind::Focus).await;
     assert_eq!(
         clean(&found),
         [
@@ -161,7 +161,7 @@ async fn activity_knows_no_manifests_or_periods() {
         .data("20260101-20260201/meters.csv")
         .put("x-Manifest.json", "{");
     assert_eq!(
-        clean(&bucket.discover_as("", Kind::Activity).await),
+        clean(&bucket.discover_as("", SourceKind::Activity).await),
         ["20260101-20260201/meters.csv -: 20260101-20260201/meters.csv"]
     );
 }
@@ -171,7 +171,7 @@ async fn an_empty_folder_warns_and_a_missing_one_fails() {
     let bucket = Bucket::new();
     assert_eq!(bucket.discover("").await.warnings.len(), 1);
     let location = Location::open("gone", bucket.folder.path(), &no_profile()).unwrap();
-    let error = discover(&location, Kind::Focus).await.unwrap_err();
+    let error = discover(&location, SourceKind::Focus).await.unwrap_err();
     assert_eq!(error.blame(), Blame::External);
     assert!(
         error.to_string().contains("gone") && error.hint_text().is_some(),
@@ -210,7 +210,7 @@ async fn the_base_and_dots_of_a_url_are_resolved() {
         &format!("file://{absolute}/a b"),
         &format!("{absolute}/./a b"),
     ] {
-        let found = discover(&open(url, &base), Kind::Focus).await.unwrap();
+        let found = discover(&open(url, &base), SourceKind::Focus).await.unwrap();
         assert_eq!(shown(&found), ["x.csv -: x.csv"], "{url}");
     }
 }
@@ -222,10 +222,10 @@ async fn a_part_in_two_formats_is_refused() {
         .data(&format!("{folder}/bill-00001.csv.gz"))
         .data(&format!("{folder}/bill-00002.csv.gz"))
         .data("focus/billing_period=2026-10/bill-00001.csv.gz");
-    assert_eq!(clean(&bucket.discover_as("", Kind::Focus).await).len(), 2);
+    assert_eq!(clean(&bucket.discover_as("", SourceKind::Focus).await).len(), 2);
     // The export was changed to Parquet, and what it wrote before still lies there.
     let bucket = bucket.data(&format!("{folder}/bill-00001.snappy.parquet"));
-    let found = bucket.discover_as("", Kind::Focus).await;
+    let found = bucket.discover_as("", SourceKind::Focus).await;
     assert_eq!(
         shown(&found),
         ["focus 2026-10: focus/billing_period=2026-10/bill-00001.csv.gz"]
@@ -245,7 +245,7 @@ async fn parts_of_two_formats_are_told() {
     let bucket = Bucket::new()
         .data("focus/billing_period=2026-09/a.csv")
         .data("focus/billing_period=2026-09/b.parquet");
-    let found = bucket.discover_as("", Kind::Focus).await;
+    let found = bucket.discover_as("", SourceKind::Focus).await;
     assert_eq!(clean(&found).len(), 1);
     let warnings = &found.deliveries[0].warnings;
     assert!(

@@ -145,14 +145,14 @@ async fn no_older_execution_stands_in_for_a_newer_one_that_cannot_be_read() {
     }
     let newest = of("data", "20260116T010203Z");
     std::fs::remove_file(bucket.folder.path().join(format!("{newest}/exp-00001.csv.gz"))).unwrap();
-    for kind in [Kind::AwsCur2, Kind::Focus] {
+    for kind in [SourceKind::AwsCur2, SourceKind::Focus] {
         let found = bucket.discover_as("", kind).await;
         assert!(found.deliveries.is_empty(), "{:?}", shown(&found));
         assert!(failure(&found).to_string().contains("exp-00001.csv.gz"));
     }
     let newest = of("metadata", "20260116T010203Z");
     let bucket = bucket.put(&format!("{newest}/exp-Manifest.json"), "{");
-    for kind in [Kind::AwsCur2, Kind::Focus] {
+    for kind in [SourceKind::AwsCur2, SourceKind::Focus] {
         let found = bucket.discover_as("", kind).await;
         assert!(found.deliveries.is_empty(), "{:?}", shown(&found));
         assert!(failure(&found).to_string().contains("a manifest cannot be read"));
@@ -223,8 +223,11 @@ async fn azure_runs_replace_each_other() {
             .put(&format!("{folder}/manifest.json"), &blobs.to_string());
     }
     let expected = format!("root/costs 2026-09: root/costs/20260901-20260930/{RUN_2}/part_0_0001.csv.gz");
-    assert_eq!(clean(&bucket.discover_as("", Kind::Focus).await), [expected]);
-    let found = bucket.discover_as("root/costs", Kind::Focus).await;
+    assert_eq!(
+        clean(&bucket.discover_as("", SourceKind::Focus).await),
+        [expected]
+    );
+    let found = bucket.discover_as("root/costs", SourceKind::Focus).await;
     assert_eq!(found.deliveries[0].export, "costs");
 }
 
@@ -294,7 +297,7 @@ async fn a_manifest_beside_a_stranger_does_not_hold_it_back() {
             &["s3://mock/data/BILLING_PERIOD=2024-09/mock-00001.csv.gz"],
         )
         .data("sample-cur20.csv");
-    let found = bucket.discover_as("", Kind::AwsCur2).await;
+    let found = bucket.discover_as("", SourceKind::AwsCur2).await;
     assert_eq!(shown(&found), ["sample-cur20.csv -: sample-cur20.csv"]);
     assert!(failure(&found).to_string().contains("mock-00001.csv.gz"));
 }

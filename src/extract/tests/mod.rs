@@ -68,13 +68,13 @@ impl Bucket {
         )
     }
 
-    async fn discover_as(&self, below: &str, kind: Kind) -> Discovery {
+    async fn discover_as(&self, below: &str, kind: SourceKind) -> Discovery {
         let location = Location::open(below, self.folder.path(), &no_profile()).unwrap();
         discover(&location, kind).await.unwrap()
     }
 
     async fn discover(&self, below: &str) -> Discovery {
-        self.discover_as(below, Kind::AwsCur).await
+        self.discover_as(below, SourceKind::AwsCur).await
     }
 }
 

@@ -44,7 +44,7 @@ fn said(found: &Discovery) -> String {
 
 #[tokio::test]
 async fn a_later_run_of_some_days_leaves_the_others() {
-    for kind in [Kind::AzureCost, Kind::Focus] {
+    for kind in [SourceKind::AzureCost, SourceKind::Focus] {
         let whole = run(Bucket::new(), "20260601-20260630", "202607010400", "");
         let alone = whole.discover_as("", kind).await;
         assert_eq!(days(&alone), ["2026-06: 20260601-20260630 whole"]);
@@ -75,7 +75,7 @@ async fn a_later_run_of_some_days_leaves_the_others() {
 async fn runs_of_several_months_give_each_its_days() {
     let bucket = run(Bucket::new(), "20260601-20260630", "202607010400", "");
     let bucket = run(bucket, "20260401-20260615", "202607020400", "");
-    let found = bucket.discover_as("", Kind::AzureCost).await;
+    let found = bucket.discover_as("", SourceKind::AzureCost).await;
     assert_eq!(
         days(&found),
         [
@@ -104,7 +104,7 @@ async fn rolling_windows_hold_each_day_once_and_missing_days_are_named() {
     ] {
         bucket = run(bucket, range, time, "");
     }
-    let found = bucket.discover_as("", Kind::AzureCost).await;
+    let found = bucket.discover_as("", SourceKind::AzureCost).await;
     assert_eq!(
         days(&found),
         [
@@ -127,7 +127,7 @@ async fn a_run_may_say_that_it_holds_fewer_days_than_its_folder_names() {
     let narrow = r#","runInfo":{"startDate":"2026-06-01T00:00:00","endDate":"2026-06-05T00:00:00"}"#;
     let bucket = run(bucket, range, "202607150400", narrow);
     assert_eq!(
-        days(&bucket.discover_as("", Kind::AzureCost).await),
+        days(&bucket.discover_as("", SourceKind::AzureCost).await),
         [format!(
             "2026-06: {range} for 2026-06-06 to 2026-06-30 and others, {range} for 2026-06-01 to 2026-06-05"
         )]
@@ -138,7 +138,7 @@ async fn a_run_may_say_that_it_holds_fewer_days_than_its_folder_names() {
     };
     let bucket = run(Bucket::new(), range, "202606040400", &to_date("04"));
     let bucket = run(bucket, range, "202606050400", &to_date("05"));
-    let found = bucket.discover_as("", Kind::AzureCost).await;
+    let found = bucket.discover_as("", SourceKind::AzureCost).await;
     assert_eq!(days(&found), [format!("2026-06: {range} whole")]);
     assert!(found.deliveries[0].files[0].object.key.contains("202606050400"));
     assert_eq!(said(&found), "");
@@ -152,20 +152,20 @@ async fn a_run_that_cannot_be_read_holds_up_the_months_of_its_days() {
     let bucket = run(bucket, "20260520-20260605", "202607150400", "");
     let part = format!("costs/20260520-20260605/202607150400/{RUN_1}/part_0_0001.csv");
     std::fs::remove_file(bucket.folder.path().join(&part)).unwrap();
-    let found = bucket.discover_as("", Kind::AzureCost).await;
+    let found = bucket.discover_as("", SourceKind::AzureCost).await;
     assert!(failure(&found).to_string().contains("part_0_0001.csv"));
     assert_eq!(shown(&found).len(), 1, "{:?}", shown(&found));
     assert!(shown(&found)[0].starts_with("costs 2026-04"));
 
     let bucket = bucket.put(&part.replace("part_0_0001.csv", "manifest.json"), "{");
     for below in ["", "costs"] {
-        let found = bucket.discover_as(below, Kind::AzureCost).await;
+        let found = bucket.discover_as(below, SourceKind::AzureCost).await;
         assert!(failure(&found).to_string().contains("a manifest cannot be read"));
         assert_eq!(shown(&found).len(), 1, "{:?}", shown(&found));
     }
     // A later run of all its days makes it past.
     let bucket = run(bucket, "20260501-20260630", "202607160400", "");
-    let found = bucket.discover_as("", Kind::AzureCost).await;
+    let found = bucket.discover_as("", SourceKind::AzureCost).await;
     assert_eq!(days(&found).len(), 3);
 }
 
@@ -175,7 +175,7 @@ async fn folders_without_a_manifest_are_laid_over_each_other_too() {
         .data(&format!("costs/20260601-20260605/202607150400/{RUN_1}/a.csv"))
         .data(&format!("costs/20260601-20260630/202607010400/{RUN_1}/a.csv"))
         .data(&format!("costs/20260601-20260630/202606300400/{RUN_2}/a.csv"));
-    let found = bucket.discover_as("", Kind::AzureCost).await;
+    let found = bucket.discover_as("", SourceKind::AzureCost).await;
     assert_eq!(
         days(&found),
         ["2026-06: 20260601-20260605 for 2026-06-01 to 2026-06-05, \
@@ -191,7 +191,7 @@ async fn folders_without_a_manifest_are_laid_over_each_other_too() {
     // Runs from before there were manifests count; one that is later than a manifest is not finished.
     let bucket = run(bucket, "20260601-20260615", "202607160400", "")
         .data(&format!("costs/20260610-20260616/202607170400/{RUN_1}/a.csv"));
-    let found = bucket.discover_as("", Kind::AzureCost).await;
+    let found = bucket.discover_as("", SourceKind::AzureCost).await;
     assert_eq!(
         days(&found),
         ["2026-06: 20260601-20260615 for 2026-06-01 to 2026-06-15, \
@@ -211,7 +211,7 @@ async fn months_of_other_providers_are_no_ranges() {
     let bucket = Bucket::new()
         .data("cur/20260901-20261001/cur-1.csv.gz")
         .data("cur/20260801-20260831/cur-1.csv.gz");
-    for kind in [Kind::AwsCur, Kind::Focus] {
+    for kind in [SourceKind::AwsCur, SourceKind::Focus] {
         assert_eq!(
             days(&bucket.discover_as("", kind).await),
             [
@@ -227,7 +227,7 @@ async fn months_of_other_providers_are_no_ranges() {
         "20260901T000000.000Z",
         &[key],
     );
-    let found = bucket.discover_as("cur", Kind::Focus).await;
+    let found = bucket.discover_as("cur", SourceKind::Focus).await;
     assert_eq!(
         clean(&found),
         [
@@ -247,7 +247,7 @@ async fn runs_of_another_type_of_cost_do_not_complete_each_other() {
     let bucket = bucket
         .data(&format!("{folder}/a.csv"))
         .put(&format!("{folder}/manifest.json"), &manifest);
-    let found = bucket.discover_as("", Kind::AzureCost).await;
+    let found = bucket.discover_as("", SourceKind::AzureCost).await;
     assert!(found.deliveries.is_empty());
     let error = failure(&found).to_string();
     assert!(
@@ -275,7 +275,7 @@ async fn of_runs_of_one_minute_the_one_that_was_asked_for_last_counts() {
         (without_zone(late), without_zone(early), RUN_1),
     ] {
         let bucket = of(of(Bucket::new(), RUN_1, first), RUN_2, second);
-        let found = bucket.discover_as("", Kind::AzureCost).await;
+        let found = bucket.discover_as("", SourceKind::AzureCost).await;
         assert_eq!(days(&found), ["2026-06: 20260601-20260630 whole"]);
         let key = &found.deliveries[0].files[0].object.key;
         assert!(key.contains(newest), "{key}");

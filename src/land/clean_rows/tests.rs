@@ -5,7 +5,7 @@ use datafusion::arrow::array::{
 };
 
 use super::*;
-use crate::config::Kind;
+use crate::config::SourceKind;
 use crate::land::contract::Contract;
 
 /// 2026-09-01 in microseconds.
@@ -26,7 +26,7 @@ fn checks() -> Checks {
         .iter()
         .map(|h| h.to_string())
         .collect::<Vec<_>>();
-    Checks::new(&Contract::of(Kind::Focus), &headers, None, None).unwrap()
+    Checks::new(&Contract::of(SourceKind::Focus), &headers, None, None).unwrap()
 }
 
 fn texts(cells: &[Option<&str>]) -> ArrayRef {

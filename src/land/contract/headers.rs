@@ -124,9 +124,9 @@ impl Headers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Kind;
+    use crate::config::SourceKind;
 
-    fn known(kind: Kind, headers: &[&str]) -> Vec<Option<&'static str>> {
+    fn known(kind: SourceKind, headers: &[&str]) -> Vec<Option<&'static str>> {
         let delivered: Vec<String> = headers.iter().map(|header| header.to_string()).collect();
         let headers = Contract::of(kind).headers(&delivered, false).unwrap();
         (0..delivered.len()).map(|index| headers.known(index)).collect()
@@ -141,11 +141,15 @@ mod tests {
             "Billed Cost",
             " BILLED-COST ",
         ] {
-            assert_eq!(known(Kind::Focus, &[header]), [Some("BilledCost")], "{header}");
+            assert_eq!(
+                known(SourceKind::Focus, &[header]),
+                [Some("BilledCost")],
+                "{header}"
+            );
         }
         assert_eq!(
             known(
-                Kind::AwsCur,
+                SourceKind::AwsCur,
                 &[
                     "lineItem/UnblendedCost",
                     "line_item_usage_amount",
@@ -159,7 +163,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            known(Kind::Focus, &["Kosten (BilledCost)", "日本", ""]),
+            known(SourceKind::Focus, &["Kosten (BilledCost)", "日本", ""]),
             [None, None, None]
         );
     }
@@ -173,25 +177,25 @@ mod tests {
             " Preis (netto) (PreTaxCost) ",
         ] {
             assert_eq!(
-                known(Kind::AzureCost, &[header]),
+                known(SourceKind::AzureCost, &[header]),
                 [Some("PreTaxCost")],
                 "{header}"
             );
         }
-        assert_eq!(known(Kind::AzureCost, &["Cost (EUR)"]), [None]);
+        assert_eq!(known(SourceKind::AzureCost, &["Cost (EUR)"]), [None]);
     }
 
     #[test]
     fn two_spellings_of_a_checked_column_are_refused() {
         let twice = ["BilledCost", "billed_cost"].map(String::from);
-        let error = Contract::of(Kind::Focus)
+        let error = Contract::of(SourceKind::Focus)
             .headers(&twice, false)
             .unwrap_err()
             .to_string();
         assert!(error.contains("`BilledCost` and `billed_cost`"), "{error}");
         // Nothing checks a region's name: the contract's own spelling is it.
         assert_eq!(
-            known(Kind::Focus, &["region_name", "RegionName"]),
+            known(SourceKind::Focus, &["region_name", "RegionName"]),
             [None, Some("RegionName")]
         );
     }

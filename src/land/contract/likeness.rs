@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 
 use super::plain;
-use crate::config::Kind;
+use crate::config::SourceKind;
 use crate::error::{Error, Result};
 
 /// Refuses a file that is plainly of another kind than its source: its columns would be read by the wrong names.
 ///
 /// # Errors
 /// Data: names the kind that the file looks like.
-pub fn refuse_other_kind(kind: Kind, headers: &[String]) -> Result<()> {
+pub fn refuse_other_kind(kind: SourceKind, headers: &[String]) -> Result<()> {
     let looks = likeness(headers);
     let fits = match kind {
         // Exports of that type are one of its dialects.
-        Kind::AzureCost => looks.contains(&Kind::AzureCost) || looks.contains(&Kind::Focus),
-        Kind::GcpBilling | Kind::GcpBillingFiles => looks.contains(&Kind::GcpBillingFiles),
+        SourceKind::AzureCost => looks.contains(&SourceKind::AzureCost) || looks.contains(&SourceKind::Focus),
+        SourceKind::GcpBilling | SourceKind::GcpBillingFiles => looks.contains(&SourceKind::GcpBillingFiles),
         _ => looks.contains(&kind),
     };
     match looks.first().filter(|_| !fits && kind.reads_files()) {
@@ -31,7 +31,7 @@ pub fn refuse_other_kind(kind: Kind, headers: &[String]) -> Result<()> {
 }
 
 /// The kinds whose unmistakable columns are among the headers.
-fn likeness(headers: &[String]) -> Vec<Kind> {
+fn likeness(headers: &[String]) -> Vec<SourceKind> {
     let plains: BTreeSet<String> = headers.iter().map(|header| plain(header)).collect();
     let has = |name: &str| plains.contains(name);
     let is_cur = has("lineitemunblendedcost") || has("lineitemusagestartdate") || has("lineitemlineitemtype");
@@ -49,15 +49,15 @@ fn likeness(headers: &[String]) -> Vec<Kind> {
         starts_with("resource_tags_user_") || (has("productregion") && !has("productregioncode"));
     let mut looks = Vec::new();
     if is_cur && (has_slashes || (has_legacy_columns && !has_maps)) {
-        looks.push(Kind::AwsCur);
+        looks.push(SourceKind::AwsCur);
     } else if is_cur && has_maps {
-        looks.push(Kind::AwsCur2);
+        looks.push(SourceKind::AwsCur2);
     } else if is_cur {
         // A report without tags and maps may be either.
-        looks.extend([Kind::AwsCur2, Kind::AwsCur]);
+        looks.extend([SourceKind::AwsCur2, SourceKind::AwsCur]);
     }
     if !is_cur && has("billedcost") && (has("chargeperiodstart") || has("chargecategory")) {
-        looks.push(Kind::Focus);
+        looks.push(SourceKind::Focus);
     }
     if has("costinbillingcurrency")
         || (has("metercategory")
@@ -65,38 +65,38 @@ fn likeness(headers: &[String]) -> Vec<Kind> {
                 .iter()
                 .any(|cost| has(cost)))
     {
-        looks.push(Kind::AzureCost);
+        looks.push(SourceKind::AzureCost);
     }
     if has("usagestarttime")
         && has("cost")
         && (has("sku") || has("skuid") || has("service") || has("serviceid"))
     {
-        looks.push(Kind::GcpBillingFiles);
+        looks.push(SourceKind::GcpBillingFiles);
     }
     if has("totalmbmemissionsvalue") || has("totallbmemissionsvalue") {
-        looks.push(Kind::AwsCarbon);
+        looks.push(SourceKind::AwsCarbon);
     }
     if ["activity", "quantity", "unit", "periodstart"]
         .iter()
         .all(|name| has(name))
     {
-        looks.push(Kind::Activity);
+        looks.push(SourceKind::Activity);
     }
     if ["market", "energykwh", "validfrom"].iter().all(|name| has(name)) {
-        looks.push(Kind::Instruments);
+        looks.push(SourceKind::Instruments);
     }
     looks
 }
 
-fn description(kind: Kind) -> &'static str {
+fn description(kind: SourceKind) -> &'static str {
     match kind {
-        Kind::AwsCur => "a legacy Cost and Usage Report",
-        Kind::AwsCur2 => "a CUR 2.0 export",
-        Kind::AwsCarbon => "AWS's carbon export",
-        Kind::AzureCost => "an Azure cost export",
-        Kind::GcpBilling | Kind::GcpBillingFiles => "Google's billing export",
-        Kind::Activity => "activity data",
-        Kind::Instruments => "a list of contractual instruments",
+        SourceKind::AwsCur => "a legacy Cost and Usage Report",
+        SourceKind::AwsCur2 => "a CUR 2.0 export",
+        SourceKind::AwsCarbon => "AWS's carbon export",
+        SourceKind::AzureCost => "an Azure cost export",
+        SourceKind::GcpBilling | SourceKind::GcpBillingFiles => "Google's billing export",
+        SourceKind::Activity => "activity data",
+        SourceKind::Instruments => "a list of contractual instruments",
         _ => "a FOCUS export",
     }
 }
@@ -105,7 +105,7 @@ fn description(kind: Kind) -> &'static str {
 mod tests {
     use super::*;
 
-    fn refusal(kind: Kind, header: &str) -> Option<String> {
+    fn refusal(kind: SourceKind, header: &str) -> Option<String> {
         let headers: Vec<String> = header.split(',').map(str::to_string).collect();
         refuse_other_kind(kind, &headers)
             .err()
@@ -119,39 +119,39 @@ mod tests {
     #[test]
     fn another_kind_is_named() {
         for (kind, header, looks) in [
-            (Kind::AwsCur2, LEGACY, "aws_cur`"),
+            (SourceKind::AwsCur2, LEGACY, "aws_cur`"),
             (
-                Kind::AwsCur2,
+                SourceKind::AwsCur2,
                 "line_item_unblended_cost,resource_tags_user_team",
                 "aws_cur`",
             ),
             (
-                Kind::AwsCur2,
+                SourceKind::AwsCur2,
                 "LINEITEM/UNBLENDEDCOST,LINEITEM/USAGESTARTDATE",
                 "aws_cur`",
             ),
             (
-                Kind::AwsCur2,
+                SourceKind::AwsCur2,
                 "line_item_unblended_cost,product_region,product_vcpu",
                 "aws_cur`",
             ),
-            (Kind::AwsCur, CUR2, "aws_cur2`"),
-            (Kind::AwsCur, FOCUS, "focus`"),
-            (Kind::AwsCur2, "billed_cost,charge_category", "focus`"),
-            (Kind::Focus, CUR2, "aws_cur2`"),
+            (SourceKind::AwsCur, CUR2, "aws_cur2`"),
+            (SourceKind::AwsCur, FOCUS, "focus`"),
+            (SourceKind::AwsCur2, "billed_cost,charge_category", "focus`"),
+            (SourceKind::Focus, CUR2, "aws_cur2`"),
             (
-                Kind::Focus,
+                SourceKind::Focus,
                 "CostInBillingCurrency,Date,MeterCategory",
                 "azure_cost`",
             ),
             (
-                Kind::Focus,
+                SourceKind::Focus,
                 "usage_start_time,cost,sku,service",
                 "gcp_billing_files`",
             ),
-            (Kind::GcpBillingFiles, FOCUS, "focus`"),
+            (SourceKind::GcpBillingFiles, FOCUS, "focus`"),
             (
-                Kind::Activity,
+                SourceKind::Activity,
                 "kind,market,energy_kwh,valid_from,valid_to",
                 "instruments`",
             ),
@@ -164,20 +164,20 @@ mod tests {
     #[test]
     fn its_own_kind_and_what_tells_nothing_pass() {
         for (kind, header) in [
-            (Kind::AwsCur, LEGACY),
-            (Kind::AwsCur2, CUR2),
-            (Kind::Focus, FOCUS),
-            (Kind::AzureCost, FOCUS),
-            (Kind::AzureCost, "costInBillingCurrency,date,meterCategory"),
+            (SourceKind::AwsCur, LEGACY),
+            (SourceKind::AwsCur2, CUR2),
+            (SourceKind::Focus, FOCUS),
+            (SourceKind::AzureCost, FOCUS),
+            (SourceKind::AzureCost, "costInBillingCurrency,date,meterCategory"),
             (
-                Kind::AwsCur,
+                SourceKind::AwsCur,
                 "line_item_unblended_cost,line_item_usage_start_date",
             ),
             (
-                Kind::AwsCur2,
+                SourceKind::AwsCur2,
                 "line_item_unblended_cost,line_item_usage_start_date,product_product_name",
             ),
-            (Kind::Focus, "a,b,c"),
+            (SourceKind::Focus, "a,b,c"),
         ] {
             assert_eq!(refusal(kind, header), None, "{kind} {header}");
         }

@@ -15,7 +15,7 @@ use datafusion::arrow::datatypes::{DataType, Field};
 pub use headers::Headers;
 pub use likeness::refuse_other_kind;
 
-use crate::config::Kind;
+use crate::config::SourceKind;
 
 /// How the provider of a row is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,21 +239,21 @@ impl Contract {
     };
 
     /// The contract of a kind.
-    pub fn of(kind: Kind) -> Contract {
+    pub fn of(kind: SourceKind) -> Contract {
         match kind {
-            Kind::AwsCur => aws::AWS_CUR,
-            Kind::AwsCur2 => aws::AWS_CUR2,
-            Kind::AwsCostExplorer => aws::AWS_COST_EXPLORER,
-            Kind::AwsCarbon => aws::AWS_CARBON,
-            Kind::AzureCost => azure::AZURE_COST,
-            Kind::AzureCostQuery => azure::AZURE_COST_QUERY,
-            Kind::AzureCarbon => azure::AZURE_CARBON,
-            Kind::GcpBilling => gcp::GCP_BILLING,
-            Kind::GcpBillingFiles => gcp::GCP_BILLING_FILES,
-            Kind::GcpCarbon => gcp::GCP_CARBON,
-            Kind::Focus => focus::FOCUS,
-            Kind::Activity => activity::ACTIVITY,
-            Kind::Instruments => activity::INSTRUMENTS,
+            SourceKind::AwsCur => aws::AWS_CUR,
+            SourceKind::AwsCur2 => aws::AWS_CUR2,
+            SourceKind::AwsCostExplorer => aws::AWS_COST_EXPLORER,
+            SourceKind::AwsCarbon => aws::AWS_CARBON,
+            SourceKind::AzureCost => azure::AZURE_COST,
+            SourceKind::AzureCostQuery => azure::AZURE_COST_QUERY,
+            SourceKind::AzureCarbon => azure::AZURE_CARBON,
+            SourceKind::GcpBilling => gcp::GCP_BILLING,
+            SourceKind::GcpBillingFiles => gcp::GCP_BILLING_FILES,
+            SourceKind::GcpCarbon => gcp::GCP_CARBON,
+            SourceKind::Focus => focus::FOCUS,
+            SourceKind::Activity => activity::ACTIVITY,
+            SourceKind::Instruments => activity::INSTRUMENTS,
         }
     }
 
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn roles_name_known_columns() {
-        for contract in Kind::ALL.map(Contract::of) {
+        for contract in SourceKind::ALL.map(Contract::of) {
             let known: Vec<String> = contract.columns.iter().map(|c| plain(c)).collect();
             for role in [
                 contract.cost,

@@ -11,7 +11,7 @@ use datafusion::parquet::file::statistics::Statistics;
 use datafusion::parquet::file::writer::SerializedRowGroupWriter;
 use datafusion::parquet::schema::types::ColumnDescPtr;
 
-use super::plan::{Plan, Way};
+use super::plan::{ColumnTransfer, Plan};
 use super::scan::{DateBounds, statistics};
 use crate::error::{Error, Result};
 use crate::land::lossless::lossless;
@@ -120,10 +120,11 @@ impl Delivered<'_> {
     ) -> Result<(), Stop> {
         let plan = self.plan;
         let rows = row_numbers.clone().count();
-        let mut encoders = ColumnEncoders::new(writer, &plan.columns, |place| match plan.ways.get(place) {
-            Some(way) => matches!(way, Way::Encoded),
-            None => plan.columns.field(place).name() == ROW_NUMBER,
-        })?;
+        let mut encoders =
+            ColumnEncoders::new(writer, &plan.columns, |place| match plan.transfers.get(place) {
+                Some(transfer) => matches!(transfer, ColumnTransfer::Encoded),
+                None => plan.columns.field(place).name() == ROW_NUMBER,
+            })?;
         self.encode(group, &mut encoders)?;
         let columns: Vec<ColumnDescPtr> = writer.schema_descr().columns().to_vec();
         let first = plan.delivered_leaves();
@@ -136,16 +137,16 @@ impl Delivered<'_> {
             write_row_numbers(&mut encoders, leaf, &plan.columns, row_numbers.clone())?;
         }
         let mut out = writer.next_row_group().map_err(Error::from)?;
-        for (index, way) in plan.ways.iter().enumerate() {
+        for (index, transfer) in plan.transfers.iter().enumerate() {
             for leaf in plan.leaves[index].clone() {
-                match way {
-                    Way::Copied => {
+                match transfer {
+                    ColumnTransfer::Copied => {
                         let bounds = bounds.get(&index).copied();
                         let data_type = plan.columns.field(index).data_type();
                         let statistics = bounds.and_then(|bounds| statistics(bounds, data_type));
                         self.splice(&mut out, group, leaf, &columns[leaf], statistics)?;
                     }
-                    Way::Encoded => encoders.append(leaf, &mut out)?,
+                    ColumnTransfer::Encoded => encoders.append(leaf, &mut out)?,
                 }
             }
         }

@@ -26,7 +26,7 @@ const MOST_BYTES: i64 = 256 << 20;
 
 /// What becomes of one delivered column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum ColumnTransfer {
     /// Its pages are copied.
     Copied,
     /// Its values are read and written in the table's type.
@@ -38,7 +38,7 @@ pub(super) struct Plan {
     /// The delivered file's footer.
     pub delivered: ArrowReaderMetadata,
     /// By delivered column.
-    pub ways: Vec<Way>,
+    pub transfers: Vec<ColumnTransfer>,
     /// By delivered column: its leaves.
     pub leaves: Vec<Range<usize>>,
     /// The columns of the new file: the delivered ones, then provenance.
@@ -82,11 +82,11 @@ impl Plan {
         let wanted = wanted.root_schema();
         let leaves = leaves(delivered.metadata(), fields.len());
         let mut types = wanted.get_fields().to_vec();
-        let mut ways = Vec::with_capacity(fields.len());
+        let mut transfers = Vec::with_capacity(fields.len());
         let mut encoded = (0, 0);
         let roots = delivered.metadata().file_metadata().schema().get_fields();
         for (index, root) in roots.iter().enumerate() {
-            let mut way = Way::Encoded;
+            let mut transfer = ColumnTransfer::Encoded;
             let same_type =
                 landed_type(delivered.schema().field(index).data_type()) == *fields[index].data_type();
             if same_type
@@ -94,14 +94,18 @@ impl Plan {
                 && let Some(own) = taken_over(root, &types[index])?
             {
                 types[index] = own;
-                way = Way::Copied;
+                transfer = ColumnTransfer::Copied;
             }
             let size: i64 = chunks(delivered.metadata(), &leaves[index])
                 .map(ColumnChunkMetaData::uncompressed_size)
                 .sum();
             encoded.1 += size;
-            encoded.0 += if way == Way::Encoded { size } else { 0 };
-            ways.push(way);
+            encoded.0 += if transfer == ColumnTransfer::Encoded {
+                size
+            } else {
+                0
+            };
+            transfers.push(transfer);
         }
         // Most of it must be written anew: then all of it, in row groups of our own size.
         if encoded.0 * 2 > encoded.1 {
@@ -112,7 +116,7 @@ impl Plan {
             .build()?;
         Ok(Some(Plan {
             delivered,
-            ways,
+            transfers,
             leaves,
             columns,
             types: Arc::new(types),
@@ -121,8 +125,9 @@ impl Plan {
 
     /// The delivered columns that are written anew.
     pub fn encoded(&self) -> Vec<usize> {
-        let ways = self.ways.iter().enumerate();
-        ways.filter(|(_, way)| **way == Way::Encoded)
+        let transfers = self.transfers.iter().enumerate();
+        transfers
+            .filter(|(_, transfer)| **transfer == ColumnTransfer::Encoded)
             .map(|(index, _)| index)
             .collect()
     }

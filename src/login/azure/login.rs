@@ -39,7 +39,7 @@ const OF_IDENTITIES: [&str; 8] = [
 const EARLY_SECONDS: i64 = 300;
 
 /// How to log in, as the profile says.
-enum Way {
+enum LoginMethod {
     Token(String),
     Secret {
         tenant_id: String,
@@ -64,7 +64,7 @@ enum Way {
 
 /// A login and its current token.
 pub struct Login {
-    way: Way,
+    method: LoginMethod,
     scope: String,
     authority: String,
     client: reqwest::Client,
@@ -84,9 +84,12 @@ impl Login {
     /// # Errors
     /// Usage: a key is missing or cannot be read, or a variable holds what is none.
     pub fn open(keys: &BTreeMap<String, String>, client: reqwest::Client, scope: String) -> Result<Login> {
-        let way = way(keys)?;
+        let method = method(keys)?;
         let authority = keys.get("authority_host").cloned();
-        let is_of_identity = matches!(way, Way::Federated { .. } | Way::ManagedIdentity(_));
+        let is_of_identity = matches!(
+            method,
+            LoginMethod::Federated { .. } | LoginMethod::ManagedIdentity(_)
+        );
         hold_environment(|name| {
             authority.is_none() && name == AUTHORITY_VARIABLE
                 || is_of_identity && OF_IDENTITIES.contains(&name)
@@ -100,7 +103,7 @@ impl Login {
             .transpose()
             .map_err(|_| Error::usage("the profile's msi_endpoint is no URL"))?;
         Ok(Login {
-            way,
+            method,
             scope,
             authority: authority.trim_end_matches('/').to_string(),
             client,
@@ -109,15 +112,15 @@ impl Login {
         })
     }
 
-    /// Which way it is, for `doctor`.
+    /// Which method it is, for `doctor`.
     pub fn name(&self) -> &'static str {
-        match self.way {
-            Way::Token(_) => "a given token",
-            Way::Secret { .. } => "client secret",
-            Way::Certificate { .. } => "client certificate",
-            Way::Federated { .. } => "workload identity",
-            Way::Cli { .. } => "Azure CLI",
-            Way::ManagedIdentity(_) => "managed identity",
+        match self.method {
+            LoginMethod::Token(_) => "a given token",
+            LoginMethod::Secret { .. } => "client secret",
+            LoginMethod::Certificate { .. } => "client certificate",
+            LoginMethod::Federated { .. } => "workload identity",
+            LoginMethod::Cli { .. } => "Azure CLI",
+            LoginMethod::ManagedIdentity(_) => "managed identity",
         }
     }
 
@@ -148,7 +151,7 @@ impl Login {
     }
 
     async fn ask(&self, current: &mut Option<Token>) -> Result<Arc<str>> {
-        if let Way::Token(token) = &self.way {
+        if let LoginMethod::Token(token) = &self.method {
             return Ok(token.as_str().into());
         }
         let found = self
@@ -166,9 +169,9 @@ impl Login {
 
     /// A credential made anew for every token: those of the library keep a token even when it was refused.
     fn credential(&self) -> Result<Arc<dyn TokenCredential>> {
-        let made: azure_core::Result<Arc<dyn TokenCredential>> = match &self.way {
-            Way::Token(_) => return Err(Error::internal("a given token was asked for")),
-            Way::Secret {
+        let made: azure_core::Result<Arc<dyn TokenCredential>> = match &self.method {
+            LoginMethod::Token(_) => return Err(Error::internal("a given token was asked for")),
+            LoginMethod::Secret {
                 tenant_id,
                 client_id,
                 secret,
@@ -184,7 +187,7 @@ impl Login {
                 )
                 .map(|made| made as Arc<dyn TokenCredential>)
             }
-            Way::Certificate {
+            LoginMethod::Certificate {
                 tenant_id,
                 client_id,
                 path,
@@ -202,7 +205,7 @@ impl Login {
                 )
                 .map(|made| made as Arc<dyn TokenCredential>)
             }
-            Way::Federated {
+            LoginMethod::Federated {
                 tenant_id,
                 client_id,
                 token_file,
@@ -217,14 +220,14 @@ impl Login {
                 };
                 WorkloadIdentityCredential::new(Some(options)).map(|made| made as Arc<dyn TokenCredential>)
             }
-            Way::Cli { tenant_id } => {
+            LoginMethod::Cli { tenant_id } => {
                 let options = AzureCliCredentialOptions {
                     tenant_id: tenant_id.clone(),
                     ..Default::default()
                 };
                 AzureCliCredential::new(Some(options)).map(|made| made as Arc<dyn TokenCredential>)
             }
-            Way::ManagedIdentity(identity) => {
+            LoginMethod::ManagedIdentity(identity) => {
                 let options = ManagedIdentityCredentialOptions {
                     user_assigned_id: identity.clone(),
                     client_options: self.options(),
@@ -269,17 +272,17 @@ impl Login {
 
     fn with_advice(&self, error: Error) -> Error {
         let error = error.at(format!("login by {}", self.name()));
-        match (&self.way, error.hint_text()) {
-            (Way::ManagedIdentity(_), _) => error.hint(
+        match (&self.method, error.hint_text()) {
+            (LoginMethod::ManagedIdentity(_), _) => error.hint(
                 "outside Azure there is no managed identity: give the profile tenant_id, client_id and client_secret",
             ),
-            (Way::Cli { .. }, None) => error.hint("log in with `az login`"),
+            (LoginMethod::Cli { .. }, None) => error.hint("log in with `az login`"),
             _ => error,
         }
     }
 }
 
-fn way(keys: &BTreeMap<String, String>) -> Result<Way> {
+fn method(keys: &BTreeMap<String, String>) -> Result<LoginMethod> {
     let key = |name: &str| keys.get(name).cloned();
     let required = |name: &str, because: &str| {
         key(name).ok_or_else(|| {
@@ -288,36 +291,36 @@ fn way(keys: &BTreeMap<String, String>) -> Result<Way> {
         })
     };
     if let Some(token) = key("bearer_token") {
-        return Ok(Way::Token(token));
+        return Ok(LoginMethod::Token(token));
     }
     if let Some(path) = key("client_certificate_path") {
-        return Ok(Way::Certificate {
+        return Ok(LoginMethod::Certificate {
             tenant_id: required("tenant_id", "a client_certificate_path")?,
             client_id: required("client_id", "a client_certificate_path")?,
             path: path.into(),
         });
     }
     if let Some(secret) = key("client_secret") {
-        return Ok(Way::Secret {
+        return Ok(LoginMethod::Secret {
             tenant_id: required("tenant_id", "a client_secret")?,
             client_id: required("client_id", "a client_secret")?,
             secret,
         });
     }
     if http::is_true(keys, "use_azure_cli") {
-        return Ok(Way::Cli {
+        return Ok(LoginMethod::Cli {
             tenant_id: key("tenant_id"),
         });
     }
     // On Kubernetes the webhook of workload identity sets the variables, and no profile is needed.
     if keys.contains_key("federated_token_file") || std::env::var_os("AZURE_FEDERATED_TOKEN_FILE").is_some() {
-        return Ok(Way::Federated {
+        return Ok(LoginMethod::Federated {
             tenant_id: key("tenant_id"),
             client_id: key("client_id"),
             token_file: key("federated_token_file").map(PathBuf::from),
         });
     }
-    Ok(Way::ManagedIdentity(match key("msi_resource_id") {
+    Ok(LoginMethod::ManagedIdentity(match key("msi_resource_id") {
         Some(id) => Some(UserAssignedId::ResourceId(id)),
         None => key("client_id").map(UserAssignedId::ClientId),
     }))
@@ -342,7 +345,7 @@ mod tests {
 
     fn named(pairs: &[(&str, &str)]) -> &'static str {
         let login = Login {
-            way: way(&keys(pairs)).unwrap(),
+            method: method(&keys(pairs)).unwrap(),
             scope: String::new(),
             authority: PUBLIC_AUTHORITY.into(),
             client: reqwest::Client::new(),
@@ -374,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_secret_without_its_app_is_refused() {
-        let Err(error) = way(&keys(&[("client_secret", "hunter2"), ("tenant_id", "t")])) else {
+        let Err(error) = method(&keys(&[("client_secret", "hunter2"), ("tenant_id", "t")])) else {
             panic!("an incomplete login was taken");
         };
         assert_eq!(

@@ -27,7 +27,7 @@ pub struct Leaf {
     /// The level from which on a value is there.
     most_definition: u32,
     is_repeated: bool,
-    kind: Kind,
+    kind: LeafKind,
     dictionary: Option<ArrayRef>,
     /// What the dictionary's entries mean, once it was asked.
     of_entry: Option<Vec<u32>>,
@@ -37,7 +37,7 @@ pub struct Leaf {
 }
 
 /// How values are stored, and the type in which they are shown.
-enum Kind {
+enum LeafKind {
     Text,
     Int32(DataType),
     Int64(DataType),
@@ -85,10 +85,12 @@ impl Leaf {
     ) -> Result<Option<Leaf>> {
         let column = chunk.column_descr();
         let kind = match (column.physical_type(), delivered) {
-            (Type::BYTE_ARRAY, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => Kind::Text,
-            (Type::BYTE_ARRAY, DataType::Dictionary(_, values)) if **values == DataType::Utf8 => Kind::Text,
-            (Type::INT64, DataType::Timestamp(..) | DataType::Int64) => Kind::Int64(delivered.clone()),
-            (Type::INT32, DataType::Date32) => Kind::Int32(delivered.clone()),
+            (Type::BYTE_ARRAY, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => LeafKind::Text,
+            (Type::BYTE_ARRAY, DataType::Dictionary(_, values)) if **values == DataType::Utf8 => {
+                LeafKind::Text
+            }
+            (Type::INT64, DataType::Timestamp(..) | DataType::Int64) => LeafKind::Int64(delivered.clone()),
+            (Type::INT32, DataType::Date32) => LeafKind::Int32(delivered.clone()),
             _ => return Ok(None),
         };
         // What dictionaries overflow into with some writers.
@@ -323,12 +325,12 @@ fn split(rest: &mut Bytes, length: usize) -> Result<Bytes> {
     }
 }
 
-impl Kind {
+impl LeafKind {
     /// The next `count` values, one after the other.
     fn plain(&self, bytes: &mut Bytes, count: usize) -> Result<ArrayRef> {
         Ok(match self {
-            Kind::Text => Arc::new(texts(bytes, count)?),
-            Kind::Int32(shown) => {
+            LeafKind::Text => Arc::new(texts(bytes, count)?),
+            LeafKind::Int32(shown) => {
                 let part = split(bytes, count.checked_mul(4).ok_or_else(damaged)?)?;
                 let numbers = part.as_chunks::<4>().0.iter().map(|b| i32::from_le_bytes(*b));
                 cast(
@@ -336,7 +338,7 @@ impl Kind {
                     shown,
                 )?
             }
-            Kind::Int64(shown) => {
+            LeafKind::Int64(shown) => {
                 let part = split(bytes, count.checked_mul(8).ok_or_else(damaged)?)?;
                 let numbers = part.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b));
                 cast(

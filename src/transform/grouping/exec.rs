@@ -21,7 +21,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::feed::Rows;
+use super::feed::FileRows;
 use super::groups::Groups;
 use super::scan::ScanPlan;
 use super::state::State;
@@ -329,7 +329,7 @@ async fn work(
                 let batch: RecordBatch = batch?;
                 state.push(
                     &plan,
-                    &Rows {
+                    &FileRows {
                         batch: &batch,
                         partition: &partition,
                         table: plan.table.columns(),

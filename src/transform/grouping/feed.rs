@@ -31,13 +31,13 @@ pub struct Feed {
 
 /// A batch of a file and what its partition says.
 #[derive(Clone, Copy)]
-pub struct Rows<'a> {
+pub struct FileRows<'a> {
     pub batch: &'a RecordBatch,
     pub partition: &'a PartitionValues,
     pub table: &'a Schema,
 }
 
-impl Rows<'_> {
+impl FileRows<'_> {
     /// A column as it lies in the batch; `None` when the file lacks it.
     fn delivered(&self, name: &str) -> Option<&ArrayRef> {
         self.batch.column_by_name(name)
@@ -198,7 +198,7 @@ impl Feed {
     pub fn encode(
         &mut self,
         plan: &ScanPlan,
-        rows: &Rows<'_>,
+        rows: &FileRows<'_>,
         opened: &mut OpenColumns,
         columns: &mut Vec<Vec<u32>>,
     ) -> Result<()> {
@@ -272,7 +272,7 @@ impl Feed {
         input: usize,
         name: &str,
         data_type: &DataType,
-        rows: &Rows<'_>,
+        rows: &FileRows<'_>,
         column: &mut Vec<u32>,
     ) -> Result<()> {
         let count = rows.batch.num_rows();
@@ -295,7 +295,7 @@ impl Feed {
         input: usize,
         column: &str,
         key: &String,
-        rows: &Rows<'_>,
+        rows: &FileRows<'_>,
         output: &mut Vec<u32>,
     ) -> Result<()> {
         let codes = &mut self.codes[self.owners[input]];

@@ -9,7 +9,7 @@ use datafusion::common::{Result, internal_err};
 
 use super::batch::batch_of;
 use super::codes::Codes;
-use super::feed::{Feed, OpenColumns, Rows};
+use super::feed::{Feed, FileRows, OpenColumns};
 use super::function::Answers;
 use super::scan::{ScanPlan, Source};
 use super::sums::Fold;
@@ -77,7 +77,7 @@ impl State {
     ///
     /// # Errors
     /// What the engine says of a value it cannot take.
-    pub fn push(&mut self, plan: &ScanPlan, rows: &Rows<'_>, opened: &mut OpenColumns) -> Result<()> {
+    pub fn push(&mut self, plan: &ScanPlan, rows: &FileRows<'_>, opened: &mut OpenColumns) -> Result<()> {
         let mut inputs = std::mem::take(&mut self.inputs);
         self.feed.encode(plan, rows, opened, &mut inputs)?;
         let pushed = self.push_coded(plan, rows, &mut inputs);
@@ -85,7 +85,7 @@ impl State {
         pushed
     }
 
-    fn push_coded(&mut self, plan: &ScanPlan, rows: &Rows<'_>, inputs: &mut [Vec<u32>]) -> Result<()> {
+    fn push_coded(&mut self, plan: &ScanPlan, rows: &FileRows<'_>, inputs: &mut [Vec<u32>]) -> Result<()> {
         let kept = match self.kept(plan, rows, inputs)? {
             Kept::All => None,
             Kept::None => return Ok(()),
@@ -96,7 +96,7 @@ impl State {
                 Some(taken(rows.batch, |_| true, &kept)?)
             }
         };
-        let rows = &Rows {
+        let rows = &FileRows {
             batch: kept.as_ref().unwrap_or(rows.batch),
             ..*rows
         };
@@ -143,7 +143,7 @@ impl State {
                             |name| plan.leaves[leaf].columns.contains(name),
                             chosen,
                         )?;
-                        let part = Rows {
+                        let part = FileRows {
                             batch: &batch,
                             partition: rows.partition,
                             table: rows.table,
@@ -169,7 +169,7 @@ impl State {
     }
 
     /// The rows for which all filters hold.
-    fn kept(&mut self, plan: &ScanPlan, rows: &Rows<'_>, inputs: &[Vec<u32>]) -> Result<Kept> {
+    fn kept(&mut self, plan: &ScanPlan, rows: &FileRows<'_>, inputs: &[Vec<u32>]) -> Result<Kept> {
         let count = rows.batch.num_rows();
         let mut mask: Option<Vec<bool>> = None;
         for (filter, answers) in plan.filters.iter().zip(&mut self.filters) {
@@ -284,7 +284,13 @@ impl State {
             .collect())
     }
 
-    fn evaluate(&self, plan: &ScanPlan, leaf: usize, rows: &Rows<'_>, groups: &[u32]) -> Result<ArrayRef> {
+    fn evaluate(
+        &self,
+        plan: &ScanPlan,
+        leaf: usize,
+        rows: &FileRows<'_>,
+        groups: &[u32],
+    ) -> Result<ArrayRef> {
         let expression = &plan.leaves[leaf];
         let mut parameters = Vec::new();
         for parameter in &expression.parameters {
